@@ -78,7 +78,7 @@ export const evaluations = {
     path: '/v1/evaluations',
     tag: 'evaluations',
     summary: 'Store a run, or its new state',
-    description: 'Of a run that is stored, only status, end and summary change.',
+    description: 'Of a run that is stored, only status, end, position, number of cases and summary change.',
     body: newRun,
     bodyExample: {
       id: 'ev-1',

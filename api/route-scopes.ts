@@ -32,6 +32,7 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'GET /v1/tasks/:id/events': 'tasks:read',
   'GET /v1/events': 'tasks:read',
   'GET /v1/results': 'tasks:read',
+  'GET /v1/results/page': 'tasks:read',
   'POST /v1/tasks/:id/fork': 'tasks:submit',
   'GET /v1/tasks/:id/replay': 'tasks:read',
   'GET /v1/tasks/:id/recording': 'tasks:read',

@@ -16,9 +16,10 @@ import {
   taskTree,
 } from './schemas/tasks.ts'
 import { promotedCase } from './schemas/evaluations.ts'
+import { resultPage } from './schemas/results.ts'
 import { comparison, forked, forkInput, fromStep, recording, taskReplay } from './schemas/forks.ts'
 import { filterFields, taskFilters } from './schemas/task-query.ts'
-import { clamped, count, flag, json, name, remark, share, text } from './schemas/values.ts'
+import { clamped, count, flag, json, name, remark, share, text, time } from './schemas/values.ts'
 
 const MAX_WAIT_SECONDS = 30
 
@@ -209,6 +210,29 @@ export const tasks = {
     },
     errors: ['TOO_MANY_STREAMS'],
   }),
+  resultPage: route({
+    method: 'GET',
+    path: '/v1/results/page',
+    tag: 'tasks',
+    summary: 'Ended tasks in the order of the log, page by page',
+    description:
+      'For readers that keep their own position: each page gives the one behind which the next begins, also if it has no results. A user is shown its own tasks.',
+    query: z.strictObject({
+      after: positions,
+      since: time('Where partitions begin that `after` does not name.').exactOptional(),
+      limit: clamped({ least: 1, most: 500 }, 'Results at most; at least one of each partition.').default(
+        100,
+      ),
+    }),
+    answers: {
+      200: {
+        description: 'The page.',
+        schema: resultPage,
+        example: { results: [], after: '0:12,1:7', more: false, lost: 0 },
+      },
+    },
+    errors: ['REQUEST_INVALID'],
+  }),
   cancelMany: route({
     method: 'POST',
     path: '/v1/tasks/cancel',
@@ -247,9 +271,9 @@ export const tasks = {
     method: 'POST',
     path: '/v1/tasks/:id/fork',
     tag: 'tasks',
-    summary: 'Fork an ended task',
+    summary: 'Fork a task',
     description:
-      'A new task with an id of its own, which shares the recorded steps before `fromStep` and runs the others. Its tool calls are answered by recorded outcomes, unless `tools` says otherwise; its result names its origin and the refused calls.',
+      'A new task with an id of its own, which shares the recorded steps before `fromStep` and runs the others. A task that still runs is forked from a step that has ended. Its tool calls are answered by recorded outcomes, unless `tools` says otherwise; its result names its origin and the refused calls.',
     params: ofTask,
     body: forkInput,
     bodyExample: { model: 'openai/gpt-5-mini' },
@@ -267,7 +291,7 @@ export const tasks = {
     method: 'GET',
     path: '/v1/tasks/:id/recording',
     tag: 'tasks',
-    summary: 'The recorded steps and tool outcomes of an ended task',
+    summary: 'The recorded steps and tool outcomes of a task',
     description: 'As a submission takes it (`recording`).',
     params: ofTask,
     query: z.strictObject({ fromStep }),

@@ -10,7 +10,7 @@ import { estimateFor } from '../evaluation/estimate.ts'
 import { OWN_MODEL } from '../evaluation/rows.ts'
 import { runCases, type Outcome } from '../evaluation/run.ts'
 import { checkThresholds, readThreshold, type Checked } from '../evaluation/thresholds.ts'
-import type { AgentView, ModelView, Operator } from '../operator/index.ts'
+import type { AgentView, EvaluationOperator, ModelView, Operator } from '../operator/index.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { createSchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import type { Json } from '../schemas/json.ts'
@@ -23,6 +23,8 @@ import { money, plural } from './units.ts'
 
 const DEFAULT_CONCURRENCY = 4
 const EARLIER_RUNS = 50
+/** As `datasetHash` of runs over real tasks: no data set has it. */
+export const TASKS = 'tasks'
 
 /** Kept with the run, so that it can be resumed. */
 export interface EvaluationSettings {
@@ -76,10 +78,10 @@ export async function evaluate(wanted: Wanted, shown: Shown): Promise<Evaluated>
   const dataset = await readDataset(wanted.file, wanted.settings.scorers)
   return withEvaluationFleet(wanted.models, async (fleet) => {
     const run = runOf(wanted, dataset)
-    const stored = wanted.id === null ? null : await storedRun(wanted.id, fleet.operator)
+    const stored = wanted.id === null ? null : await findRun(wanted.id, fleet.operator.evaluations)
     if (stored !== null) assertSame(stored, run)
     return evaluateOn(fleet, stored === null ? run : continued(stored, run), dataset, shown)
-  })
+  }).finally(() => dataset.close())
 }
 
 /** What is left of a stored run. `changes`: of its settings. */
@@ -91,10 +93,13 @@ export async function resume(
   // Which models it needs is known only when the store is open.
   return withEvaluationFleet(['scripted/demo'], async (fleet) => {
     const stored = await fleet.operator.evaluations.get(id)
+    if (stored.datasetHash === TASKS)
+      throw refused(`${id} is a run over real tasks: flotilla shadow --run ${id}`)
     const settings = { ...settingsOf(stored), ...changes }
     const dataset = await readDataset(stored.dataset, settings.scorers)
     assertUnchanged(stored, dataset)
-    return evaluateOn(fleet, { ...stored, settings: settings as unknown as Json }, dataset, shown)
+    const run = { ...stored, settings: settings as unknown as Json }
+    return evaluateOn(fleet, run, dataset, shown).finally(() => dataset.close())
   })
 }
 
@@ -126,7 +131,11 @@ function runOf({ id, agent, models, epochs, settings }: Wanted, dataset: Dataset
   }
 }
 
-async function storedRun(id: string, { evaluations }: Operator): Promise<EvaluationRun | null> {
+/** Null: there is none. */
+export async function findRun(
+  id: string,
+  evaluations: Pick<EvaluationOperator, 'get'>,
+): Promise<EvaluationRun | null> {
   return evaluations.get(id).catch((error: unknown) => {
     if (error instanceof FlotillaError && error.code === 'NOT_FOUND') return null
     throw error

@@ -3,6 +3,7 @@ import type { TaskInput, TaskResult } from '../client/types.ts'
 import type { RecordedCall } from '../runtime/recording.ts'
 import type { Json } from '../schemas/json.ts'
 import type { ScorerSpec } from './scorers/specs.ts'
+import type { UserFunction } from './user-code/user-function.ts'
 
 /** Fields of a task that a case may set, besides its text. */
 export const taskFieldsOfCases = ['agent', 'mode', 'history', 'outputSchema'] as const
@@ -28,7 +29,7 @@ export interface Scorer {
   readonly weight: number
   /** The score from which on it passes. */
   readonly pass: number
-  readonly rule: ScorerSpec | { readonly type: 'function'; readonly score: UserScorer }
+  readonly rule: ScorerSpec | { readonly type: 'function'; readonly score: UserFunction }
 }
 
 export interface Dataset {
@@ -37,6 +38,8 @@ export interface Dataset {
   readonly path: string
   readonly hash: string
   readonly cases: readonly Case[]
+  /** Ends its own code. */
+  close(): Promise<void>
 }
 
 /** What a scorer sees. */

@@ -26,7 +26,7 @@ import { verdictIn } from './scorers/judge.ts'
 import type { SpecOf } from './scorers/specs.ts'
 import { storedCases } from './stored-cases.ts'
 import { summarise } from './summary.ts'
-import { askFleet, isNoAnswer, taskIdOf, type Asking } from './tasks.ts'
+import { askFleet, askingOf, isNoAnswer, taskIdOf, type Asking } from './tasks.ts'
 
 export interface RunSettings {
   readonly concurrency: number
@@ -97,7 +97,7 @@ class Session {
     this.#run = run
     this.#settings = settings
     this.#parts = parts
-    this.#asking = { client: parts.client, signal: parts.signal, sinceMs: Date.now() }
+    this.#asking = askingOf(run, parts.client, parts.signal)
     for (const each of stored) this.#scored.set(keyOf(each.caseId, each.model, each.epoch), each)
     const items = itemsOf(run, cases)
     this.#total = items.length
@@ -192,9 +192,12 @@ class Session {
     const { of, model, epoch } = item
     const { maxCost, task } = this.#settings
     const left = maxCost === null ? null : Math.max(maxCost - this.#spent(), Number.EPSILON)
-    const result = await askFleet(this.#asking, taskOf(this.#run, item, left, task), (attempt) =>
-      taskIdOf(this.#run.id, [of.hash, of.id, model, epoch], attempt),
-    )
+    const asked = taskOf(this.#run, item, left, task)
+    const result = await askFleet(this.#asking, {
+      submit: (taskId) => this.#parts.client.submit({ ...asked, taskId }),
+      idOf: (attempt) => taskIdOf(this.#run.id, [of.hash, of.id, model, epoch], attempt),
+      before: this.#scored.get(keyOf(of.id, model, epoch)),
+    })
     const row = caseRow(
       item,
       result,
@@ -218,9 +221,11 @@ class Session {
   async #judge(spec: SpecOf<'judge'>, name: string, answer: Answer): Promise<Verdict> {
     const { judgeAgent, task } = this.#settings
     const more = { agent: judgeAgent ?? '', ...(task.userId === undefined ? {} : { userId: task.userId }) }
-    const result = await askFleet(this.#asking, judgeTaskOf(this.#run, answer, spec, more), (attempt) =>
-      taskIdOf(this.#run.id, [answer.result.taskId, 'judge', name], attempt),
-    )
+    const asked = judgeTaskOf(this.#run, answer, spec, more)
+    const result = await askFleet(this.#asking, {
+      submit: (taskId) => this.#parts.client.submit({ ...asked, taskId }),
+      idOf: (attempt) => taskIdOf(this.#run.id, [answer.result.taskId, 'judge', name], attempt),
+    })
     const score = result.status === 'succeeded' ? verdictIn(result.output) : null
     const { cost, costIsGuess } = result.usage
     const why = `the judge ${name} gave no verdict: ${result.error?.message ?? result.status}`

@@ -1,23 +1,22 @@
 // Scores one answer by the scorers of its case.
 //
 // 1. A task that did not succeed has no answer: every scorer gives 0, and says why.
-// 2. What is no fault of the answer (a judge that fails, a function that throws) is no score: the case counts as
+// 2. What is no fault of the answer (a judge that fails, a function that throws or never ends) is no score: the case counts as
 //    not scored, and is scored again when the run is resumed.
-import { inspect } from 'node:util'
 import type { EvaluationScore } from '../api/schemas/evaluations.ts'
 import type { TaskResult } from '../client/types.ts'
 import { shortened } from '../runtime/bounded-text.ts'
 import { messageOf } from '../runtime/errors.ts'
 import type { JsonSchema } from '../runtime/config/fleet.ts'
 import type { SchemaChecks } from '../runtime/foreign-schema/checks.ts'
-import { textOf, type Answer, type Case, type Score, type Scorer, type UserScorer } from './cases.ts'
+import { textOf, type Answer, type Case, type Score, type Scorer } from './cases.ts'
+import type { UserFunction } from './user-code/user-function.ts'
 import * as conduct from './scorers/conduct.ts'
 import * as text from './scorers/text.ts'
 import { jsonIn, json, jsonSubset, number } from './scorers/values.ts'
 import type { SpecOf } from './scorers/specs.ts'
 
 const MAX_REASON_CHARS = 1_000
-const FUNCTION_MS = 60_000
 
 export interface Verdict {
   /** Null: the judge gave none. */
@@ -93,7 +92,7 @@ async function scoreBy(scorer: Scorer, of: Case, answer: Answer, parts: ScoringP
   if (result.status !== 'succeeded') return given(text.wrong(failureText(result)))
   const { rule, name } = scorer
   if (rule.type === 'judge') return parts.judge(rule, name, answer)
-  if (rule.type === 'function') return scoreByFunction(rule.score, name, answer)
+  if (rule.type === 'function') return scoreByFunction(rule.score, name, of, answer)
   if (rule.type === 'schema') return given(await scoreBySchema(rule, of, answer, parts))
   return given(scoreByRule(rule, answer))
 }
@@ -143,40 +142,11 @@ async function scoreBySchema(
   return 'fits' in fit ? text.right : text.wrong(fit.problems.join('; '))
 }
 
-async function scoreByFunction(score: UserScorer, name: string, answer: Answer): Promise<Given> {
+async function scoreByFunction(score: UserFunction, name: string, of: Case, answer: Answer): Promise<Given> {
   try {
-    const found = await withinTime(score(answer), name)
-    const read = verdictOf(found)
-    return read === null ? failed(`${name} gave ${glimpse(found)}; ${wantedOfFunctions}`) : given(read)
+    return given(await score.score(answer))
   } catch (error) {
-    return failed(`${name} failed: ${messageOf(error)}`)
-  }
-}
-
-const wantedOfFunctions =
-  'a score is a number from 0 to 1, true, false, or { score, reason } with such a number and a text'
-
-/** Null: what a function of the user's returned is no score, whatever its types promise. */
-function verdictOf(found: unknown): Score | null {
-  const said: unknown = typeof found === 'object' ? found : { score: found }
-  const { score, reason = null } = (said ?? {}) as { score?: unknown; reason?: unknown }
-  const value = typeof score === 'boolean' ? Number(score) : score
-  if (typeof value !== 'number' || !(value >= 0 && value <= 1)) return null
-  return reason === null || typeof reason === 'string' ? { score: value, reason } : null
-}
-
-const glimpse = (value: unknown): string =>
-  shortened(inspect(value, { depth: 1, breakLength: Infinity }), 200)
-
-async function withinTime<T>(score: T | Promise<T>, name: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${name} took more than ${FUNCTION_MS} ms`)), FUNCTION_MS)
-  })
-  try {
-    return await Promise.race([score, late])
-  } finally {
-    clearTimeout(timer)
+    return failed(`${name} ${messageOf(error)} (case ${of.id})`)
   }
 }
 

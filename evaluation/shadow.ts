@@ -1,208 +1,216 @@
 // Runs what users really asked through a candidate, and says what would have changed.
 //
-// 1. Each task is forked from its first step: the candidate's tool calls are answered by recorded outcomes, or refused.
-//    No tool is called, so nothing outside changes.
-// 2. Which tasks are taken is decided by a hash of their ids, so that the same sample is taken again.
+// 1. It reads tasks.completed as a reader of its own. Its position is stored with the run, once every task before it is
+//    dealt with: a run that was stopped or killed goes on there, and takes a page of tasks again at most.
+// 2. A task is forked under an id made of run and task: taken again, it is not paid again.
+// 3. The candidate's tool calls are answered by recorded outcomes, or refused: nothing outside changes.
+// 4. Which tasks are taken is decided by a hash of their ids, so that the same sample is taken again.
+// 5. With a cost limit nothing is submitted that, by the mean of what was paid so far, would pass it; until one task is
+//    paid for, one at a time runs.
 import { hash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.ts'
+import type { EndedTask } from '../api/schemas/results.ts'
 import type { Client, TaskResult } from '../client/types.ts'
 import type { Operator } from '../operator/index.ts'
-import type { ForkOptions } from '../operator/direct/forks.ts'
-import { FlotillaError, type ErrorCode } from '../runtime/errors.ts'
-import { textOf } from './cases.ts'
-import { caseRow, unscored } from './rows.ts'
-import type { Scored } from './score.ts'
-import { shownText } from './scorers/text.ts'
-import { EVALUATION_PRIORITY } from './tasks.ts'
+import { shadowTask, type Candidate, type ShadowTaskParts } from './shadow-task.ts'
+import { storedCases } from './stored-cases.ts'
+import { askingOf } from './tasks.ts'
 
-export interface ShadowOptions {
+export interface ShadowSettings {
+  /** Tasks that were submitted before it are left out. */
   readonly sinceMs: number
   /** Share of the tasks, 0 to 1. */
   readonly sample: number
-  /** Tasks at most, the latest first. */
-  readonly limit: number
-  readonly candidate: Pick<ForkOptions, 'agent' | 'model' | 'profile' | 'instructions'>
+  readonly candidate: Candidate
   readonly tools: 'recorded' | 'refuse'
+  /** True: goes on with tasks as they end, until it is stopped. False: those that had ended when the run began. */
+  readonly follow: boolean
+}
+
+export interface ShadowOptions {
+  /** Tasks of the run at most; null: all. */
+  readonly limit: number | null
   readonly concurrency: number
-  /** US dollars; null: no limit. */
+  /** US dollars, for the whole run; null: no limit. */
   readonly maxCost: number | null
 }
 
 export interface ShadowParts {
   readonly client: Client
-  readonly operator: Operator
+  readonly operator: Pick<Operator, 'evaluations' | 'forks' | 'results'>
   readonly signal: AbortSignal
   readonly onCase: (scored: EvaluationCase, progress: { done: number; total: number; spent: number }) => void
 }
 
+/** The limit of tasks, that of cost, or an interrupt. */
+export type Stop = 'limit' | 'cost' | 'interrupt'
+
 export interface Shadowed {
+  readonly run: EvaluationRun
   readonly cases: readonly EvaluationCase[]
+  /** Results of the tasks that this session ran through the candidate. */
   readonly origins: ReadonlyMap<string, TaskResult>
   /** Tasks that can't be run again, and why. */
   readonly skipped: readonly { readonly taskId: string; readonly why: string }[]
-  /** Not run, or cut off, because of the cost limit or an interrupt. */
+  /** Why it stopped before the end; null: it did not. */
+  readonly stopped: Stop | null
+  /** Tasks without a score. */
   readonly leftOut: number
+  /** Results that retention deleted before they were read. */
+  readonly lost: number
 }
 
-const PAGE = 500
-const ended = ['succeeded', 'failed', 'timed_out']
-/** Failures of one task: the others are run all the same. */
-const skippable: ReadonlySet<string> = new Set<ErrorCode>([
-  'EVENTS_GONE',
-  'TASK_OPEN',
-  'TASK_UNKNOWN',
-  'PAYLOAD_MISSING',
-  'RECORD_TOO_LARGE',
-  'REQUEST_INVALID',
-])
+/** Results of one page: as many are taken again after a kill. */
+const PAGE = 60
+const POLL_MS = 2_000
+const ended: readonly string[] = ['succeeded', 'failed', 'timed_out']
 
-/** Ids of the tasks that users submitted, the latest first. */
-export async function sampledTasks(
-  { tasks }: Pick<Operator, 'tasks'>,
-  { sinceMs, sample, limit }: ShadowOptions,
-): Promise<string[]> {
-  const found: string[] = []
-  for (let after: string | null | undefined; after !== null && found.length < limit;) {
-    const query = { sinceMs, limit: PAGE }
-    const page = await tasks.list(after === undefined ? query : { ...query, after })
-    for (const { taskId, status } of page.tasks)
-      if (ended.includes(status) && !taskId.startsWith('eval-') && isSampled(taskId, sample))
-        found.push(taskId)
-    after = page.next
+/** Resolves at the end of what the log has, at a limit, or when `signal` aborts. */
+export async function shadow(
+  run: EvaluationRun,
+  settings: ShadowSettings,
+  options: ShadowOptions,
+  parts: ShadowParts,
+): Promise<Shadowed> {
+  const session = new Session(run, await storedCases(run.id, parts.operator.evaluations), {
+    ...parts,
+    ...settings,
+    ...options,
+  })
+  await session.work()
+  return session.shadowed()
+}
+
+type Given = ShadowSettings & ShadowOptions & ShadowParts
+
+class Session {
+  #run: EvaluationRun
+  readonly #given: Given
+  readonly #task: ShadowTaskParts
+  readonly #cases = new Map<string, EvaluationCase>()
+  readonly #origins = new Map<string, TaskResult>()
+  readonly #skipped = new Map<string, string>()
+  #stopped: Stop | null = null
+  #running = 0
+  #lost = 0
+
+  constructor(run: EvaluationRun, stored: readonly EvaluationCase[], given: Given) {
+    this.#run = run
+    this.#given = given
+    const { candidate, tools, client, operator, signal } = given
+    this.#task = { run, candidate, tools, client, operator, asking: askingOf(run, client, signal) }
+    for (const each of stored) this.#cases.set(each.caseId, each)
   }
-  return found.slice(0, limit)
+
+  async work(): Promise<void> {
+    const unscored = [...this.#cases.values()].filter(({ score }) => score === null)
+    await this.#take(unscored.map(({ caseId }) => caseId))
+    while (this.#stopped === null) {
+      const page = await this.#page()
+      this.#lost += page.lost
+      await this.#take(page.results.filter((each) => this.#isWanted(each)).map(({ taskId }) => taskId))
+      // Some of the page may be left.
+      if (this.#stopped !== null) return
+      if (page.after !== this.#run.position) await this.#keep(page.after)
+      if (!page.more && !(await this.#waited())) return
+    }
+  }
+
+  shadowed(): Shadowed {
+    const cases = [...this.#cases.values()]
+    return {
+      run: { ...this.#run, cases: cases.length },
+      cases,
+      origins: this.#origins,
+      skipped: [...this.#skipped].map(([taskId, why]) => ({ taskId, why })),
+      stopped: this.#stopped,
+      leftOut: cases.filter(({ score }) => score === null).length,
+      lost: this.#lost,
+    }
+  }
+
+  #page() {
+    const { operator, sinceMs } = this.#given
+    const { position = null } = this.#run
+    return operator.results.page({ limit: PAGE, sinceMs, ...(position === null ? {} : { after: position }) })
+  }
+
+  async #keep(position: string): Promise<void> {
+    const cases = this.#cases.size
+    this.#run = await this.#given.operator.evaluations.save({ ...this.#run, position, cases })
+  }
+
+  /** False: nothing more is wanted. */
+  async #waited(): Promise<boolean> {
+    const { follow, signal } = this.#given
+    if (!follow) return false
+    await sleep(POLL_MS, undefined, { signal }).catch(() => {})
+    if (signal.aborted) this.#stopped = 'interrupt'
+    return !signal.aborted
+  }
+
+  /** Cases of evaluations and forks are not what users asked. */
+  #isWanted({ taskId, status, forkedFrom, submittedAtMs, completedAtMs }: EndedTask): boolean {
+    const { sinceMs, sample, follow } = this.#given
+    if (!ended.includes(status) || forkedFrom !== null || taskId.startsWith('eval-')) return false
+    // Else a fleet that is faster than the candidate would keep it running forever.
+    if (!follow && completedAtMs > this.#run.startedAtMs) return false
+    return submittedAtMs >= sinceMs && isSampled(taskId, sample) && !this.#cases.has(taskId)
+  }
+
+  async #take(taskIds: readonly string[]): Promise<void> {
+    const waiting = [...taskIds]
+    const worker = async (): Promise<void> => {
+      while (waiting.length > 0 && this.#mayStart()) await this.#do(waiting.shift() ?? '', waiting)
+    }
+    const workers = Array.from({ length: this.#given.concurrency }, worker)
+    const failed = (await Promise.allSettled(workers)).find((each) => each.status === 'rejected')
+    if (failed && !this.#given.signal.aborted) throw failed.reason
+    if (this.#given.signal.aborted) this.#stopped = 'interrupt'
+    else if (waiting.length > 0) this.#stopped = this.#limitReached()
+  }
+
+  async #do(taskId: string, waiting: readonly string[]): Promise<void> {
+    const { maxCost, operator, onCase } = this.#given
+    this.#running += 1
+    try {
+      const left = maxCost === null ? null : Math.max(maxCost - this.#spent(), Number.EPSILON)
+      const one = await shadowTask(this.#task, taskId, left, this.#cases.get(taskId))
+      if (typeof one === 'string') return void this.#skipped.set(taskId, one)
+      await operator.evaluations.add(this.#run.id, [one.row])
+      this.#cases.set(taskId, one.row)
+      this.#origins.set(taskId, one.origin)
+      const done = this.#cases.size + this.#skipped.size
+      onCase(one.row, { done, total: done + waiting.length + this.#running - 1, spent: this.#spent() })
+    } finally {
+      this.#running -= 1
+    }
+  }
+
+  #mayStart(): boolean {
+    const { maxCost, limit, signal } = this.#given
+    if (signal.aborted) return false
+    const paid = this.#scored()
+    if (limit !== null && paid + this.#running >= limit) return false
+    if (maxCost === null) return true
+    if (paid === 0) return this.#running === 0 && this.#spent() < maxCost
+    return this.#spent() * (1 + (this.#running + 1) / paid) <= maxCost
+  }
+
+  #limitReached(): Stop {
+    const { limit } = this.#given
+    return limit !== null && this.#scored() >= limit ? 'limit' : 'cost'
+  }
+
+  #scored(): number {
+    return [...this.#cases.values()].reduce((sum, { score }) => sum + Number(score !== null), 0)
+  }
+
+  #spent(): number {
+    return [...this.#cases.values()].reduce((sum, { cost }) => sum + cost, 0)
+  }
 }
 
 const isSampled = (taskId: string, sample: number): boolean =>
   Number.parseInt(hash('sha256', taskId).slice(0, 8), 16) / 2 ** 32 < sample
-
-export async function shadow(
-  run: EvaluationRun,
-  ids: readonly string[],
-  options: ShadowOptions,
-  parts: ShadowParts,
-): Promise<Shadowed> {
-  const waiting = [...ids]
-  const cases: EvaluationCase[] = []
-  const origins = new Map<string, TaskResult>()
-  const skipped: { taskId: string; why: string }[] = []
-  const spent = () => cases.reduce((sum, { cost }) => sum + cost, 0)
-  const { concurrency, maxCost } = options
-  let running = 0
-  const mayStart = (): boolean => {
-    if (parts.signal.aborted) return false
-    if (maxCost === null || cases.length === 0) return maxCost === null || running === 0
-    return spent() + (spent() / cases.length) * (running + 1) <= maxCost
-  }
-  const worker = async (): Promise<void> => {
-    while (waiting.length > 0 && mayStart()) {
-      const taskId = waiting.shift() ?? ''
-      running += 1
-      try {
-        const left = maxCost === null ? null : Math.max(maxCost - spent(), Number.EPSILON)
-        const one = await shadowOne(run, taskId, left, options, parts)
-        if (typeof one === 'string') skipped.push({ taskId, why: one })
-        else {
-          await parts.operator.evaluations.add(run.id, [one.row])
-          cases.push(one.row)
-          origins.set(taskId, one.origin)
-          parts.onCase(one.row, { done: cases.length + skipped.length, total: ids.length, spent: spent() })
-        }
-      } finally {
-        running -= 1
-      }
-    }
-  }
-  // With a cost limit the first one says what one costs.
-  if (maxCost !== null) {
-    const rest = waiting.splice(1)
-    await worker()
-    waiting.push(...rest)
-  }
-  await Promise.all(Array.from({ length: concurrency }, worker))
-  return {
-    cases,
-    origins,
-    skipped,
-    leftOut: waiting.length + cases.filter(({ score }) => score === null).length,
-  }
-}
-
-/** The scored task and its origin, or why it can't be run again. `left`: of the cost limit. */
-async function shadowOne(
-  { id: runId, models }: EvaluationRun,
-  taskId: string,
-  left: number | null,
-  { candidate, tools }: ShadowOptions,
-  { client, operator }: ShadowParts,
-): Promise<{ row: EvaluationCase; origin: TaskResult } | string> {
-  try {
-    const origin = await client.find(taskId)
-    if (origin === null) return 'the log no longer has its result'
-    if (origin.forkedFrom !== null) return 'it is a fork itself'
-    const { text, maxCost } = await operator.forks.submission(taskId)
-    const limit = left === null ? {} : { maxCost: Math.min(maxCost ?? left, left) }
-    const changes = { ...candidate, ...limit, tools, priority: EVALUATION_PRIORITY }
-    const forked = await operator.forks.fork(taskId, changes)
-    const result = await client.result(forked.taskId)
-    const { firstDifference, sameOutput } = await operator.forks.compare(taskId, forked.taskId)
-    const of = {
-      id: taskId,
-      input: text,
-      scorers: [],
-      task: {},
-      metadata: { shadow: runId },
-      hash: hash('sha256', text),
-    }
-    // What the cost limit of the run cut off says nothing of the candidate.
-    const isCut = left !== null && result.error?.code === 'COST_LIMIT' && result.usage.cost >= left
-    const scored = isCut
-      ? unscored(result)
-      : scoresOf(origin, result, sameOutput, firstDifference?.step ?? null)
-    const row = caseRow({ of, model: models[0] ?? '', epoch: 1 }, result, scored)
-    return {
-      row: {
-        ...row,
-        metadata: {
-          refusedCalls: result.refusedCalls.length,
-          firstDifference: firstDifference?.step ?? null,
-        },
-      },
-      origin,
-    }
-  } catch (error) {
-    if (error instanceof FlotillaError && skippable.has(error.code)) return error.message
-    throw error
-  }
-}
-
-function scoresOf(
-  origin: TaskResult,
-  result: TaskResult,
-  sameOutput: boolean,
-  differsIn: number | null,
-): Scored {
-  const score = (scorer: string, isRight: boolean, reason: string) => ({
-    scorer,
-    score: Number(isRight),
-    weight: 1,
-    passed: isRight,
-    reason: isRight ? null : reason,
-  })
-  const scores = [
-    score(
-      'same output',
-      sameOutput,
-      `${shownText(textOf(result.output))} in place of ${shownText(textOf(origin.output))}`,
-    ),
-    score('same steps', differsIn === null, `step ${differsIn} is the first that differs`),
-    score('same status', origin.status === result.status, `${result.status} in place of ${origin.status}`),
-    score(
-      'no refused calls',
-      result.refusedCalls.length === 0,
-      `it would have called ${result.refusedCalls.map(({ tool }) => tool).join(', ')} otherwise`,
-    ),
-  ]
-  const isSame = sameOutput && origin.status === result.status
-  return { score: Number(isSame), passed: isSame, scores, problem: null, judgeCost: 0, costIsGuess: false }
-}

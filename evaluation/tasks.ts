@@ -2,10 +2,12 @@
 //
 // 1. The id of a task is a hash of run, case, model, epoch and attempt: submitted again it runs once, so a run that
 //    was interrupted finds its answers, paid once.
-// 2. An attempt that the fleet rejected, or that was cancelled, is no answer. The next attempt has an id of its own.
+// 2. An attempt that the fleet rejected, that was cancelled, or that the run's own cost limit cut off, is no answer. The
+//    next attempt has an id of its own.
 import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Client, TaskInput, TaskResult } from '../client/types.ts'
+import type { EvaluationCase } from '../api/schemas/evaluations.ts'
+import type { Client, TaskResult } from '../client/types.ts'
 import { errorTable } from '../runtime/errors.ts'
 
 /** Below every task that names no priority. */
@@ -15,12 +17,32 @@ const MAX_ATTEMPTS = 5
 const FIRST_RETRY_MS = 1_000
 /** A budget that is used up comes back tomorrow: the run does not wait for it, it is resumed. */
 const MAX_WAIT_MS = 60_000
+/** The fleet knows an id again for a week; a result is kept longer, and is looked up before its task is paid again. */
+const OLD_MS = 86_400_000
+/** Attempts of earlier sessions that are looked through. */
+const MAX_EARLIER = 100
 
 export interface Asking {
-  readonly client: Client
+  readonly client: Pick<Client, 'find' | 'result'>
   readonly signal: AbortSignal
   /** Results from before it are of an earlier session of the run. */
   readonly sinceMs: number
+  readonly isOld: boolean
+}
+
+export const askingOf = (
+  { startedAtMs }: { readonly startedAtMs: number },
+  client: Client,
+  signal: AbortSignal,
+): Asking => ({ client, signal, sinceMs: Date.now(), isOld: Date.now() - startedAtMs > OLD_MS })
+
+/** One answer that is wanted. */
+export interface Asked {
+  /** Submits the task under this id; of an id that the fleet knows it does nothing. */
+  readonly submit: (taskId: string) => Promise<unknown>
+  readonly idOf: (attempt: number) => string
+  /** Its case as an earlier session stored it. */
+  readonly before?: Pick<EvaluationCase, 'taskId' | 'score' | 'errorCode'> | undefined
 }
 
 /** `parts`: what names the task within its run. */
@@ -28,23 +50,39 @@ export const taskIdOf = (run: string, parts: readonly (string | number)[], attem
   `eval-${hash('sha256', JSON.stringify([run, ...parts, attempt])).slice(0, 32)}`
 
 /** The result of the first attempt that counts. Rejects if `signal` aborts; the task then continues. */
-export async function askFleet(
-  { client, signal, sinceMs }: Asking,
-  task: TaskInput,
-  idOf: (attempt: number) => string,
-): Promise<TaskResult> {
-  for (let attempt = 1; ; attempt += 1) {
+export async function askFleet(asking: Asking, asked: Asked): Promise<TaskResult> {
+  const { signal, sinceMs } = asking
+  const first = firstAttempt(asked)
+  for (let attempt = first; ; attempt += 1) {
     signal.throwIfAborted()
-    const { taskId } = await client.submit({ ...task, taskId: idOf(attempt) })
-    const result = await unlessAborted(client.result(taskId), signal)
-    if (attempt === MAX_ATTEMPTS || !isNoAnswer(result)) return result
+    const result = await resultOf(asking, asked, asked.idOf(attempt))
+    if (attempt - first + 1 >= MAX_ATTEMPTS || !isNoAnswer(result)) return result
     if (result.completedAtMs >= sinceMs) {
       if (!isRetryable(result)) return result
-      const waitMs = result.error?.retryAfterMs ?? FIRST_RETRY_MS * 2 ** (attempt - 1)
+      const waitMs = result.error?.retryAfterMs ?? FIRST_RETRY_MS * 2 ** (attempt - first)
       if (waitMs > MAX_WAIT_MS) return result
       await sleep(waitMs, undefined, { signal })
     }
   }
+}
+
+/** Behind the attempt that the run's cost limit cut off: what it says is no answer. */
+function firstAttempt({ idOf, before }: Asked): number {
+  if (before?.errorCode !== 'COST_LIMIT' || before.score !== null) return 1
+  for (let attempt = 1; attempt <= MAX_EARLIER; attempt += 1)
+    if (idOf(attempt) === before.taskId) return attempt + 1
+  return 1
+}
+
+async function resultOf(
+  { client, signal, isOld }: Asking,
+  { submit }: Asked,
+  taskId: string,
+): Promise<TaskResult> {
+  const found = isOld ? await client.find(taskId) : null
+  if (found !== null) return found
+  await submit(taskId)
+  return unlessAborted(client.result(taskId), signal)
 }
 
 export const isNoAnswer = ({ status }: TaskResult): boolean => status === 'rejected' || status === 'cancelled'

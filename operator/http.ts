@@ -37,6 +37,12 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
       // The gateway says which states a task can be cancelled in.
       cancel: (options) => ask(tasks.cancelMany, { body: options as BodyOf<typeof tasks.cancelMany> }),
     },
+    results: {
+      page: ({ sinceMs, ...query } = {}) =>
+        ask(tasks.resultPage, {
+          query: { limit: 100, ...query, ...(sinceMs ? { since: sinceMs } : {}) },
+        }),
+    },
     forks: {
       fork: (id, options = {}) =>
         ask(tasks.fork, { params: { id }, body: options as BodyOf<typeof tasks.fork> }),

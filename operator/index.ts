@@ -13,6 +13,7 @@ import type { ConfigurationOperator } from './direct/configured.ts'
 import type { KeyOperator } from './direct/keys.ts'
 import type { LaneOperator } from './direct/lanes.ts'
 import type { PauseOperator } from './direct/pauses.ts'
+import type { ResultOperator } from './direct/result-pages.ts'
 import type { SessionOperator } from './direct/sessions.ts'
 import type { TaskOperator } from './direct/tasks.ts'
 import type { TopicOperator } from './direct/topics.ts'
@@ -27,7 +28,9 @@ export type { ApprovalQuery, ApprovalView } from '../runtime/ledger/approvals.ts
 export interface Operator {
   /** Tasks: those that wait or run, and those that have ended. */
   readonly tasks: TaskOperator
-  /** Forks of ended tasks, their recordings, and tasks side by side. */
+  /** Ended tasks in the order of the log. */
+  readonly results: ResultOperator
+  /** Forks of tasks, their recordings, and tasks side by side. */
   readonly forks: ForkOperator
   /** Calls that wait for people. */
   readonly approvals: ApprovalOperator
@@ -81,6 +84,7 @@ export type { CancelAnswer, CancelOptions } from './direct/cancel.ts'
 export type { Comparison } from './direct/comparison.ts'
 export type { Forked, ForkOptions } from './direct/forks.ts'
 export type { SessionDetail, SessionList, SessionView, TurnView } from '../api/sessions.ts'
+export type { ResultOperator } from './direct/result-pages.ts'
 export type { SessionOperator, SessionQuery } from './direct/sessions.ts'
 export type { TaskReplay } from './direct/task-replay.ts'
 export type { TaskTree, TreeTask } from './direct/tree.ts'

@@ -118,8 +118,8 @@ export const errorTable = {
   TASK_OPEN: row(
     'recoverable',
     true,
-    'The task has not ended, so it can be neither forked nor replayed.',
-    'Wait for its result (flotilla result --wait), or cancel it.',
+    'The task has not ended, so it can’t be replayed, and is forked only from a step that has ended.',
+    'Name a step that has ended (flotilla fork --from-step), or wait for its result (flotilla result --wait).',
   ),
   FORK_DIVERGED: row(
     'recoverable',

@@ -195,6 +195,13 @@ export function keptOutcomes({ steps = [], outcomes = [] }: Recording): KeptOutc
   }))
 }
 
+/** Why a call without a recorded outcome is refused. A delegated task would make calls that nobody approved. */
+export const notRecorded = {
+  refuse: 'every call is refused in this run',
+  recorded: 'it has no recorded outcome with these arguments',
+  ask: 'it has no recorded outcome with these arguments, and no person is asked about a call of another agent (fork with --tools live to make it)',
+} as const satisfies Partial<Record<ToolPolicy, string>>
+
 /** The outcome that answers a call; null if there is none. `isUsed`: it has answered a call before. */
 export function outcomeFor(
   call: { readonly tool: string; readonly arguments: Json },

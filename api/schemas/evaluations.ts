@@ -77,6 +77,12 @@ export const evaluationRun = z
     startedAtMs: timeMs,
     endedAtMs: timeMs.nullable(),
     settings: json.meta({ description: 'Options of the run.' }),
+    position: z
+      .string()
+      .max(4_096)
+      .nullable()
+      .exactOptional()
+      .meta({ description: 'Of a run over real tasks: how far it has read tasks.completed.' }),
     summary: json.meta({
       description: 'By model: means with intervals, cost, latency; null until it ended.',
     }),

@@ -11,6 +11,7 @@ export const fromStep = whole(
 ).exactOptional()
 
 export const forkInput = z.strictObject({
+  taskId: name('Id of the fork: the same id runs once. A new one unless given.').exactOptional(),
   fromStep: count(
     'The first step that runs again: 1 unless given. The steps before it are shared.',
   ).exactOptional(),

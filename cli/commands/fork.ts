@@ -7,6 +7,7 @@ import { usingOperator } from '../../operator/connect.ts'
 import type { ForkOptions } from '../../operator/direct/forks.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import { toolPolicies, type ToolPolicy } from '../../runtime/recording.ts'
+import { taskStages } from '../../services/index.ts'
 import { number, wholeNumber } from '../arguments.ts'
 import { exitCode, exitCodeHelp } from '../exit-codes.ts'
 import { withClient } from '../fleet-client.ts'
@@ -16,9 +17,13 @@ import { count, elapsed, money } from '../units.ts'
 
 export function defineFork(command: Command): void {
   command
-    .description('run an ended task again from one of its steps; the steps before it are shared')
+    .description('run a task again from one of its steps; the steps before it are shared')
     .argument('<taskId>')
-    .option('--from-step <n>', 'the first step that runs again (1)', wholeNumber)
+    .option(
+      '--from-step <n>',
+      'the first step that runs again (1); needed for a task that has not ended',
+      wholeNumber,
+    )
     .option('--agent <name>', 'another agent')
     .option('--model <name>', 'another model')
     .option('--profile <name>', 'another profile')
@@ -71,7 +76,9 @@ interface ForkFlags {
 }
 
 async function fork(taskId: string, flags: ForkFlags): Promise<void> {
-  const forked = await usingOperator(({ forks }) => forks.fork(taskId, optionsOf(flags)))
+  const forked = await usingOperator(({ forks }) => forks.fork(taskId, optionsOf(flags)), {
+    stages: taskStages,
+  })
   if (!flags.wait) {
     if (flags.json) printJson(forked)
     else print(forked.taskId)

@@ -1,14 +1,17 @@
 // Real tasks through a candidate: what would have changed.
 import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
-import { sampledTasks, shadow, type Shadowed, type ShadowOptions } from '../../evaluation/shadow.ts'
+import { runIdPattern, type EvaluationCase, type EvaluationRun } from '../../api/schemas/evaluations.ts'
+import { shadow, type Shadowed, type ShadowOptions, type ShadowSettings } from '../../evaluation/shadow.ts'
 import { summarise } from '../../evaluation/summary.ts'
 import type { TaskResult } from '../../client/types.ts'
+import type { Operator } from '../../operator/index.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
 import type { Json } from '../../schemas/json.ts'
 import { duration, number, wholeNumber } from '../arguments.ts'
+import { findRun, TASKS } from '../evaluation.ts'
 import { withEvaluationFleet, type EvaluationFleet } from '../evaluation-fleet.ts'
 import { EvaluationProgress } from '../evaluation-progress.ts'
 import { printRun } from '../evaluation-report.ts'
@@ -25,24 +28,37 @@ const SHOWN = 20
 export function defineShadow(command: Command): void {
   command
     .description('run what users asked through another model or agent, with recorded tools, and compare')
-    .requiredOption('--since <time>', 'tasks of the last 30m, 24h or 7d', duration)
+    .option('--since <time>', 'tasks of the last 30m, 24h or 7d; needed for a new run', duration)
+    .option('--follow', 'go on with tasks as they end, until it is stopped')
     .option('--model <name>', 'the candidate: another model')
     .option('--agent <name>', 'the candidate: another agent')
     .option('--profile <name>', 'the candidate: another profile')
     .option('--sample <share>', 'share of the tasks, 0 to 1 (1)', share)
-    .option('--limit <n>', `tasks at most, the latest first (${DEFAULT_LIMIT})`, wholeNumber)
-    .addOption(
-      new Option('--tools <policy>', 'recorded: by recorded outcomes, else refused; refuse: none')
-        .choices(['recorded', 'refuse'])
-        .default('recorded'),
+    .option(
+      '--limit <n>',
+      `tasks at most, the earliest first (${DEFAULT_LIMIT}; none with --follow)`,
+      wholeNumber,
     )
+    .addOption(
+      new Option(
+        '--tools <policy>',
+        'recorded (default): by recorded outcomes, else refused; refuse: none',
+      ).choices(['recorded', 'refuse']),
+    )
+    .option('--user <id>', 'user to whom the forks are charged; default: whoever asked')
     .option('--max-cost <dollars>', 'run nothing that would pass this', positive)
     .option('--concurrency <n>', `tasks at once (${DEFAULT_CONCURRENCY})`, wholeNumber)
+    .option('--run <id>', 'id of the run; if it is stored, it goes on where it stopped')
     .option('--quiet', 'no progress on stderr')
     .option('--json', 'one JSON object on stdout')
-    .addHelpText('after', '\nNo tool is called. Stored as a run: flotilla eval show, export.')
+    .addHelpText('after', help)
     .action(run)
 }
+
+const help = `
+No tool is called, and nothing is paid twice. Stored as a run: flotilla eval
+show, export. Exit code: 0 it is done, or --limit is reached; 5 the cost limit
+or an interrupt has left tasks out: flotilla shadow --run ID goes on.`
 
 function positive(text: string): number {
   const value = number(text)
@@ -57,102 +73,182 @@ function share(text: string): number {
 }
 
 interface Flags {
-  readonly since: number
+  readonly since?: number
+  readonly follow?: boolean
   readonly model?: string
   readonly agent?: string
   readonly profile?: string
   readonly sample?: number
   readonly limit?: number
-  readonly tools: 'recorded' | 'refuse'
+  readonly tools?: 'recorded' | 'refuse'
+  readonly user?: string
   readonly maxCost?: number
   readonly concurrency?: number
+  readonly run?: string
   readonly quiet?: boolean
   readonly json?: boolean
 }
 
+interface Settings extends ShadowSettings, ShadowOptions {}
+
 async function run(flags: Flags): Promise<void> {
-  const options = optionsOf(flags)
+  assertFlags(flags)
   const stopped = new AbortController()
-  process.on('SIGINT', () => stopped.abort())
-  const { quiet = false, json = false } = flags
+  process.on('SIGINT', () =>
+    stopped.abort(new FlotillaError('TASK_CANCELLED', 'the comparison was interrupted')),
+  )
   // A model that the scripted server plays needs that server.
   const models = [flags.model ?? SCRIPTED_MODEL]
-  const { ended, shadowed } = await withEvaluationFleet(models, (fleet) =>
-    shadowOn(fleet, options, { isQuiet: quiet, signal: stopped.signal }),
+  const { ended, shadowed } = await withEvaluationFleet(models, async (fleet) =>
+    shadowOn(fleet, await runOf(flags, fleet.operator), flags.quiet ?? false, stopped.signal),
   )
-  const { cases, skipped, leftOut } = shadowed
-  if (json) printJson({ run: ended, cases, skipped, leftOut })
+  const { cases, skipped, leftOut, lost, stopped: why } = shadowed
+  if (flags.json) printJson({ run: ended, cases, skipped, leftOut, lost, stopped: why })
   else printShadowed(ended, shadowed)
-  if (leftOut > 0)
-    say(
-      paint('yellow', `${plural(leftOut, 'task')} left out: the cost limit is near, or it was interrupted.`),
-    )
-  process.exit(leftOut > 0 ? exitCodes.pending.code : exitCodes.success.code)
+  sayLeft(ended, shadowed)
+  process.exit(isDone(shadowed) ? exitCodes.success.code : exitCodes.pending.code)
 }
 
-function optionsOf({
-  since,
+/** The limit is what was asked for. */
+const isDone = ({ stopped, leftOut }: Shadowed): boolean =>
+  leftOut === 0 && (stopped === null || stopped === 'limit')
+
+const stops = {
+  limit: 'the limit of tasks is reached',
+  cost: 'the cost limit is near',
+  interrupt: 'it was interrupted',
+} as const
+
+function sayLeft({ id }: EvaluationRun, { lost, leftOut, stopped }: Shadowed): void {
+  if (lost > 0)
+    say(paint('yellow', `${plural(lost, 'result')} lost: retention deleted them before they were read.`))
+  if (leftOut === 0 && stopped === null) return
+  const left = leftOut === 0 ? '' : `${plural(leftOut, 'task')} left out. `
+  const why = stopped === null ? '' : `It stopped: ${stops[stopped]}. `
+  say(paint('yellow', `${left}${why}flotilla shadow --run ${id} goes on.`))
+}
+
+function assertFlags({ concurrency = DEFAULT_CONCURRENCY, limit = 1, run: id }: Flags): void {
+  if (concurrency < 1 || concurrency > MAX_CONCURRENCY || limit < 1)
+    throw refused(`--concurrency must be from 1 to ${MAX_CONCURRENCY}, --limit 1 or more`)
+  if (id !== undefined && !runIdPattern.test(id))
+    throw refused('--run must be letters, digits, dots, dashes and underscores, at most 64')
+}
+
+const refused = (message: string): FlotillaError => new FlotillaError('REQUEST_INVALID', message)
+
+/** The stored run of that id, with the limits that the command names; else a new one. */
+async function runOf(flags: Flags, { evaluations }: Operator): Promise<EvaluationRun> {
+  const stored = flags.run === undefined ? null : await findRun(flags.run, evaluations)
+  if (stored === null) return newRun(flags)
+  if (stored.datasetHash !== TASKS)
+    throw refused(`${stored.id} is a run of a data set: flotilla eval resume ${stored.id}`)
+  const before = settingsOf(stored)
+  const named = Object.entries(fixedOf(flags)).filter(([, value]) => value !== undefined)
+  const other = named.filter(([name, value]) => !isDeepStrictEqual(value, fixedIn(before)[name]))
+  if (other.length > 0)
+    throw refused(
+      `the run ${stored.id} has another ${other.map(([name]) => name).join(', ')}; leave it out to go on, or give another --run`,
+    )
+  return { ...stored, settings: { ...before, ...limitsOf(flags) } as unknown as Json }
+}
+
+const settingsOf = ({ settings }: EvaluationRun): Settings => settings as unknown as Settings
+
+/** What a run has from its beginning; undefined: not named. */
+const fixedOf = ({ follow, model, agent, profile, sample, tools, user }: Flags): Record<string, unknown> => ({
+  follow,
   model,
   agent,
   profile,
-  sample = 1,
-  limit = DEFAULT_LIMIT,
+  sample,
   tools,
-  maxCost,
-  ...flags
-}: Flags): ShadowOptions {
+  user,
+})
+
+const fixedIn = ({ candidate, sample, tools, follow }: Settings): Record<string, unknown> => ({
+  ...candidate,
+  user: candidate.userId,
+  sample,
+  tools,
+  follow,
+})
+
+const limitsOf = ({ limit, maxCost, concurrency }: Flags): Partial<ShadowOptions> => ({
+  ...(limit === undefined ? {} : { limit }),
+  ...(maxCost === undefined ? {} : { maxCost }),
+  ...(concurrency === undefined ? {} : { concurrency }),
+})
+
+function newRun(flags: Flags): EvaluationRun {
+  const {
+    since,
+    model,
+    agent,
+    profile,
+    user,
+    sample = 1,
+    tools = 'recorded',
+    follow = false,
+    run: id,
+  } = flags
+  if (since === undefined) throw refused('say which tasks: --since 24h')
   if (model === undefined && agent === undefined && profile === undefined)
-    throw new FlotillaError('REQUEST_INVALID', 'say what to try: --model, --agent or --profile')
-  const { concurrency = DEFAULT_CONCURRENCY } = flags
-  if (concurrency < 1 || concurrency > MAX_CONCURRENCY || limit < 1)
-    throw new FlotillaError(
-      'REQUEST_INVALID',
-      `--concurrency must be from 1 to ${MAX_CONCURRENCY}, --limit 1 or more`,
-    )
-  const named = Object.entries({ model, agent, profile }).filter(([, value]) => value !== undefined)
-  return {
+    throw refused('say what to try: --model, --agent or --profile')
+  const candidate = Object.entries({ model, agent, profile, userId: user }).filter(
+    ([, value]) => value !== undefined,
+  )
+  const settings: Settings = {
     sinceMs: Date.now() - since,
     sample,
-    limit,
-    candidate: Object.fromEntries(named) as ShadowOptions['candidate'],
+    candidate: Object.fromEntries(candidate) as ShadowSettings['candidate'],
     tools,
-    concurrency,
-    maxCost: maxCost ?? null,
+    follow,
+    limit: follow ? null : DEFAULT_LIMIT,
+    maxCost: null,
+    concurrency: DEFAULT_CONCURRENCY,
+    ...limitsOf(flags),
+  }
+  const day = new Date().toISOString().slice(0, 10).replaceAll('-', '')
+  return {
+    id: id ?? `shadow-${day}-${randomBytes(3).toString('hex')}`,
+    name: 'shadow',
+    dataset: `tasks since ${new Date(settings.sinceMs).toISOString()}`,
+    datasetHash: TASKS,
+    agent: agent ?? null,
+    models: [model ?? profile ?? 'default'],
+    epochs: 1,
+    cases: 0,
+    status: 'running',
+    startedAtMs: Date.now(),
+    endedAtMs: null,
+    settings: settings as unknown as Json,
+    position: null,
+    summary: null,
   }
 }
 
 async function shadowOn(
   { client, operator }: EvaluationFleet,
-  options: ShadowOptions,
-  { isQuiet, signal }: { isQuiet: boolean; signal: AbortSignal },
+  run: EvaluationRun,
+  isQuiet: boolean,
+  signal: AbortSignal,
 ): Promise<{ ended: EvaluationRun; shadowed: Shadowed }> {
-  const ids = await sampledTasks(operator, options)
-  const { model, agent = null, profile } = options.candidate
-  const started: EvaluationRun = {
-    id: `shadow-${new Date().toISOString().slice(0, 10).replaceAll('-', '')}-${randomBytes(3).toString('hex')}`,
-    name: 'shadow',
-    dataset: `tasks since ${new Date(options.sinceMs).toISOString()}`,
-    datasetHash: 'tasks',
-    agent,
-    models: [model ?? profile ?? 'default'],
-    epochs: 1,
-    cases: ids.length,
-    status: 'running',
-    startedAtMs: Date.now(),
-    endedAtMs: null,
-    settings: options as unknown as Json,
-    summary: null,
-  }
-  await operator.evaluations.save(started)
-  const progress = new EvaluationProgress(ids.length, isQuiet)
+  const settings = settingsOf(run)
+  const started = await operator.evaluations.save({ ...run, status: 'running' })
+  if (!isQuiet) say(`Run ${run.id}: ${started.position === null ? 'begins' : 'goes on'}`)
+  const progress = new EvaluationProgress(0, isQuiet)
   const onCase = (scored: EvaluationCase, state: { done: number; total: number; spent: number }) =>
     progress.add(scored, state)
-  const shadowed = await shadow(started, ids, options, { client, operator, signal, onCase }).finally(() =>
-    progress.end(),
+  const shadowed = await shadow(started, settings, settings, { client, operator, signal, onCase }).finally(
+    () => progress.end(),
   )
-  const summary = summarise(started.models, shadowed.cases) as unknown as Json
-  const status = shadowed.leftOut === 0 ? ('completed' as const) : ('stopped' as const)
-  const ended = await operator.evaluations.save({ ...started, status, endedAtMs: Date.now(), summary })
+  const ended = await operator.evaluations.save({
+    ...shadowed.run,
+    status: isDone(shadowed) ? 'completed' : 'stopped',
+    endedAtMs: Date.now(),
+    summary: summarise(started.models, shadowed.cases) as unknown as Json,
+  })
   return { ended, shadowed }
 }
 

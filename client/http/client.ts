@@ -148,7 +148,7 @@ export class HttpClient implements Client {
     await this.#send(routes.quality, { params: paramsOf(taskId), body })
   }
 
-  /** A new task that shares the recorded beginning of an ended one. */
+  /** A new task that shares the recorded beginning of another one. */
   fork(taskId: string, options: BodyOf<typeof routes.fork> = {}): Promise<AnswerOf<typeof routes.fork>> {
     return this.#send(routes.fork, { params: paramsOf(taskId), body: options })
   }

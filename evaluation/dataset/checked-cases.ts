@@ -11,9 +11,11 @@ import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
 import { recordingMistakes, type RecordedCall } from '../../runtime/recording.ts'
 import { historyMistakes } from '../../schemas/history.ts'
 import type { Json } from '../../schemas/json.ts'
-import { taskFieldsOfCases, type Case, type Scorer, type UserScorer } from '../cases.ts'
+import { taskFieldsOfCases, type Case, type Scorer } from '../cases.ts'
 import { defaultPass, readSpec, type AnyScorerSpec } from '../scorers/specs.ts'
 import { patternOf } from '../scorers/text.ts'
+import type { UserCode } from '../user-code/user-code.ts'
+import { UserFunction } from '../user-code/user-function.ts'
 import { knownFields, nearlyKnown, type Entry } from './entries.ts'
 import type { Mistakes } from './mistakes.ts'
 
@@ -22,7 +24,6 @@ const MAX_INPUT_CHARS = 100_000
 const MAX_SCHEMA_BYTES = 100_000
 /** As many as a stored case may have. */
 const MAX_SCORERS = 100
-const MAX_NAME_CHARS = 60
 /** As long as the id of a task, from which `flotilla eval promote` makes it. */
 const ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,128}$/u
 
@@ -34,6 +35,7 @@ interface Reading {
   readonly scorers: DefaultScorers
   readonly mistakes: Mistakes
   readonly schemas: SchemaChecks
+  readonly code: UserCode
 }
 
 export async function casesOf(entries: readonly Entry[], reading: Reading): Promise<Case[]> {
@@ -100,10 +102,7 @@ async function caseOf({ place, fields }: Entry, reading: Reading): Promise<Case 
 }
 
 function hashOf(content: Omit<Case, 'id' | 'metadata' | 'hash'>): string {
-  const text = JSON.stringify(content, (_, value: unknown) =>
-    typeof value === 'function' ? String(value) : value,
-  )
-  return hash('sha256', text).slice(0, 16)
+  return hash('sha256', JSON.stringify(content)).slice(0, 16)
 }
 
 function fieldMistakes(fields: Entry['fields']): string[] {
@@ -156,9 +155,8 @@ async function checkedScorers(
 ): Promise<Scorer[]> {
   const scorers: Scorer[] = []
   for (const each of given) {
-    if (typeof each === 'function') {
-      const name = each.name.slice(0, MAX_NAME_CHARS) || 'function'
-      scorers.push(named({ name, rule: { type: 'function', score: each as UserScorer } }, scorers))
+    if (each instanceof UserFunction) {
+      scorers.push(named({ name: each.name, rule: { type: 'function', score: each } }, scorers))
       continue
     }
     const spec = readSpec(each, facts)
@@ -207,18 +205,16 @@ async function ruleOf(spec: AnyScorerSpec, place: string, reading: Reading): Pro
 async function functionOf(
   spec: Extract<AnyScorerSpec, { type: 'function' }>,
   place: string,
-  { path, mistakes }: Reading,
+  { path, mistakes, code }: Reading,
 ): Promise<Scorer['rule'] | null> {
   const { module: file, export: name = 'default' } = spec
   try {
     const url = pathToFileURL(resolve(dirname(path), file)).href
-    const score = ((await import(url)) as Record<string, unknown>)[name]
-    if (typeof score === 'function') return { type: 'function', score: score as UserScorer }
-    mistakes.add(place, `scorers: function: ${file} exports no function ${name}`)
+    return { type: 'function', score: new UserFunction(await code.function(url, name), code) }
   } catch (error) {
-    mistakes.add(place, `scorers: function: ${file} can't be loaded: ${messageOf(error)}`)
+    mistakes.add(place, `scorers: function: ${file} ${messageOf(error)}`)
+    return null
   }
-  return null
 }
 
 async function addSchemaMistakes(

@@ -7,6 +7,7 @@ import { basename, extname, resolve } from 'node:path'
 import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import { createSchemaChecks, type SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import type { Case, Dataset } from '../cases.ts'
+import { UserCode } from '../user-code/user-code.ts'
 import { casesOf, type DefaultScorers } from './checked-cases.ts'
 import { entriesOfCsv, entriesOfJsonLines, type Entry } from './entries.ts'
 import { Mistakes, refusal } from './mistakes.ts'
@@ -20,13 +21,20 @@ export async function readDataset(file: string, scorers: DefaultScorers = []): P
   const path = resolve(file)
   const bytes = bytesOf(path)
   const mistakes = new Mistakes()
-  const { entries, scorers: own } = await entriesOf(path, bytes, mistakes)
   const schemas = createSchemaChecks()
+  const code = new UserCode()
   try {
-    const cases = await casesOf(entries, { path, scorers: [...own, ...scorers], mistakes, schemas })
+    const { entries, scorers: own } = await entriesOf(path, bytes, mistakes, code)
+    const cases = await casesOf(entries, { path, scorers: [...own, ...scorers], mistakes, schemas, code })
     mistakes.throwIfAny(file)
     if (cases.length === 0) throw refusal(file, ['it has no cases'])
-    return { name: basename(path, extname(path)), path, hash: hashOf(bytes, cases), cases }
+    const isNeeded = cases.some((each) => each.scorers.some(({ rule }) => rule.type === 'function'))
+    if (!isNeeded) await code.close()
+    const close = () => code.close()
+    return { name: basename(path, extname(path)), path, hash: hashOf(bytes, cases), cases, close }
+  } catch (error) {
+    await code.close()
+    throw error
   } finally {
     await schemas.close()
   }
@@ -63,9 +71,9 @@ interface Found {
   readonly scorers: readonly unknown[]
 }
 
-async function entriesOf(path: string, bytes: Buffer, mistakes: Mistakes): Promise<Found> {
+async function entriesOf(path: string, bytes: Buffer, mistakes: Mistakes, code: UserCode): Promise<Found> {
   const type = extname(path).toLowerCase()
-  if (moduleTypes.includes(type)) return entriesOfModule(path, mistakes)
+  if (moduleTypes.includes(type)) return entriesOfModule(path, mistakes, code)
   const text = textIn(bytes, path)
   if (type === '.jsonl' || type === '.ndjson')
     return { entries: entriesOfJsonLines(text, mistakes), scorers: [] }

@@ -1,7 +1,8 @@
 // Runs of evaluations in the fleet's database.
 //
 // 1. A case is stored when it is scored, under its run, id, model and epoch: stored again, it is replaced.
-// 2. What a run is about never changes: only its status, end and summary do.
+// 2. What a run is about never changes: only its status, end and summary do, and of one over real tasks its position
+//    and the number of its cases.
 // 3. A run is deleted after its cases, so that no case is ever without its run.
 import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
@@ -16,7 +17,7 @@ export interface EvaluationOperator {
   list(limit?: number): Promise<EvaluationRun[]>
   /** Rejects with NOT_FOUND. */
   get(id: string): Promise<EvaluationRun>
-  /** Stores a new run, or the status, end and summary of one that is stored. Resolves with what is stored. */
+  /** Stores a new run, or the state of one that is stored (2). Resolves with what is stored. */
   save(run: EvaluationRun): Promise<EvaluationRun>
   /** Stores scored cases; one of the same id, model and epoch is replaced. Rejects with NOT_FOUND. */
   add(id: string, cases: readonly EvaluationCase[]): Promise<void>
@@ -78,11 +79,11 @@ async function runRow(sql: Sql, id: string): Promise<RunRow> {
 
 async function saveRun(sql: Sql, run: EvaluationRun): Promise<EvaluationRun> {
   const row = rowOfRun(run)
-  const { status, ended_at_ms, summary } = row
+  const { status, cases, ended_at_ms, position, summary } = row
   await sql
     .insertInto('evaluation_runs')
     .values(row)
-    .onConflict((on) => on.column('id').doUpdateSet({ status, ended_at_ms, summary }))
+    .onConflict((on) => on.column('id').doUpdateSet({ status, cases, ended_at_ms, position, summary }))
     .execute()
   return runOf(await runRow(sql, run.id))
 }
@@ -150,6 +151,7 @@ const rowOfRun = (run: EvaluationRun): RunRow => ({
   started_at_ms: run.startedAtMs,
   ended_at_ms: run.endedAtMs,
   settings: JSON.stringify(run.settings),
+  position: run.position ?? null,
   summary: run.summary === null ? null : JSON.stringify(run.summary),
 })
 
@@ -166,6 +168,7 @@ const runOf = (row: RunRow): EvaluationRun => ({
   startedAtMs: row.started_at_ms,
   endedAtMs: row.ended_at_ms,
   settings: JSON.parse(row.settings) as Json,
+  position: row.position,
   summary: row.summary === null ? null : (JSON.parse(row.summary) as Json),
 })
 

@@ -1,19 +1,25 @@
-// Forks: a new task that shares the recorded beginning of an ended one. What it asks for is checked by the router.
+// Forks: a new task that shares the recorded beginning of another one. What it asks for is checked by the router.
+//
+// A task that still runs can be forked from a step that has ended. Its steps are what planner decides again over its
+// events, because only its result has them otherwise.
 import type { LogClient } from '../../client/log/client.ts'
+import type { Submission } from '../../client/log/submission-search.ts'
+import { toResult } from '../../client/result.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
 import { taskInput } from '../task-input.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Recording, ToolPolicy } from '../../runtime/recording.ts'
 import type { Stage } from '../../runtime/stage.ts'
-import type { TaskSubmitted } from '../../schemas/generated/events.ts'
 import { recordingOf, type Origin } from './recordings.ts'
 import { compareResults, type Comparison } from './comparison.ts'
-import { replayTask, type TaskReplay } from './task-replay.ts'
+import { replayTask, resultSoFar, type TaskReplay } from './task-replay.ts'
 import type { DirectTasks } from './tasks.ts'
-import type { RecordParts } from './task-records.ts'
+import { recordsOf, type RecordParts } from './task-records.ts'
 
 /** What a fork changes. */
 export interface ForkOptions {
+  /** Id of the fork: the same id runs once. Default: a new one. */
+  readonly taskId?: string
   /** The first step that runs again, from 1, the default. */
   readonly fromStep?: number
   readonly agent?: string
@@ -40,13 +46,13 @@ export interface Forked {
 
 export interface ForkOperator {
   /**
-   * A new task that shares the recorded beginning of an ended one. Rejects with TASK_UNKNOWN, TASK_OPEN,
-   * EVENTS_GONE, or REQUEST_INVALID for a step that there is not.
+   * A new task that shares the recorded beginning of another one. Rejects with TASK_UNKNOWN, EVENTS_GONE,
+   * REQUEST_INVALID for a step that there is not, and TASK_OPEN for a task that runs, unless the step has ended.
    */
   fork(taskId: string, options?: ForkOptions): Promise<Forked>
   /** What the sender of a task gave, without a recording. Rejects with TASK_UNKNOWN or EVENTS_GONE. */
   submission(taskId: string): Promise<TaskInput>
-  /** The recording of an ended task: the steps before `fromStep`, and outcomes of later calls. */
+  /** The recording of a task: the steps before `fromStep`, and outcomes of later calls. */
   recording(taskId: string, fromStep?: number): Promise<Recording>
   /** Two ended tasks side by side. */
   compare(taskId: string, otherId: string): Promise<Comparison>
@@ -69,7 +75,7 @@ export class DirectForks implements ForkOperator {
   }
 
   async fork(taskId: string, options: ForkOptions = {}): Promise<Forked> {
-    const origin = await this.#origin(taskId)
+    const origin = await this.#origin(taskId, options.fromStep)
     const { fromStep = 1, tools = 'recorded' } = options
     assertStep(origin.result, fromStep)
     const isRecorded = fromStep > 1 || tools === 'recorded' || tools === 'ask'
@@ -77,6 +83,7 @@ export class DirectForks implements ForkOperator {
     const forked = await this.#parts.client.submit({
       ...taskInput(origin.task),
       ...changes(options),
+      ...(options.taskId === undefined ? {} : { taskId: options.taskId }),
       ...(recording ? { recording } : {}),
       parent: taskId,
       forkedFrom: taskId,
@@ -87,11 +94,11 @@ export class DirectForks implements ForkOperator {
   }
 
   async submission(taskId: string): Promise<TaskInput> {
-    return taskInput(await this.#submitted(taskId))
+    return taskInput((await this.#submission(taskId)).task)
   }
 
-  async recording(taskId: string, fromStep = 1): Promise<Recording> {
-    return recordingOf(this.#parts, await this.#origin(taskId), fromStep)
+  async recording(taskId: string, fromStep?: number): Promise<Recording> {
+    return recordingOf(this.#parts, await this.#origin(taskId, fromStep), fromStep ?? 1)
   }
 
   async compare(taskId: string, otherId: string): Promise<Comparison> {
@@ -103,14 +110,24 @@ export class DirectForks implements ForkOperator {
     return replayTask({ ...this.#parts, stages: await this.#parts.stages() }, taskId, submittedAtMs)
   }
 
-  async #origin(taskId: string): Promise<Origin> {
-    const result = await this.#ended(taskId)
-    return { task: await this.#submitted(taskId), result }
+  /** `fromStep`: as it was given; of a task that runs, only that step says how far it is to be forked. */
+  async #origin(taskId: string, fromStep: number | undefined): Promise<Origin> {
+    const result = await this.#parts.client.find(taskId)
+    if (result) return { task: (await this.#submission(taskId)).task, result }
+    await this.#parts.tasks.assertKnown(taskId)
+    const { task, atMs } = await this.#submission(taskId)
+    const ended = await endedSteps(this.#parts, taskId, atMs)
+    if (fromStep === undefined || !ended.has(fromStep)) throw stillOpen(taskId, fromStep, ended.size)
+    const soFar = await resultSoFar({ ...this.#parts, stages: await this.#parts.stages() }, taskId, atMs)
+    // It ended meanwhile: its result is there now.
+    if (soFar === null) return { task, result: await this.#ended(taskId) }
+    const whole = toResult(soFar)
+    return { task, result: { ...whole, steps: whole.steps.filter(({ step }) => ended.has(step)) } }
   }
 
-  async #submitted(taskId: string): Promise<TaskSubmitted> {
+  async #submission(taskId: string): Promise<Submission> {
     const submission = await this.#parts.client.submission(taskId)
-    if (submission) return submission.task
+    if (submission) return submission
     await this.#parts.tasks.assertKnown(taskId)
     const message = `the submission of task ${taskId} is no longer on tasks.submitted`
     throw new FlotillaError('EVENTS_GONE', message)
@@ -126,6 +143,25 @@ export class DirectForks implements ForkOperator {
       `task ${taskId} has not ended yet, or the log no longer has its result`,
     )
   }
+}
+
+/** Numbers of the steps that have ended. */
+async function endedSteps(parts: RecordParts, taskId: string, sinceMs: number): Promise<ReadonlySet<number>> {
+  const records = await recordsOf(parts, taskId, ['tasks.history'], sinceMs)
+  return new Set(
+    records.flatMap(({ event: { type, data } }) =>
+      type === 'TaskProgressed' && data.kind === 'step_completed' ? (data.step ?? []) : [],
+    ),
+  )
+}
+
+function stillOpen(taskId: string, fromStep: number | undefined, ended: number): FlotillaError {
+  const what = fromStep === undefined ? '' : `, and step ${fromStep} neither`
+  const remedy =
+    ended === 0
+      ? 'No step of it has: wait for its first one'
+      : `Fork it from a step that has (--from-step 1 to ${ended}), or wait for its end`
+  return new FlotillaError('TASK_OPEN', `task ${taskId} has not ended yet${what}. ${remedy}`)
 }
 
 function assertStep({ taskId, steps }: TaskResult, fromStep: number): void {

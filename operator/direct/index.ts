@@ -22,6 +22,7 @@ import { DirectForks } from './forks.ts'
 import { lazily } from './lazily.ts'
 import { findResult } from './results.ts'
 import { DirectPauses } from './pauses.ts'
+import { DirectResults } from './result-pages.ts'
 import { DirectSessions } from './sessions.ts'
 import { DirectTasks } from './tasks.ts'
 import { directTopics } from './topics.ts'
@@ -44,6 +45,7 @@ export interface FleetParts {
 export function directOperator(parts: FleetParts): Operator {
   return {
     tasks: lazily(() => directTasks(parts)),
+    results: lazily(async () => new DirectResults(await parts.log(), await parts.codec())),
     forks: lazily(() => directForks(parts)),
     approvals: { list: async (query = {}) => listApprovals(await parts.sql(), query) },
     configuration: lazily(async () => directConfiguration(await parts.fleet(), await parts.environment())),

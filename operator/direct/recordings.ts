@@ -6,6 +6,7 @@
 // 3. What is needed and no longer there is an error that names the topic: a recording is whole, or none.
 import type { TaskResult, TaskStep, ToolCallRecord } from '../../client/types.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
+import type { Failure } from '../../runtime/stage.ts'
 import {
   keptOutcomes,
   outcomeFor,
@@ -50,7 +51,11 @@ export async function recordingOf(
     steps: result.steps
       .filter(({ step }) => step < fromStep)
       .map((step) => stepOf(step, stepCalls(step), beside)),
-    outcomes: result.steps.filter(({ step }) => step >= fromStep).flatMap(stepCalls),
+    // Nothing is known of a call that a policy refused: another one may ask, or make it.
+    outcomes: result.steps
+      .filter(({ step }) => step >= fromStep)
+      .flatMap(stepCalls)
+      .filter(({ error }) => error?.code !== NOT_RECORDED),
   }
 }
 
@@ -132,15 +137,28 @@ function outcomeInResult(call: ToolCallRecord, argumentsText: string | undefined
   }
 }
 
+/** Refused by the policy of a fork. Steps that older versions ended in code mode name no error. */
+const isByPolicy = ({ status, error, approval, recorded }: ToolCallRecord): boolean =>
+  status === 'refused' && !recorded && !approval && (error?.code ?? NOT_RECORDED) === NOT_RECORDED
+
+const NOT_RECORDED = 'TOOL_NOT_RECORDED'
+
+const refusedByPolicy = ({ tool, arguments: args }: ToolCallRecord, error: Failure): RecordedCall => ({
+  tool,
+  arguments: args,
+  status: 'refused',
+  output: null,
+  error,
+})
+
 function outcomeOfPython(
   call: ToolCallRecord,
   { replies }: Beside,
   taskId: string,
   recorded: (call: ToolCallRecord) => RecordedCall,
 ): RecordedCall[] {
-  // Refused by the policy of a fork: nothing was recorded.
-  if (call.status === 'refused' && !call.recorded) return []
   if (call.recorded) return [recorded(call)]
+  if (isByPolicy(call)) return call.error ? [refusedByPolicy(call, call.error)] : []
   const reply = replies.get(call.callId)
   if (!reply) throw outcomeGone(taskId, call)
   const { output, error } = reply.data

@@ -1,8 +1,9 @@
 // Replays an ended task: the stages decide again over its recorded events.
 import { FlotillaError } from '../../runtime/errors.ts'
 import { eventIdOf, toEvent, type Origin } from '../../runtime/host/lane/event-records.ts'
-import { replayStage, type ReplayRecord, type StageReplay } from '../../runtime/replay/replay.ts'
+import { decideNext, replayStage, type ReplayRecord, type StageReplay } from '../../runtime/replay/replay.ts'
 import type { Stage } from '../../runtime/stage.ts'
+import type { TaskCompleted } from '../../schemas/generated/events.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 import { recordsOf, type RecordParts, type TaskRecord } from './task-records.ts'
 
@@ -36,7 +37,39 @@ export async function replayTask(
   taskId: string,
   submittedAtMs: number,
 ): Promise<TaskReplay> {
-  const { log, stages } = parts
+  const records = await decidedRecords(parts, taskId, submittedAtMs)
+  const replayed = parts.stages.map((stage) => replayStage(stage, records))
+  const same = replayed.every(({ divergence }) => divergence === null)
+  return { taskId, same, stages: replayed, outcomes: 'events' }
+}
+
+/** The result that the task would have if it were cancelled now: its steps as far as they are. Null: it has none. */
+export async function resultSoFar(
+  parts: RecordParts & { readonly stages: readonly Stage[] },
+  taskId: string,
+  submittedAtMs: number,
+): Promise<TaskCompleted | null> {
+  const records = await decidedRecords(parts, taskId, submittedAtMs)
+  const planner = parts.stages.find(({ name }) => name === 'planner')
+  if (planner === undefined) throw new FlotillaError('INTERNAL', 'there is no planner to decide again')
+  const cancelled = { taskId, reason: null, requestedBy: null }
+  const meta = { id: 'so-far', key: taskId, lane: 0, atMs: records.at(-1)?.timestampMs ?? 0, traceId: null }
+  const event = { type: 'TaskCancelled' as const, data: cancelled, ...meta }
+  const { decision, divergence } = decideNext(planner, records, event)
+  if (divergence !== null) {
+    const message = `the steps of task ${taskId} so far can’t be told from its events: ${divergence.what}; fork it once it has ended`
+    throw new FlotillaError('TASK_OPEN', message)
+  }
+  const found = decision.emit?.find(({ type }) => type === 'TaskCompleted')
+  return found ? (found.data as TaskCompleted) : null
+}
+
+async function decidedRecords(
+  parts: RecordParts,
+  taskId: string,
+  submittedAtMs: number,
+): Promise<ReplayRecord[]> {
+  const { log } = parts
   const found = await recordsOf(parts, taskId, topics, submittedAtMs)
   assertWhole(taskId, found)
   const origin: Origin = { partitions: log.partitions, topicIds: await log.topicIds(topics) }
@@ -44,10 +77,7 @@ export async function replayTask(
   const isDelegated = found.some(({ event }) => event.type === 'TaskDelegated')
   const decided = found.filter(({ event }) => !isDelegated || event.type !== 'TaskSubmitted')
   const causes = new Set(found.map(({ record }) => record.headers[names.causationId]))
-  const records = decided.map((each) => replayRecord(each, origin, causes))
-  const replayed = stages.map((stage) => replayStage(stage, records))
-  const same = replayed.every(({ divergence }) => divergence === null)
-  return { taskId, same, stages: replayed, outcomes: 'events' }
+  return decided.map((each) => replayRecord(each, origin, causes))
 }
 
 function assertWhole(taskId: string, found: readonly TaskRecord[]): void {

@@ -4,7 +4,8 @@
 //    fired if the log has something that it caused.
 // 2. Handlings come in the order of what they emitted on the history; one that emitted nothing, by its event's time.
 // 3. The first difference ends the replay of its stage: what follows would differ because of it.
-// 4. A task that was queued was admitted by the end of another one: its place is not decided again.
+// 4. Of a task that still runs, the log may not have what an event caused: such a handling has not happened yet.
+// 5. A task that was queued was admitted by the end of another one: its place is not decided again.
 import { encodeKey, isWithin, rootOf } from '../keys.ts'
 import { isOpen } from '../host/lane/foreign.ts'
 import { callId, emittedEventId, timerEventId } from '../host/lane/ids.ts'
@@ -62,6 +63,17 @@ export function replayStage(stage: Stage, records: readonly ReplayRecord[]): Sta
   return new Replay(stage, records).run()
 }
 
+/** What the stage would decide now about one more event, of a task that may still run. */
+export function decideNext(
+  stage: Stage,
+  records: readonly ReplayRecord[],
+  event: StageEvent,
+): { readonly decision: Decision; readonly divergence: Divergence | null } {
+  const replay = new Replay(stage, records, true)
+  const { divergence } = replay.run()
+  return { decision: replay.decide(event), divergence }
+}
+
 class Replay {
   readonly #stage: Stage
   readonly #lane: LaneIndex
@@ -71,9 +83,12 @@ class Replay {
   readonly #queues: ReplayRecord[][]
   readonly #errors: ReadonlyMap<number, string>
   readonly #wasQueued: boolean
+  readonly #mayRun: boolean
   #compared = 0
 
-  constructor(stage: Stage, records: readonly ReplayRecord[]) {
+  /** `mayRun`: the task has not ended. */
+  constructor(stage: Stage, records: readonly ReplayRecord[], mayRun = false) {
+    this.#mayRun = mayRun
     this.#stage = stage
     this.#lane = stage.laneIndex?.() ?? noLane
     this.#outputs = outputsOf(stage.name, records)
@@ -99,6 +114,14 @@ class Replay {
       divergence = this.#handle(next)
     }
     return { stage: this.#stage.name, handled, compared: this.#compared, divergence }
+  }
+
+  decide(event: StageEvent): Decision {
+    return this.#stage.decide(event, this.#viewOf(event.key), this.#lane)
+  }
+
+  #viewOf(key: string): Record<string, unknown> {
+    return { ...this.#rows.get(rootOf(key)), ...this.#rows.get(key) }
   }
 
   #next(): Candidate | null {
@@ -127,8 +150,10 @@ class Replay {
   }
 
   #handle({ event, key, outputs }: Candidate): Divergence | null {
-    const view = { ...this.#rows.get(rootOf(key)), ...this.#rows.get(key) }
+    const view = this.#viewOf(key)
     const first = this.#stage.decide(event, view, this.#lane)
+    const isSilent = first.call === undefined && (first.emit ?? []).length === 0
+    if (this.#mayRun && outputs.length === 0 && !isSilent) return null
     const decision = first.call ? this.#conclude(event, view, first, outputs) : first
     this.#commit(key, event.id, decision)
     if (this.#isPlacedByOthers(event)) return null

@@ -21,6 +21,7 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
     '0006_sessions': { up: (db: Kysely<Tables>) => createSessions(db) },
     '0007_approvals': { up: (db: Kysely<Tables>) => createApprovals(db) },
     '0008_key_makers': { up: (db: Kysely<Tables>) => addKeyMakers(db) },
+    '0010_evaluation_positions': { up: (db: Kysely<Tables>) => addPositions(db) },
   }
 }
 
@@ -266,6 +267,10 @@ async function createEvaluations(db: Kysely<Tables>): Promise<void> {
   const index = db.schema.createIndex('evaluation_runs_by_started_at_ms').ifNotExists()
   await index.on('evaluation_runs').columns(['started_at_ms', 'id']).execute()
   await createEvaluationCases(db)
+}
+
+async function addPositions(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable('evaluation_runs').addColumn('position', 'text').execute()
 }
 
 async function createSessions(db: Kysely<Tables>): Promise<void> {

@@ -131,6 +131,8 @@ export interface Tables {
     ended_at_ms: number | null
     /** JSON. */
     settings: string
+    /** How far a run over real tasks has read; null: it has not, or is over a data set. */
+    position: string | null
     /** JSON; null until the run ended. */
     summary: string | null
   }

@@ -1,6 +1,6 @@
 // Events that code-sandbox emits.
 import { glimpse } from '../../runtime/bounded-text.ts'
-import { failure } from '../../runtime/errors.ts'
+import { failure, type ErrorCode } from '../../runtime/errors.ts'
 import { asJson, type StepReport } from '../../runtime/kept-variables.ts'
 import type { CallOutcome, Emit, Failure, Json } from '../../runtime/stage.ts'
 import type { Delegation, TaskProgressed } from '../../schemas/generated/events.ts'
@@ -123,7 +123,8 @@ function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallR
 }
 
 function toolCall(requestId: string, call: CallRow, seq: number): Json {
-  const { tool, status, durationMs, cached, recorded, approval, child } = call
+  const { tool, status, durationMs, cached, recorded, approval, child, result } = call
+  const error = status === 'refused' ? (result?.error ?? null) : null
   return {
     callId: callIdOf(requestId, seq),
     tool,
@@ -131,6 +132,7 @@ function toolCall(requestId: string, call: CallRow, seq: number): Json {
     status,
     durationMs,
     cached,
+    ...(error ? { error: { ...failure(error.code as ErrorCode, error.message) } } : {}),
     ...(recorded ? { recorded } : {}),
     ...(approval ? { approval } : {}),
     ...(child ? { child: { ...child } } : {}),

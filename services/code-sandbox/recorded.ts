@@ -1,7 +1,7 @@
 // Tool calls that a task's policy answers or refuses: no tool is asked for them.
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
-import { outcomeFor } from '../../runtime/recording.ts'
+import { notRecorded, outcomeFor } from '../../runtime/recording.ts'
 import type { PendingCall } from './executors/port.ts'
 import { resultOf } from './results.ts'
 import type { ActiveRow, CallRow, SandboxRows, View } from './rows.ts'
@@ -9,6 +9,7 @@ import type { ActiveRow, CallRow, SandboxRows, View } from './rows.ts'
 export interface Asking {
   readonly call: PendingCall
   readonly idempotent: ReadonlySet<ToolSpec['name']>
+  readonly isDelegated: boolean
   readonly at: { readonly n: number; readonly seq: number; readonly nowMs: number; readonly chars: number }
 }
 
@@ -22,17 +23,17 @@ export interface AnsweredCall {
 export function answerByPolicy(
   rows: View,
   { toolPolicy, isRepeated }: ActiveRow,
-  { call, idempotent, at }: Asking,
+  { call, idempotent, isDelegated, at }: Asking,
 ): AnsweredCall | 'ask' | null {
-  if ((toolPolicy ?? 'live') === 'live') return null
+  if (toolPolicy === null || toolPolicy === undefined || toolPolicy === 'live') return null
   const asked = { tool: call.name, arguments: call.arguments }
   const isUsed = (index: number) => rows[`used:${index}`] !== undefined
   const isIdempotent = idempotent.has(call.name)
   const found =
     toolPolicy === 'refuse' ? null : outcomeFor(asked, rows.outcomes ?? [], { isUsed, isIdempotent })
-  if (found === null && toolPolicy === 'ask') return 'ask'
+  if (found === null && toolPolicy === 'ask' && !isDelegated) return 'ask'
   if (found === null) {
-    const error = failure('TOOL_NOT_RECORDED', `${call.name} was not called: ${reasonFor(toolPolicy)}`)
+    const error = failure('TOOL_NOT_RECORDED', `${call.name} was not called: ${notRecorded[toolPolicy]}`)
     const result = resultOf({ status: 'refused', output: null, error }, at)
     return { row: { result, status: 'refused' }, used: {} }
   }
@@ -43,8 +44,3 @@ export function answerByPolicy(
   used[`used:${found.index}`] = true
   return { row: { result, status, recorded: true }, used }
 }
-
-const reasonFor = (policy: ActiveRow['toolPolicy']): string =>
-  policy === 'refuse'
-    ? 'every call is refused in this run'
-    : 'it has no recorded outcome with these arguments'

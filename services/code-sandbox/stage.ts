@@ -234,7 +234,8 @@ function pauseStep(taskId: string, before: View, active: ActiveRow, paused: Paus
   for (const call of calls) {
     chars += JSON.stringify(call.arguments).length
     const at = { n: active.n, seq: call.seq, nowMs: atMs, chars }
-    const answered = answerByPolicy({ ...before, ...rows }, active, { call, idempotent, at })
+    const isDelegated = delegates.has(call.name)
+    const answered = answerByPolicy({ ...before, ...rows }, active, { call, idempotent, isDelegated, at })
     const answer = answered === 'ask' ? null : answered
     const row = { tool: call.name, arguments: call.arguments, argsHash: call.argsHash, ...UNANSWERED }
     Object.assign(rows, callRow(active.n, call.seq, answer ? { ...row, ...answer.row } : row), answer?.used)

@@ -10,7 +10,13 @@
 import { boundedText, glimpse } from '../../runtime/bounded-text.ts'
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
-import { keptOutcomes, outcomeFor, type RecordedStep, type Recording } from '../../runtime/recording.ts'
+import {
+  keptOutcomes,
+  notRecorded,
+  outcomeFor,
+  type RecordedStep,
+  type Recording,
+} from '../../runtime/recording.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import { progressEvent } from './events.ts'
@@ -100,7 +106,7 @@ export function answerByPolicy(
   taken: RowChanges,
 ): Answered | 'ask' | null {
   if (isLive(toolPolicy)) return null
-  if (toolPolicy === 'refuse') return refused(call.tool, 'every call is refused in this run')
+  if (toolPolicy === 'refuse') return refused(call.tool, notRecorded.refuse)
   const isUsed = (index: number) => Boolean(rows[`used:${index}`] ?? taken[`used:${index}`])
   const found = outcomeFor(call, rows.outcomes ?? [], { isUsed, isIdempotent: spec.idempotent })
   if (found) {
@@ -108,8 +114,7 @@ export function answerByPolicy(
     const { status, output, error } = found.outcome
     return { status, output: output ?? null, error: error ?? null, recorded: true }
   }
-  if (toolPolicy === 'ask') return 'ask'
-  return refused(call.tool, 'it has no recorded outcome with these arguments')
+  return toolPolicy === 'ask' && !spec.delegate ? 'ask' : refused(call.tool, notRecorded[toolPolicy])
 }
 
 function refused(tool: string, why: string): Answered {
@@ -147,11 +152,12 @@ export function refusedCalls({ task }: Situation, steps: readonly Step[]): Json 
     recorded
       ? []
       : toolCalls
-          .filter(({ status, error }) => status === 'refused' && (error?.code ?? notRecorded) === notRecorded)
+          .filter(({ status, error, approval }) => status === 'refused' && !approval && isNotRecorded(error))
           .map(({ callId, tool, arguments: args }) => ({ step, callId, tool, arguments: args })),
   )
   return refused.length === 0 ? null : refused.slice(0, MAX_REFUSED)
 }
 
-/** Python's calls name no error: of them, only the policy refuses any. */
-const notRecorded = 'TOOL_NOT_RECORDED'
+/** Python's calls of steps that an older version ended name no error: the policy refused them. */
+const isNotRecorded = (error: Failure | null): boolean =>
+  (error?.code ?? 'TOOL_NOT_RECORDED') === 'TOOL_NOT_RECORDED'

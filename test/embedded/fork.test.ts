@@ -45,6 +45,20 @@ const fails = defineTool({
   },
 })
 
+let entered = Promise.withResolvers<void>()
+let opened = Promise.withResolvers<void>()
+const gate = defineTool({
+  name: 'gate',
+  description: 'Waits.',
+  input: z.object({}),
+  output: z.string(),
+  run: async () => {
+    entered.resolve()
+    await opened.promise
+    return 'open'
+  },
+})
+
 const python = (code: string) => ({ text: `I go on.\n\`\`\`python\n${code}\n\`\`\`` })
 const call = (name: string, args: Record<string, number> = {}) => ({
   toolCalls: [{ name, arguments: args }],
@@ -72,11 +86,33 @@ const conversations: Conversation[] = [
     mode: 'tools',
     turns: [call('fails'), call('missing'), { text: 'not JSON' }, { text: '{"n": 1}' }],
   },
+  {
+    title: 'waits with tools',
+    task: 'wait with tools',
+    mode: 'tools',
+    turns: [call('bump', { by: 1 }), call('bump', { by: 2 }), call('gate'), { text: 'waited' }],
+  },
+  {
+    title: 'waits with code',
+    task: 'wait with python',
+    mode: 'code',
+    turns: [python('a = bump(by=10)\nprint(a)'), python('gate()'), python('final_answer(a)')],
+  },
+  {
+    title: 'tries',
+    task: 'try with python',
+    mode: 'code',
+    turns: [
+      python('try:\n    a = bump(by=100)\nexcept Exception as error:\n    a = str(error)\nprint(a)'),
+      python('b = bump(by=100)\nprint(b)'),
+      python('final_answer([a, b])'),
+    ],
+  },
   { title: 'large', task: 'load much', mode: 'tools', turns: [call('load'), { text: 'loaded' }] },
 ]
 
 const definition: FleetDefinition = {
-  tools: [bump, load, fails],
+  tools: [bump, load, fails, gate],
   agents: { default: { mode: 'tools' }, coder: { mode: 'code' } },
   defaultAgent: 'default',
   overrides: { mode: true, model: true, instructions: true, timeoutMs: 86_400_000 },
@@ -164,6 +200,20 @@ test('refused calls are reported, in both modes; live tools are called', async (
   assert.equal(python.refusedCalls[0]?.tool, 'bump')
 })
 
+test('a fork of a fork: what a policy refused in its shared steps is refused again, and in later ones by the policy of now', async () => {
+  const origin = await run({ text: 'try with python', agent: 'coder' })
+  const refused = await fork(origin, { tools: 'refuse' })
+  assert.deepEqual(
+    refused.refusedCalls.map(({ step }) => step),
+    [1, 2],
+  )
+  const before = calls
+  const again = await fork(refused, { fromStep: 2, tools: 'live' })
+  assert.equal(again.status, 'succeeded', JSON.stringify(again.error))
+  assert.equal(calls, before + 100, 'the call of the shared step was not made, the other was')
+  assert.match(JSON.stringify(again.output), /was not called: every call is refused/)
+})
+
 test('a recording that is too large for the log travels through the blob store', async () => {
   const origin = await run({ text: 'load much' })
   const forked = await fork(origin, { fromStep: 2 })
@@ -185,6 +235,48 @@ test('what can’t be forked is refused with the reason', async () => {
   assert.deepEqual([other.status, other.error?.code], ['rejected', 'TASK_INVALID'])
   const forged = await fleet.client.submit({ text: 'x', recording: { outcomes: [] } })
   assert.equal((await fleet.client.result(forged.taskId, LIMIT)).toolPolicy, 'recorded')
+})
+
+test('a task that still runs is forked from a step that has ended, and from no other', async () => {
+  const refusedOpen = (message: RegExp) => (error: unknown) =>
+    error instanceof FlotillaError && error.code === 'TASK_OPEN' && message.test(error.message)
+  for (const { text, agent, steps } of [
+    { text: 'wait with tools', agent: 'default', steps: 2 },
+    { text: 'wait with python', agent: 'coder', steps: 1 },
+  ]) {
+    entered = Promise.withResolvers()
+    opened = Promise.withResolvers()
+    const { taskId } = await fleet.client.submit({ text, agent })
+    await entered.promise
+    const before = calls
+    for (let fromStep = 1; fromStep <= steps; fromStep += 1) {
+      const forked = await operator.forks.fork(taskId, { fromStep })
+      const result = await fleet.client.result(forked.taskId, LIMIT)
+      assert.deepEqual([result.forkedFrom, result.forkedFromStep], [taskId, fromStep])
+      assert.deepEqual(result.steps.map(({ recorded }) => recorded ?? false).slice(0, 2), [
+        1 < fromStep,
+        2 < fromStep,
+      ])
+      assert.deepEqual(
+        result.refusedCalls.map(({ tool }) => tool),
+        ['gate'],
+        'what has no outcome yet is refused',
+      )
+      assert.equal(result.status, 'succeeded', JSON.stringify(result.error))
+      if (fromStep > 1) assert.equal(result.steps[0]?.toolCalls[0]?.output, before - 2)
+    }
+    assert.equal(calls, before, 'a tool was called')
+    await assert.rejects(operator.forks.fork(taskId), refusedOpen(new RegExp(`--from-step 1 to ${steps}`)))
+    await assert.rejects(
+      operator.forks.fork(taskId, { fromStep: steps + 1 }),
+      refusedOpen(new RegExp(`step ${steps + 1} neither`)),
+    )
+    await assert.rejects(operator.forks.replay(taskId), refusedOpen(/not ended/))
+    opened.resolve()
+    const ended = await fleet.client.result(taskId, LIMIT)
+    assert.equal(ended.status, 'succeeded')
+    assert.equal((await fork(ended, { fromStep: steps + 1 })).status, 'succeeded')
+  }
 })
 
 test('replay: every decision comes out the same, of tasks, of forks, and of those that went wrong', async () => {

@@ -9,7 +9,7 @@ import type { Json } from '../../../schemas/json.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { heldUntilSent } from '../../../runtime/host/http/server.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
-import { isRestricted, principalOf, type Principal } from '../access/principal.ts'
+import { isRestricted, mayRead, principalOf, type Principal } from '../access/principal.ts'
 import { serve } from './serve.ts'
 
 /** Each reads the ledger, an export as slowly as its client reads. */
@@ -18,6 +18,7 @@ const MAX_READS_PER_CLIENT = 4
 
 export function operatorRoutes(app: FastifyInstance, operator: Operator): void {
   listRoutes(app, operator)
+  resultRoutes(app, operator)
   forkRoutes(app, operator)
   fleetRoutes(app, operator)
   recordRoutes(app, operator)
@@ -25,6 +26,19 @@ export function operatorRoutes(app: FastifyInstance, operator: Operator): void {
   usageRoutes(app, operator)
   serve(app, routes.limits, () => operator.limits.show())
   serve(app, routes.rebuildLimits, () => operator.limits.rebuild())
+}
+
+function resultRoutes(app: FastifyInstance, { results: reader }: Operator): void {
+  serve(app, taskRoutes.resultPage, async (request) => {
+    const { after, since, limit } = request.query
+    const page = await reader.page({
+      limit,
+      ...(after === undefined ? {} : { after }),
+      ...(since === undefined ? {} : { sinceMs: since }),
+    })
+    const principal = principalOf(request)
+    return { ...page, results: page.results.filter(({ userId }) => mayRead(principal, userId)) }
+  })
 }
 
 function forkRoutes(app: FastifyInstance, { forks }: Operator): void {

@@ -139,3 +139,22 @@ test('a request of an older planner has nothing to go by: calls have no share', 
   driver.answer(pause(0, 'ask_helper'))
   assert.equal(driver.only('ToolRequested').delegation, null)
 })
+
+test('a fork that asks a person for its calls refuses those of other agents', () => {
+  const driver = begin({
+    toolPolicy: 'ask',
+    tools: [],
+    policyTools: ['get_weather', 'ask_helper'],
+  })
+  driver.answer(pause(0, 'ask_helper', 'get_weather'))
+  assert.deepEqual(
+    driver.all('ToolRequested').map(({ tool, ask }) => [tool, ask]),
+    [['get_weather', true]],
+  )
+  reply(driver, 1, 'get_weather', null)
+  const { results } = driver.pendingCall?.request as { results: { error: { code: string } | null }[] }
+  assert.deepEqual(
+    results.map(({ error }) => error?.code ?? null),
+    ['TOOL_NOT_RECORDED', null],
+  )
+})

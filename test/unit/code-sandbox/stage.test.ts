@@ -492,10 +492,12 @@ test('recorded outcomes answer the calls of the code, and the step goes on witho
   assert.equal(d.all('ToolRequested').length, 0)
   const { toolCalls } = d.only('CodeCompleted')
   assert.deepEqual(
-    (toolCalls as { status: string; recorded?: boolean }[]).map(({ status, recorded }) => [status, recorded]),
+    (toolCalls as { status: string; recorded?: boolean; error?: { code: string } }[]).map(
+      ({ status, recorded, error }) => [status, recorded, error?.code],
+    ),
     [
-      ['succeeded', true],
-      ['refused', undefined],
+      ['succeeded', true, undefined],
+      ['refused', undefined, 'TOOL_NOT_RECORDED'],
     ],
   )
   d.send('code.requested', 'CodeRequested', withPolicy(2, 'recorded'))

@@ -161,6 +161,41 @@ test('ask: what was not recorded is requested, to be called only once a person a
   assertEnded(driver, 'succeeded', null)
 })
 
+test('ask: a call of another agent is refused, because nobody would approve the calls of its task', () => {
+  const agents = { default: { mode: 'tools' as const, delegates: ['helper'] }, helper: {} }
+  const brought = { toolPolicy: 'ask' as const, policyTools: ['ask_helper'], agent: 'default' }
+  const driver = startTools(forked({}, brought), fleetOf({ agents }))
+  driver.answer(calls(['ask_helper', '{"task":"look"}']))
+  assert.match(heardText(driver), /ask_helper was not called: it has no recorded outcome.*--tools live/)
+  driver.answer(says('Done.'))
+  assert.equal(driver.all('ToolRequested').length, 0)
+  assert.deepEqual(driver.only('TaskCompleted').refusedCalls, [
+    { step: 1, callId: 't1.1.0', tool: 'ask_helper', arguments: { task: 'look' } },
+  ])
+})
+
+test('code: of the calls of a step, the result names those that the policy refused, not those that a person did', () => {
+  const driver = start(forked({}, { mode: 'code', toolPolicy: 'ask' }))
+  driver.answer(writes('x'))
+  const call = { tool: 'transfer_money', arguments: {}, status: 'refused', durationMs: 1, cached: false }
+  const notRecorded = { ...failure('TOOL_NOT_RECORDED', 'no') }
+  answerCode(driver, {
+    toolCalls: [
+      { ...call, callId: 'a', approval: { outcome: 'declined' }, error: { ...failure('TOOL_DENIED', 'no') } },
+      { ...call, callId: 'b', error: { ...failure('TOOL_ARGUMENTS_INVALID', 'no') } },
+      { ...call, callId: 'c', error: notRecorded },
+      { ...call, callId: 'd' },
+    ] as unknown as Json,
+  })
+  driver.answer(writes('final_answer(1)'))
+  answerCode(driver, { step: 2, isFinal: true, finalAnswer: 1 })
+  const refused = driver.only('TaskCompleted').refusedCalls as { callId: string }[]
+  assert.deepEqual(
+    refused.map(({ callId }) => callId),
+    ['c', 'd'],
+  )
+})
+
 test('shared steps are not asked of the model: it goes on behind them, with what was said', () => {
   const steps = [
     toolsStep({ ...outcome('warm'), argumentsText: rome }),

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Mistakes } from '../../../../evaluation/dataset/mistakes.ts'
 import { entriesOfModule } from '../../../../evaluation/dataset/module.ts'
+import { UserCode } from '../../../../evaluation/user-code/user-code.ts'
 import { readDataset } from '../../../../evaluation/dataset/read.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-dataset-'))
@@ -139,10 +140,21 @@ test('a file that is not there, is empty, or of another kind', async () => {
 })
 
 test('a module is code: it may never end, print, or give what is no JSON', { timeout: 60_000 }, async () => {
-  const never = file('never.mjs', 'export default () => new Promise(() => {})')
-  await assert.rejects(entriesOfModule(never, new Mistakes(), 20), /gave no cases within 0\.02 s.*never ends/)
-  const waits = file('waits.mjs', 'await new Promise(() => {}); export default []')
-  await assert.rejects(entriesOfModule(waits, new Mistakes(), 20), /never ends/)
+  const never = {
+    waits: 'export default () => new Promise(() => {})',
+    'waits at once': 'await new Promise(() => {}); export default []',
+    loops: 'for (;;);',
+    ends: 'process.exit(0)',
+  }
+  for (const [name, source] of Object.entries(never)) {
+    const code = new UserCode({ loadMs: 500 })
+    await assert.rejects(
+      entriesOfModule(file(`${name}.mjs`, source), new Mistakes(), code),
+      /it took more than 0\.5 s|it ended its process/,
+      name,
+    )
+    await code.close()
+  }
   const odd = file(
     'odd.mjs',
     `export default [
@@ -168,14 +180,18 @@ test('a module is code: it may never end, print, or give what is no JSON', { tim
 })
 
 test('the hash is of the cases, too: those of a module may come from elsewhere', async () => {
-  const path = file('elsewhere.mjs', 'export default () => [{ input: globalThis.__asked, expected: "x" }]')
-  const hashFor = async (asked: string) => {
-    Reflect.set(globalThis, '__asked', asked)
+  const asked = join(directory, 'asked.txt')
+  const path = file(
+    'elsewhere.mjs',
+    `import { readFileSync } from 'node:fs'
+     export default () => [{ input: readFileSync(${JSON.stringify(asked)}, 'utf8'), expected: 'x' }]`,
+  )
+  const hashFor = async (input: string) => {
+    writeFileSync(asked, input)
     return (await readDataset(path)).hash
   }
   assert.notEqual(await hashFor('one'), await hashFor('two'))
   assert.equal(await hashFor('two'), await hashFor('two'))
-  Reflect.deleteProperty(globalThis, '__asked')
 })
 
 test('another encoding, depth and weight that nothing could work with are mistakes', async () => {
