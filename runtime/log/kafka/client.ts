@@ -9,7 +9,8 @@
 //    positions.
 // 4. Its decoder of fetched records takes time quadratic in a record's headers, and fails if a batch has many
 //    records; ours replaces it (record-batches.ts).
-// 5. Every connection wakes a thousand times a second for a queue that is empty (request-queue.ts).
+// 5. Every connection wakes a thousand times a second for a queue that is empty, and ten times to look for requests
+//    that have gone unanswered (request-queue.ts).
 //
 // Requests that it can't encode are in transaction-v2.ts, written with its encoder and sent through its
 // connections.
@@ -27,7 +28,7 @@ import type {
 } from 'kafkajs'
 import { decodeBatches } from './record-batches.ts'
 import type { KafkaSecurity } from '../../config/server-security.ts'
-import { checkOnlyIfWaiting, type RequestQueue } from './request-queue.ts'
+import { checkOnlyIfWaiting, checkTogether, type RequestQueue } from './request-queue.ts'
 import { saslOptions } from './sasl.ts'
 import { Sockets } from './socket.ts'
 
@@ -377,7 +378,9 @@ async function decodeMessages(answer: FetchedBytes): Promise<readonly RawMessage
 }
 replacePart('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessages)
 
-checkOnlyIfWaiting((part('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }).prototype)
+const { prototype: queues } = part('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }
+checkOnlyIfWaiting(queues)
+checkTogether(queues)
 
 /** kafkajs loads the encodings of a request when the first is sent. */
 function replacePart(path: string, by: unknown): void {
