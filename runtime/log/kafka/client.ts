@@ -8,12 +8,12 @@
 // 3. Its consumer fetches nothing while the group rebalances, then fetches again from the committed
 //    positions.
 // 4. Its decoder of fetched records takes time quadratic in a record's headers, and fails if a batch has many
-//    records; ours replaces it (record-batches.ts).
+//    records (record-batches.ts); its fetches name every partition every time (fetch-request.ts).
 // 5. Every connection wakes a thousand times a second for a queue that is empty, and ten times to look for requests
 //    that have gone unanswered (request-queue.ts).
 // 6. Its encoder takes half a kilobyte for each part of a request (byte-writer.ts).
 //
-// Requests that it can't encode are in transaction-v2.ts, sent through its connections.
+// Requests that it can't encode are in transaction-v2.ts and fetch-request.ts, sent through its connections.
 import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
@@ -26,7 +26,7 @@ import type {
   Mechanism,
   SASLOptions,
 } from 'kafkajs'
-import { decodeBatches } from './record-batches.ts'
+import type { Unpacker } from './record-batches.ts'
 import type { KafkaSecurity } from '../../config/server-security.ts'
 import { checkOnlyIfWaiting, checkTogether, type RequestQueue } from './request-queue.ts'
 import { saslOptions } from './sasl.ts'
@@ -120,6 +120,8 @@ export interface Encoded {
 /** A request that we encode. kafkajs adds the header, queues it, and strips the header from the answer. */
 export interface Exchange<T> {
   readonly request: { apiKey: number; apiVersion: number; apiName: string; encode: () => Promise<Encoded> }
+  /** How long it may go unanswered, if that is longer than usual. Milliseconds. */
+  readonly requestTimeout?: number
   readonly response: {
     decode: (body: Buffer) => Promise<{ answer: T; clientSideThrottleTime: number }>
     parse: (decoded: { answer: T }) => Promise<T>
@@ -131,16 +133,6 @@ export interface Broker {
   /** Supported versions, by api key; kafkajs asks when it connects. */
   readonly versions?: Readonly<Record<number, { readonly maxVersion: number }>> | null
   readonly connectionPool: { send<T>(exchange: Exchange<T>): Promise<T> }
-  fetch(request: {
-    isolationLevel: number
-    maxWaitTime: number
-    minBytes: number
-    maxBytes: number
-    topics: {
-      topic: string
-      partitions: { partition: number; fetchOffset: string; maxBytes: number }[]
-    }[]
-  }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
   produce(request: ProduceRequest): Promise<ProduceResponse>
   initProducerId(request: { transactionalId?: string; transactionTimeout: number }): Promise<ProducerIdentity>
   addPartitionsToTxn(
@@ -191,6 +183,8 @@ export interface Cluster {
   refreshMetadataIfNecessary(): Promise<void>
   addMultipleTargetTopics(topics: string[]): Promise<void>
   removeBroker(address: { host: string; port: number }): void
+  /** Replaced as a whole when it is refreshed; null before the first time. */
+  readonly brokerPool: { readonly metadata: object | null }
   findBroker(node: { nodeId: string }): Promise<Broker>
   findControllerBroker(): Promise<Broker>
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
@@ -335,33 +329,15 @@ const { CompressionCodecs: codecs } = part('kafkajs') as typeof import('kafkajs'
 codecs[CompressionTypes.GZIP] = unpacking(promisify(gunzip))
 codecs[CompressionTypes.ZSTD] = unpacking(promisify(zstdDecompress))
 
-interface FetchedBytes {
-  readInt32(): number
-  canReadBytes(count: number): boolean
-  readBytes(count: number): Buffer
-}
 const { lookupCodecByAttributes } = part('kafkajs/src/protocol/message/compression') as {
   lookupCodecByAttributes: (attributes: number) => { decompress(packed: Buffer): Promise<Buffer> } | null
 }
-/** The records of one partition in an answer, of every version of the request. */
-async function decodeMessages(answer: FetchedBytes): Promise<readonly RawMessage[]> {
-  const length = answer.readInt32()
-  if (length <= 0 || !answer.canReadBytes(length)) return []
-  return decodeBatches(answer.readBytes(length), (attributes) => {
-    const codec = lookupCodecByAttributes(attributes)
-    return codec && ((packed) => codec.decompress(packed))
-  })
+/** Decompresses the records of a batch with these attributes; null: they are not compressed. */
+export function unpackerOf(attributes: number): Unpacker {
+  const codec = lookupCodecByAttributes(attributes)
+  return codec && ((packed) => codec.decompress(packed))
 }
-replacePart('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessages)
 
 const { prototype: queues } = part('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }
 checkOnlyIfWaiting(queues)
 checkTogether(queues)
-
-/** kafkajs loads the encodings of a request when the first is sent. */
-function replacePart(path: string, by: unknown): void {
-  part(path)
-  const loaded = part.cache[part.resolve(path)]
-  if (loaded === undefined) throw new Error(`kafkajs has no module ${path}: it is not the expected release`)
-  loaded.exports = by
-}
