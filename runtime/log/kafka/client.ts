@@ -49,7 +49,7 @@ export interface RawMessage {
   readonly key: Buffer | null
   readonly value: Buffer | null
   /** The last value of a header that is given several times. */
-  readonly headers: Readonly<Record<string, Buffer>>
+  readonly headers: Readonly<Record<string, string>>
   readonly isControlRecord: boolean
   readonly batchContext: {
     /** Who set its timestamps: 0 producers, 1 the broker. */
@@ -74,7 +74,7 @@ export interface FetchedPartition {
 export interface ProducedMessage {
   readonly key: string | null
   readonly value: Buffer | null
-  readonly headers: Record<string, string>
+  readonly headers: Readonly<Record<string, string>>
 }
 
 export interface ProducerIdentity {
