@@ -1,7 +1,8 @@
 // Lanes on a cluster whose transactions follow the first protocol, then the second, seen through a proxy that reads along.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { createClient, wire, type TransactionIdentity } from '../../runtime/log/kafka/client.ts'
+import { ByteWriter } from '../../runtime/log/kafka/byte-writer.ts'
+import { createClient, type TransactionIdentity } from '../../runtime/log/kafka/client.ts'
 import { isFencing } from '../../runtime/log/kafka/errors.ts'
 import { LaneProducer } from '../../runtime/log/kafka/lane-producer.ts'
 import { Link } from '../../runtime/log/kafka/link.ts'
@@ -83,15 +84,12 @@ async function texts(key: string): Promise<string[]> {
 async function upgrade(): Promise<void> {
   await link.connect()
   const broker = await link.cluster.findControllerBroker()
-  // Name, level, and 1: an upgrade.
-  const update = wire.encoder().writeUVarIntString('transaction.version').writeInt16(2).writeBoolean(true)
-  const request = wire
-    .encoder()
-    .writeUVarInt(0)
-    .writeInt32(10_000)
-    .writeUVarIntArray([update.writeUVarInt(0)])
-    .writeBoolean(false)
-    .writeUVarInt(0)
+  // Within 10 s: name, level, and 1, an upgrade; it is done, not only checked.
+  const request = new ByteWriter().noTags().int32(10_000)
+  request.compactArray(['transaction.version'], (name) =>
+    request.compactString(name).int16(2).int8(1).noTags(),
+  )
+  request.boolean(false).noTags()
   const error = await broker.connectionPool.send<number>({
     request: { apiKey: 57, apiVersion: 1, apiName: 'UpdateFeatures', encode: async () => request },
     response: {

@@ -8,11 +8,12 @@
 // 3. Its consumer fetches nothing while the group rebalances, then fetches again from the committed
 //    positions.
 // 4. Its decoder of fetched records takes time quadratic in a record's headers, and fails if a batch has many
-//    records; ours replaces it (record-batches.ts).
-// 5. Every connection wakes a thousand times a second for a queue that is empty (request-queue.ts).
+//    records (record-batches.ts); its fetches name every partition every time (fetch-request.ts).
+// 5. Every connection wakes a thousand times a second for a queue that is empty, and ten times to look for requests
+//    that have gone unanswered (request-queue.ts).
+// 6. Its encoder takes half a kilobyte for each part of a request (byte-writer.ts).
 //
-// Requests that it can't encode are in transaction-v2.ts, written with its encoder and sent through its
-// connections.
+// Requests that it can't encode are in transaction-v2.ts and fetch-request.ts, sent through its connections.
 import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
@@ -25,9 +26,9 @@ import type {
   Mechanism,
   SASLOptions,
 } from 'kafkajs'
-import { decodeBatches } from './record-batches.ts'
+import type { Unpacker } from './record-batches.ts'
 import type { KafkaSecurity } from '../../config/server-security.ts'
-import { checkOnlyIfWaiting, type RequestQueue } from './request-queue.ts'
+import { checkOnlyIfWaiting, checkTogether, type RequestQueue } from './request-queue.ts'
 import { saslOptions } from './sasl.ts'
 import { Sockets } from './socket.ts'
 
@@ -48,7 +49,7 @@ export interface RawMessage {
   readonly key: Buffer | null
   readonly value: Buffer | null
   /** The last value of a header that is given several times. */
-  readonly headers: Readonly<Record<string, Buffer>>
+  readonly headers: Readonly<Record<string, string>>
   readonly isControlRecord: boolean
   readonly batchContext: {
     /** Who set its timestamps: 0 producers, 1 the broker. */
@@ -73,8 +74,8 @@ export interface FetchedPartition {
 export interface ProducedMessage {
   readonly key: string | null
   readonly value: Buffer | null
-  readonly headers: Record<string, string>
-  /** Epoch milliseconds; absent, in every message of the request: now. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Epoch milliseconds; absent: now. */
   readonly timestamp?: string
 }
 
@@ -112,9 +113,17 @@ export interface ProduceResponse {
   readonly topics: { topicName: string; partitions: { partition: number; baseOffset: string }[] }[]
 }
 
+/** The body of a request: what kafkajs's encoder copies from another one. */
+export interface Encoded {
+  readonly buf: Buffer
+  readonly buffer: Buffer
+}
+
 /** A request that we encode. kafkajs adds the header, queues it, and strips the header from the answer. */
 export interface Exchange<T> {
-  readonly request: { apiKey: number; apiVersion: number; apiName: string; encode: () => Promise<Encoder> }
+  readonly request: { apiKey: number; apiVersion: number; apiName: string; encode: () => Promise<Encoded> }
+  /** How long it may go unanswered, if that is longer than usual. Milliseconds. */
+  readonly requestTimeout?: number
   readonly response: {
     decode: (body: Buffer) => Promise<{ answer: T; clientSideThrottleTime: number }>
     parse: (decoded: { answer: T }) => Promise<T>
@@ -126,16 +135,6 @@ export interface Broker {
   /** Supported versions, by api key; kafkajs asks when it connects. */
   readonly versions?: Readonly<Record<number, { readonly maxVersion: number }>> | null
   readonly connectionPool: { send<T>(exchange: Exchange<T>): Promise<T> }
-  fetch(request: {
-    isolationLevel: number
-    maxWaitTime: number
-    minBytes: number
-    maxBytes: number
-    topics: {
-      topic: string
-      partitions: { partition: number; fetchOffset: string; maxBytes: number }[]
-    }[]
-  }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
   produce(request: ProduceRequest): Promise<ProduceResponse>
   initProducerId(request: { transactionalId?: string; transactionTimeout: number }): Promise<ProducerIdentity>
   addPartitionsToTxn(
@@ -186,6 +185,8 @@ export interface Cluster {
   refreshMetadataIfNecessary(): Promise<void>
   addMultipleTargetTopics(topics: string[]): Promise<void>
   removeBroker(address: { host: string; port: number }): void
+  /** Replaced as a whole when it is refreshed; null before the first time. */
+  readonly brokerPool: { readonly metadata: object | null }
   findBroker(node: { nodeId: string }): Promise<Broker>
   findControllerBroker(): Promise<Broker>
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
@@ -294,20 +295,7 @@ export function decodeAssignment(assignment: Buffer): Record<string, number[]> {
   return AssignerProtocol.MemberAssignment.decode(assignment)?.assignment ?? {}
 }
 
-/** The part of kafkajs's writer that we use. `UVarInt` arrays and strings are the protocol's compact ones. */
-export interface Encoder {
-  size(): number
-  readonly buffer: Buffer
-  writeBoolean(value: boolean): Encoder
-  writeInt16(value: number): Encoder
-  writeInt32(value: number): Encoder
-  writeInt64(value: string): Encoder
-  writeUVarInt(value: number): Encoder
-  writeUVarIntString(value: string | null): Encoder
-  writeUVarIntArray(values: readonly Encoder[]): Encoder
-  writeEncoder(value: Encoder): Encoder
-}
-
+/** The part of kafkajs's reader that we use. `UVarInt` arrays and strings are the protocol's compact ones. */
 export interface Decoder {
   readInt16(): number
   readInt32(): number
@@ -318,34 +306,17 @@ export interface Decoder {
   readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null
 }
 
-interface Batch extends ProducerIdentity {
-  readonly records: readonly Encoder[]
-  readonly firstTimestamp: number
-  readonly maxTimestamp: number
-  readonly firstSequence: number
-  readonly lastOffsetDelta: number
-  readonly transactional: boolean
-}
-
 const part = createRequire(import.meta.url)
-const EncoderClass = part('kafkajs/src/protocol/encoder') as new () => Encoder
 const DecoderClass = part('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => Decoder
-const { RecordBatch } = part('kafkajs/src/protocol/recordBatch/v0') as {
-  RecordBatch: (batch: Batch) => Promise<Encoder>
-}
-const record = part('kafkajs/src/protocol/recordBatch/record/v0') as (
-  record: ProducedMessage & { offsetDelta: number; timestampDelta: number },
-) => Encoder
+const crc32c = part('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Uint8Array) => number
 const { createErrorFromCode } = part('kafkajs/src/protocol/error') as {
   createErrorFromCode: (code: number) => Error
 }
 
 /** kafkajs's own parts, for requests that it doesn't have. */
 export const wire = {
-  encoder: (): Encoder => new EncoderClass(),
   decoder: (bytes: Buffer): Decoder => new DecoderClass(bytes),
-  record,
-  recordBatch: RecordBatch,
+  crc32c,
   errorOf: createErrorFromCode,
 }
 
@@ -360,31 +331,15 @@ const { CompressionCodecs: codecs } = part('kafkajs') as typeof import('kafkajs'
 codecs[CompressionTypes.GZIP] = unpacking(promisify(gunzip))
 codecs[CompressionTypes.ZSTD] = unpacking(promisify(zstdDecompress))
 
-interface FetchedBytes {
-  readInt32(): number
-  canReadBytes(count: number): boolean
-  readBytes(count: number): Buffer
-}
 const { lookupCodecByAttributes } = part('kafkajs/src/protocol/message/compression') as {
   lookupCodecByAttributes: (attributes: number) => { decompress(packed: Buffer): Promise<Buffer> } | null
 }
-/** The records of one partition in an answer, of every version of the request. */
-async function decodeMessages(answer: FetchedBytes): Promise<readonly RawMessage[]> {
-  const length = answer.readInt32()
-  if (length <= 0 || !answer.canReadBytes(length)) return []
-  return decodeBatches(answer.readBytes(length), (attributes) => {
-    const codec = lookupCodecByAttributes(attributes)
-    return codec && ((packed) => codec.decompress(packed))
-  })
+/** Decompresses the records of a batch with these attributes; null: they are not compressed. */
+export function unpackerOf(attributes: number): Unpacker {
+  const codec = lookupCodecByAttributes(attributes)
+  return codec && ((packed) => codec.decompress(packed))
 }
-replacePart('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessages)
 
-checkOnlyIfWaiting((part('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }).prototype)
-
-/** kafkajs loads the encodings of a request when the first is sent. */
-function replacePart(path: string, by: unknown): void {
-  part(path)
-  const loaded = part.cache[part.resolve(path)]
-  if (loaded === undefined) throw new Error(`kafkajs has no module ${path}: it is not the expected release`)
-  loaded.exports = by
-}
+const { prototype: queues } = part('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }
+checkOnlyIfWaiting(queues)
+checkTogether(queues)

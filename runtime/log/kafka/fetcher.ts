@@ -15,11 +15,13 @@
 //    a cursor that is added meanwhile waits for its end.
 import { messageOf } from '../../errors.ts'
 import type { FetchedPartition, RawMessage } from './client.ts'
+import { fetchOnce, type FetchLimits } from './fetch-request.ts'
+import { FetchSession } from './fetch-session.ts'
 import { committedMessages } from './read-committed.ts'
 import { errorType, isTransient } from './errors.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
 import { pause, type Link } from './link.ts'
-import { boundsOf, MAX_FETCH_BYTES, MAX_PARTITION_BYTES, READ_COMMITTED } from './partition-reader.ts'
+import { boundsOf, MAX_FETCH_BYTES, MAX_PARTITION_BYTES } from './partition-reader.ts'
 
 export interface CursorOptions {
   /** Name on the broker. */
@@ -55,6 +57,9 @@ interface State extends CursorOptions {
   apart: boolean
 }
 
+const FETCH_LIMITS = { minBytes: 1, maxBytes: MAX_FETCH_BYTES, partitionBytes: MAX_PARTITION_BYTES }
+/** Asks whether an offset is in range, for one record at most. */
+const RANGE_LIMITS: FetchLimits = { maxWaitMs: 0, minBytes: 0, maxBytes: 1, partitionBytes: 1 }
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 500
 /** Empty fetches in a row after which the broker holds one for `QUIET_FACTOR` times as long. */
@@ -140,11 +145,13 @@ export class Fetcher {
   /** Ends when this broker leads no wanted partition; a later `wake` restarts it. */
   async #loop(nodeId: string): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS
+    const session = new FetchSession()
+    const fetch: typeof fetchOnce = (...request) => session.fetch(...request)
     while (!this.#closed) {
       const cursors = this.#led(nodeId)
       if (cursors.length === 0) break
       try {
-        await this.#fetch(nodeId, cursors)
+        await this.#fetch(nodeId, cursors, fetch)
         pauseMs = FIRST_PAUSE_MS
       } catch (error) {
         this.#report(`failed to fetch from broker ${nodeId}; retrying: ${messageOf(error)}`)
@@ -182,7 +189,7 @@ export class Fetcher {
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
     ) {
       try {
-        await this.#fetch(this.#link.leaderOf(cursor.topic, cursor.partition), [cursor])
+        await this.#fetch(this.#link.leaderOf(cursor.topic, cursor.partition), [cursor], fetchOnce)
         if (reported && !cursor.removed) cursor.stuck?.(null)
         return
       } catch (error) {
@@ -217,7 +224,7 @@ export class Fetcher {
     }
   }
 
-  async #fetch(nodeId: string, cursors: readonly State[]): Promise<void> {
+  async #fetch(nodeId: string, cursors: readonly State[], fetch: typeof fetchOnce): Promise<void> {
     const begunMs = performance.now()
     const quiet = this.#quiet.get(nodeId) ?? 0
     const waitMs = quiet < QUIET_FETCHES ? this.#maxWaitMs : this.#maxWaitMs * QUIET_FACTOR
@@ -225,20 +232,13 @@ export class Fetcher {
     let moved = false
     try {
       const broker = await this.#link.cluster.findBroker({ nodeId })
-      const { responses } = await broker.fetch({
-        isolationLevel: READ_COMMITTED,
-        maxWaitTime: waitMs,
-        minBytes: 1,
-        maxBytes: MAX_FETCH_BYTES,
-        topics: requestOf(cursors),
-      })
-      const byName = new Map(cursors.map((cursor) => [`${cursor.topic} ${cursor.partition}`, cursor]))
-      for (const { topicName, partitions } of responses)
-        for (const fetched of partitions) {
-          const cursor = byName.get(`${topicName} ${fetched.partition}`)
-          if (cursor === undefined || !(await this.#isSame(cursor, fetched))) continue
-          if (deliver(cursor, committedMessages(fetched, cursor.offset))) moved = true
-        }
+      const limits = { ...FETCH_LIMITS, maxWaitMs: waitMs }
+      for (const fetched of await fetch(broker, cursors, limits)) {
+        const { topic, partition } = fetched
+        const cursor = cursors.find((each) => each.partition === partition && each.topic === topic)
+        if (cursor === undefined || !(await this.#isSame(cursor, fetched))) continue
+        if (deliver(cursor, committedMessages(fetched, cursor.offset))) moved = true
+      }
     } catch (error) {
       if (errorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error
       await this.#intoRange(cursors)
@@ -304,13 +304,7 @@ export class Fetcher {
   async #isPastEnd({ topic, partition, offset }: State): Promise<boolean> {
     const broker = await this.#link.cluster.findBroker({ nodeId: this.#link.leaderOf(topic, partition) })
     try {
-      await broker.fetch({
-        isolationLevel: READ_COMMITTED,
-        maxWaitTime: 0,
-        minBytes: 0,
-        maxBytes: 1,
-        topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: 1 }] }],
-      })
+      await fetchOnce(broker, [{ topic, partition, offset }], RANGE_LIMITS)
       return false
     } catch (error) {
       if (errorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error
@@ -323,19 +317,6 @@ export class Fetcher {
     this.#cursors.clear()
     await Promise.allSettled([...this.#loops.values(), ...this.#alone])
   }
-}
-
-function requestOf(
-  cursors: readonly State[],
-): { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[] {
-  return [...Map.groupBy(cursors, ({ topic }) => topic)].map(([topic, of]) => ({
-    topic,
-    partitions: of.map(({ partition, offset }) => ({
-      partition,
-      fetchOffset: String(offset),
-      maxBytes: MAX_PARTITION_BYTES,
-    })),
-  }))
 }
 
 /** True when the cursor moved. */

@@ -1,10 +1,11 @@
 // Finds where the records of a leader's epoch end (KIP-320): this shows a reader that a log was truncated and
 // has grown again under the same offsets. kafkajs doesn't have the request. Format: OffsetForLeaderEpoch of
 // Kafka's message definitions, version 4 (Kafka 2.8).
-import { wire, type Broker, type Encoder } from './client.ts'
+import type { ByteWriter } from './byte-writer.ts'
+import type { Broker } from './client.ts'
 import { errorType, isUnreachable } from './errors.ts'
 import type { Link } from './link.ts'
-import { afterHeader, body, mustSucceed, noTags, readArray, send } from './transaction-v2.ts'
+import { afterHeader, body, mustSucceed, readArray, send } from './transaction-v2.ts'
 
 const OFFSET_FOR_LEADER_EPOCH = { apiKey: 23, apiVersion: 4, apiName: 'OffsetForLeaderEpoch' }
 const CONSUMER = -2
@@ -39,7 +40,7 @@ export async function endFrom(
   epoch: number,
 ): Promise<EpochEnd | null> {
   try {
-    const encoded = (): Encoder => encode(topic, partition, epoch)
+    const encoded = (): ByteWriter => encode(topic, partition, epoch)
     const end = await send(broker, OFFSET_FOR_LEADER_EPOCH, encoded, decode)
     return end === null || end.epoch < 0 || end.endOffset < 0 ? null : end
   } catch (error) {
@@ -61,17 +62,14 @@ export async function cutBelow(
   return end !== null && end.endOffset < at.offset ? end.endOffset : null
 }
 
-function encode(topic: string, partition: number, epoch: number): Encoder {
-  const asked = wire.encoder().writeInt32(partition).writeInt32(ANY_EPOCH).writeInt32(epoch)
-  const ofTopic = wire
-    .encoder()
-    .writeUVarIntString(topic)
-    .writeUVarIntArray([noTags(asked)])
-  return noTags(
-    body()
-      .writeInt32(CONSUMER)
-      .writeUVarIntArray([noTags(ofTopic)]),
-  )
+function encode(topic: string, partition: number, epoch: number): ByteWriter {
+  const to = body().int32(CONSUMER)
+  to.compactArray([topic], (name) => {
+    to.compactString(name)
+    to.compactArray([partition], (id) => to.int32(id).int32(ANY_EPOCH).int32(epoch).noTags())
+    to.noTags()
+  })
+  return to.noTags()
 }
 
 function decode(answer: Buffer): { answer: EpochEnd | null; throttleMs: number } {

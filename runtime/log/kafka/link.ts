@@ -28,6 +28,9 @@ export class Link {
   readonly #client: Client
   readonly #topics: Set<string>
   readonly #coordinators = new Map<string, Promise<Broker>>()
+  /** Leaders by topic and partition, of this metadata: a fetch asks for each of its partitions. */
+  readonly #leaders = new Map<string, string[]>()
+  #leadersOf: object | null = null
   #connected: Promise<void> | null = null
   #closed = false
 
@@ -62,6 +65,17 @@ export class Link {
   }
 
   leaderOf(topic: string, partition: number): string {
+    const { metadata } = this.cluster.brokerPool
+    if (metadata !== this.#leadersOf) {
+      this.#leaders.clear()
+      this.#leadersOf = metadata
+    }
+    let known = this.#leaders.get(topic)
+    if (known === undefined) this.#leaders.set(topic, (known = []))
+    return (known[partition] ??= this.#findLeader(topic, partition))
+  }
+
+  #findLeader(topic: string, partition: number): string {
     const [leader] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
     if (leader !== undefined && leader !== '-1') return leader
     const error = new Error(`${topic}[${partition}] has no leader`)

@@ -48,20 +48,17 @@ export function toLogRecord(topic: LogTopic, partition: number, message: RawMess
     offset: Number(message.offset),
     key: message.key === null ? null : message.key.toString('utf8'),
     value: message.value,
-    headers: headersOf(message.headers),
+    headers: message.headers,
     timestampMs: timeOf(topic, message),
     leaderEpoch: message.batchContext?.partitionLeaderEpoch ?? 0,
   }
 }
 
-const headersOf = (raw: RawMessage['headers']): Record<string, string> =>
-  Object.fromEntries(Object.entries(raw).map(([name, value]) => [name, value.toString('utf8')]))
-
 const bytesOf = (value: Uint8Array | null): Buffer | null =>
   value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 
 function toMessage({ key, value, headers }: OutgoingRecord): ProducedMessage {
-  return { key, value: bytesOf(value), headers: { ...headers } }
+  return { key, value: bytesOf(value), headers }
 }
 
 export function rowMessage({ key, value }: StateRow): ProducedMessage {

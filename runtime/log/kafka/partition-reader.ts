@@ -1,14 +1,18 @@
 // Bounded, group-less reads of one partition, read_committed: for restoring a lane's rows and for operators.
 import type { FetchedPartition, RawMessage } from './client.ts'
+import { fetchOnce, type FetchLimits } from './fetch-request.ts'
 import { committedMessages } from './read-committed.ts'
 import { errorType } from './errors.ts'
 import type { Link } from './link.ts'
 
-/** isolation_level of the protocol. */
-export const READ_COMMITTED = 1
 export const MAX_PARTITION_BYTES = 1_048_576
 export const MAX_FETCH_BYTES = 10_485_760
-const WAIT_MS = 20
+const READ_LIMITS: FetchLimits = {
+  maxWaitMs: 20,
+  minBytes: 1,
+  maxBytes: MAX_FETCH_BYTES,
+  partitionBytes: MAX_PARTITION_BYTES,
+}
 
 export interface ReadRange {
   readonly topic: string
@@ -41,7 +45,7 @@ export async function readRange(
     if (now - movedAt > range.withinMs)
       throw new Error(`reading ${topic}[${partition}] stopped at ${offset}, before ${until}`)
     const withinMs = Math.max(1, movedAt + range.withinMs - now)
-    const fetched = await link.attempt(() => fetchOne(link, topic, partition, offset), { withinMs })
+    const fetched = await link.attempt(() => fetchFrom(link, topic, partition, offset), { withinMs })
     if (fetched === 'out of range') {
       const ask = (): Promise<Bounds[]> => boundsOf(link, topic, [partition])
       const [bounds] = await link.attempt(ask, { withinMs })
@@ -59,7 +63,7 @@ export async function readRange(
   }
 }
 
-async function fetchOne(
+async function fetchFrom(
   link: Link,
   topic: string,
   partition: number,
@@ -67,16 +71,7 @@ async function fetchOne(
 ): Promise<FetchedPartition | 'out of range'> {
   const broker = await link.cluster.findBroker({ nodeId: link.leaderOf(topic, partition) })
   try {
-    const { responses } = await broker.fetch({
-      isolationLevel: READ_COMMITTED,
-      maxWaitTime: WAIT_MS,
-      minBytes: 1,
-      maxBytes: MAX_FETCH_BYTES,
-      topics: [
-        { topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: MAX_PARTITION_BYTES }] },
-      ],
-    })
-    const fetched = responses[0]?.partitions[0]
+    const [fetched] = await fetchOnce(broker, [{ topic, partition, offset }], READ_LIMITS)
     if (fetched === undefined) throw new Error(`the broker's answer lacks ${topic}[${partition}]`)
     return fetched
   } catch (error) {

@@ -106,12 +106,12 @@ function decodeRecord(
 }
 
 /** A header given several times: the last one counts. */
-function decodeHeaders(cursor: Cursor): Record<string, Buffer> {
-  const headers: [string, Buffer][] = []
+function decodeHeaders(cursor: Cursor): Record<string, string> {
+  const headers: [string, string][] = []
   const count = cursor.varint()
   for (let index = 0; index < count; index++) {
-    const name = cursor.bytes()?.toString('utf8') ?? ''
-    const value = cursor.bytes()
+    const name = cursor.text() ?? ''
+    const value = cursor.text()
     if (value !== null) headers.push([name, value])
   }
   return Object.fromEntries(headers)
@@ -134,6 +134,11 @@ class Cursor {
 
   /** Zigzag, up to 64 bits; past 53 of them it is not exact. */
   varint(): number {
+    const first = this.#bytes[this.position]
+    if (first !== undefined && first < 128) {
+      this.position++
+      return first % 2 === 0 ? first / 2 : -(first + 1) / 2
+    }
     let value = 0
     for (let scale = 1; scale < 2 ** 70; scale *= 128) {
       const at = this.position
@@ -151,5 +156,13 @@ class Cursor {
     const from = this.position
     this.skip(length)
     return this.#bytes.subarray(from, from + length)
+  }
+
+  text(): string | null {
+    const length = this.varint()
+    if (length < 0) return null
+    const from = this.position
+    this.skip(length)
+    return this.#bytes.toString('utf8', from, from + length)
   }
 }

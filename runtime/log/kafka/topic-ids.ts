@@ -2,9 +2,10 @@
 // kafkajs's own request for metadata predates them. Format: MetadataRequest and MetadataResponse of Kafka's
 // message definitions, version 10.
 import type { LogTopic } from '../port.ts'
-import { wire, type Broker, type Encoder } from './client.ts'
+import type { ByteWriter } from './byte-writer.ts'
+import type { Broker } from './client.ts'
 import type { Context } from './context.ts'
-import { afterHeader, body, mustSucceed, noTags, readArray, send } from './transaction-v2.ts'
+import { afterHeader, body, mustSucceed, readArray, send } from './transaction-v2.ts'
 
 /** Kafka 2.8. */
 const METADATA = { apiKey: 3, apiVersion: 10, apiName: 'Metadata' }
@@ -52,12 +53,11 @@ export async function idsFrom(broker: Broker, topics: readonly string[]): Promis
   return new Map(facts.flatMap(({ name, id }) => (id === '' ? [] : [[name, id]])))
 }
 
-function encode(topics: readonly string[]): Encoder {
-  const byName = topics.map((topic) =>
-    noTags(wire.encoder().writeInt64('0').writeInt64('0').writeUVarIntString(topic)),
-  )
+function encode(topics: readonly string[]): ByteWriter {
+  const to = body()
+  to.compactArray(topics, (topic) => to.int64(0).int64(0).compactString(topic).noTags())
   // Without creating topics, and without authorized operations.
-  return noTags(body().writeUVarIntArray(byName).writeBoolean(false).writeBoolean(false).writeBoolean(false))
+  return to.boolean(false).boolean(false).boolean(false).noTags()
 }
 
 function decode(answer: Buffer): { answer: readonly TopicFacts[]; throttleMs: number } {

@@ -14,11 +14,12 @@
 // Formats: Kafka's message definitions (clients/src/main/resources/common/message). All are flexible
 // versions: lengths are unsigned varints of the length + 1, every structure ends with tagged fields, and so
 // do the headers, except that of the answer to ApiVersions.
+import { writeBatch } from './batch-encoding.ts'
+import { ByteWriter } from './byte-writer.ts'
 import {
   wire,
   type Broker,
   type Decoder,
-  type Encoder,
   type GroupIdentity,
   type OffsetTopics,
   type ProducerIdentity,
@@ -46,6 +47,8 @@ const TXN_OFFSET_COMMIT_FIRST: Api = { ...TXN_OFFSET_COMMIT, apiVersion: 3 }
 const INIT_PRODUCER_ID: Api = { apiKey: 22, apiVersion: 4, apiName: 'InitProducerId' }
 
 const FINALIZED_FEATURES = 2
+/** Most requests fit; a larger one makes room as it is written. */
+const PRODUCE_BYTES = 4_096
 const NO_GENERATION = -1
 const NO_LEADER_EPOCH = -1
 
@@ -107,7 +110,7 @@ export async function protocolOf(broker: Broker): Promise<Protocol> {
 export function send<T>(
   broker: Broker,
   api: Api,
-  encode: () => Encoder | Promise<Encoder>,
+  encode: () => ByteWriter,
   decode: (body: Buffer) => { answer: T; throttleMs: number },
 ): Promise<T> {
   return broker.connectionPool.send<T>({
@@ -122,10 +125,8 @@ export function send<T>(
   })
 }
 
-export const noTags = (encoder: Encoder): Encoder => encoder.writeUVarInt(0)
-
 /** The body of a request, after the tagged fields of its header. */
-export const body = (): Encoder => noTags(wire.encoder())
+export const body = (): ByteWriter => new ByteWriter().noTags()
 
 /** kafkajs's own reads the size of a tagged field as one more than it is. */
 function readTags(decoder: Decoder, read: (tag: number, field: Buffer) => void = () => {}): void {
@@ -156,8 +157,8 @@ export function mustSucceed(codes: readonly number[]): void {
   if (failed !== undefined) throw wire.errorOf(failed)
 }
 
-function encodeApiVersions(): Encoder {
-  return noTags(body().writeUVarIntString('flotilla').writeUVarIntString('1'))
+function encodeApiVersions(): ByteWriter {
+  return body().compactString('flotilla').compactString('1').noTags()
 }
 
 function decodeProtocol(answer: Buffer): { answer: Protocol; throttleMs: number } {
@@ -193,45 +194,26 @@ function levelIn(decoder: Decoder): number {
   return features.find(({ name }) => name === 'transaction.version')?.level ?? 0
 }
 
-async function encodeProduce(request: ProduceRequest): Promise<Encoder> {
-  const topics: Encoder[] = []
-  for (const { topic, partitions } of request.topicData) {
-    const batches: Encoder[] = []
-    for (const { partition, firstSequence, messages } of partitions) {
-      const batch = await encodeBatch(request, firstSequence, messages)
-      const size = batch.size() + 1
-      batches.push(noTags(wire.encoder().writeInt32(partition).writeUVarInt(size).writeEncoder(batch)))
-    }
-    topics.push(noTags(wire.encoder().writeUVarIntString(topic).writeUVarIntArray(batches)))
-  }
-  return noTags(
-    body()
-      .writeUVarIntString(request.transactionalId ?? null)
-      .writeInt16(request.acks)
-      .writeInt32(request.timeout)
-      .writeUVarIntArray(topics),
-  )
-}
-
-type Messages = ProduceRequest['topicData'][number]['partitions'][number]['messages']
-
-function encodeBatch(request: ProduceRequest, firstSequence: number, messages: Messages): Promise<Encoder> {
-  const { producerId, producerEpoch, transactionalId } = request
-  const now = Date.now()
-  const times = messages.flatMap(({ timestamp }) => (timestamp === undefined ? [] : [Number(timestamp)]))
-  const firstTimestamp = Math.min(now, ...times)
-  return wire.recordBatch({
-    records: messages.map((message, offsetDelta) =>
-      wire.record({ ...message, offsetDelta, timestampDelta: (times[offsetDelta] ?? now) - firstTimestamp }),
-    ),
-    firstTimestamp,
-    maxTimestamp: times.length === messages.length ? Math.max(...times) : now,
+function encodeProduce(request: ProduceRequest): ByteWriter {
+  const { producerId, producerEpoch, transactionalId = null } = request
+  const batch = {
     producerId,
     producerEpoch,
-    firstSequence,
-    lastOffsetDelta: messages.length - 1,
-    transactional: transactionalId !== undefined,
+    transactional: transactionalId !== null,
+    nowMs: Date.now(),
+  }
+  const to = new ByteWriter(PRODUCE_BYTES).noTags()
+  to.compactString(transactionalId).int16(request.acks).int32(request.timeout)
+  to.compactArray(request.topicData, ({ topic, partitions }) => {
+    to.compactString(topic)
+    to.compactArray(partitions, ({ partition, firstSequence, messages }) => {
+      to.int32(partition)
+      writeBatch(to, { ...batch, firstSequence, messages })
+      to.noTags()
+    })
+    to.noTags()
   })
+  return to.noTags()
 }
 
 function decodeProduced(answer: Buffer): { answer: ProduceResponse; throttleMs: number } {
@@ -256,26 +238,22 @@ function decodeProduced(answer: Buffer): { answer: ProduceResponse; throttleMs: 
   return { answer: { topics }, throttleMs }
 }
 
-function encodeOffsets(request: TransactionOffsets): Encoder {
-  const topics = request.topics.map(({ topic, partitions }) => {
-    const offsets = partitions.map(({ partition, offset, metadata }) => {
-      const at = wire.encoder().writeInt32(partition).writeInt64(offset).writeInt32(NO_LEADER_EPOCH)
-      return noTags(at.writeUVarIntString(metadata ?? null))
+function encodeOffsets(request: TransactionOffsets): ByteWriter {
+  const to = body()
+  to.compactString(request.transactionalId).compactString(request.groupId)
+  to.int64(request.producerId).int16(request.producerEpoch)
+  to.int32(request.member?.groupGenerationId ?? NO_GENERATION).compactString(request.member?.memberId ?? '')
+  // No static membership.
+  to.compactString(null)
+  to.compactArray(request.topics, ({ topic, partitions }) => {
+    to.compactString(topic)
+    to.compactArray(partitions, ({ partition, offset, metadata }) => {
+      to.int32(partition).int64(offset).int32(NO_LEADER_EPOCH)
+      to.compactString(metadata ?? null).noTags()
     })
-    return noTags(wire.encoder().writeUVarIntString(topic).writeUVarIntArray(offsets))
+    to.noTags()
   })
-  return noTags(
-    body()
-      .writeUVarIntString(request.transactionalId)
-      .writeUVarIntString(request.groupId)
-      .writeInt64(request.producerId)
-      .writeInt16(request.producerEpoch)
-      .writeInt32(request.member?.groupGenerationId ?? NO_GENERATION)
-      .writeUVarIntString(request.member?.memberId ?? '')
-      // No static membership.
-      .writeUVarIntString(null)
-      .writeUVarIntArray(topics),
-  )
+  return to.noTags()
 }
 
 function decodeOffsetsCommitted(answer: Buffer): { answer: null; throttleMs: number } {
@@ -293,24 +271,14 @@ function decodeOffsetsCommitted(answer: Buffer): { answer: null; throttleMs: num
   return { answer: null, throttleMs }
 }
 
-function encodeInit(identity: TransactionIdentity, transactionTimeoutMs: number): Encoder {
-  return noTags(
-    body()
-      .writeUVarIntString(identity.transactionalId)
-      .writeInt32(transactionTimeoutMs)
-      .writeInt64(identity.producerId)
-      .writeInt16(identity.producerEpoch),
-  )
+function encodeInit(identity: TransactionIdentity, transactionTimeoutMs: number): ByteWriter {
+  const to = body().compactString(identity.transactionalId).int32(transactionTimeoutMs)
+  return to.int64(identity.producerId).int16(identity.producerEpoch).noTags()
 }
 
-function encodeEnd(request: TransactionIdentity & { transactionResult: boolean }): Encoder {
-  return noTags(
-    body()
-      .writeUVarIntString(request.transactionalId)
-      .writeInt64(request.producerId)
-      .writeInt16(request.producerEpoch)
-      .writeBoolean(request.transactionResult),
-  )
+function encodeEnd(request: TransactionIdentity & { transactionResult: boolean }): ByteWriter {
+  const to = body().compactString(request.transactionalId).int64(request.producerId)
+  return to.int16(request.producerEpoch).boolean(request.transactionResult).noTags()
 }
 
 /** EndTxn and InitProducerId answer alike. */

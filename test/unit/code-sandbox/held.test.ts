@@ -68,7 +68,14 @@ test('a step that ends because its handling keeps throwing cancels the calls tha
   driver.send('code.requested', 'CodeRequested', {
     ...{ taskId: 't', requestId: 't.1', step: 1, code: 'pay()', executor: 'default', tools: ['pay'] },
     ...{ toolCacheTtlMs: null, userId: null, timeoutMs: 30_000, deadlineMs: NOW + 60_000, agent: null },
-    ...{ toolPolicy: null, policyTools: null, recording: null, delegation: null, prior: null, keepLog: false },
+    ...{
+      toolPolicy: null,
+      policyTools: null,
+      recording: null,
+      delegation: null,
+      prior: null,
+      keepLog: false,
+    },
   })
   const calls = [{ seq: 0, name: 'pay', arguments: {}, argsHash: 'h' }]
   driver.answer({ status: 'paused', calls, computeMs: 1 })

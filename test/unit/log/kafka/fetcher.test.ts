@@ -1,45 +1,30 @@
 // How long a broker is asked to hold an empty fetch.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Broker, Client, Cluster, FetchedPartition } from '../../../../runtime/log/kafka/client.ts'
+import type { Client, Cluster } from '../../../../runtime/log/kafka/client.ts'
 import { Fetcher } from '../../../../runtime/log/kafka/fetcher.ts'
 import { Link } from '../../../../runtime/log/kafka/link.ts'
+import { fetchingBroker } from './fetching-broker.ts'
 
 const WAIT_MS = 2
-
-/** Ends as a broker's answer with one record at this offset, or none. */
-const answer = (topic: string, offset: number | null) => ({
-  responses: [{ topicName: topic, partitions: [partitionWith(offset)] }],
-})
-
-function partitionWith(offset: number | null): FetchedPartition {
-  const batchContext = {
-    firstOffset: String(offset),
-    lastOffsetDelta: 0,
-    producerId: '-1',
-    inTransaction: false,
-    partitionLeaderEpoch: -1,
-  }
-  const message = { offset: String(offset), timestamp: '0', key: null, value: null, headers: {} }
-  const messages = offset === null ? [] : [{ ...message, isControlRecord: false, batchContext }]
-  return { partition: 0, highWatermark: '0', abortedTransactions: [], messages }
-}
 
 test('a broker with nothing holds a fetch for longer; with a record, or for a new cursor, as before', async () => {
   const asked: number[] = []
   const { promise: enough, resolve: isEnough } = Promise.withResolvers<void>()
   const at = { record: 30, added: 60, end: 90 }
-  const fetch: Broker['fetch'] = async ({ maxWaitTime, topics }) => {
-    const number = asked.push(maxWaitTime)
+  const { broker } = fetchingBroker(({ maxWaitMs }) => {
+    const number = asked.push(maxWaitMs)
     if (number === at.added) fetcher.add({ ...cursor, topic: 'other' })
     if (number === at.end) isEnough()
-    return answer(topics[0]?.topic ?? '', number === at.record ? 0 : null)
-  }
+    const partitions = [{ topic: 'tasks', partition: 0, offsets: [0] }]
+    return { sessionId: 1, ...(number === at.record && { partitions }) }
+  })
   const cluster = {
     connect: async () => {},
     disconnect: async () => {},
     addMultipleTargetTopics: async () => {},
-    findBroker: async () => ({ fetch }) as unknown as Broker,
+    brokerPool: { metadata: {} },
+    findBroker: async () => broker,
     findLeaderForPartitions: (_: string, partitions: number[]) => ({ 1: partitions }),
   } as unknown as Cluster
   const link = new Link({ cluster: () => cluster } as unknown as Client, [])

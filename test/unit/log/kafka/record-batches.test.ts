@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { gzipSync, gunzipSync } from 'node:zlib'
-import { wire } from '../../../../runtime/log/kafka/client.ts'
+import { writeBatch, type OutgoingBatch } from '../../../../runtime/log/kafka/batch-encoding.ts'
+import { ByteWriter } from '../../../../runtime/log/kafka/byte-writer.ts'
 import { decodeBatches, type Unpacker } from '../../../../runtime/log/kafka/record-batches.ts'
 
 const plain = (): Unpacker => null
@@ -66,39 +67,78 @@ function batchOf(records: readonly Buffer[], options: BatchOptions = {}): Buffer
 }
 
 const part = createRequire(import.meta.url)
-const Decoder = part('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => object
-const decodeMessages = part('kafkajs/src/protocol/requests/fetch/v4/decodeMessages') as (
-  answer: object,
-) => ReturnType<typeof decodeBatches>
+type Encoded = { readonly buffer: Buffer }
+const { RecordBatch } = part('kafkajs/src/protocol/recordBatch/v0') as {
+  RecordBatch: (batch: object) => Promise<Encoded>
+}
+const kafkajsRecord = part('kafkajs/src/protocol/recordBatch/record/v0') as (record: object) => Encoded
 
-/** As kafkajs has them decoded, in every version of the request. */
-function inAnswer(batch: Buffer): ReturnType<typeof decodeBatches> {
-  const length = Buffer.alloc(4)
-  length.writeInt32BE(batch.length)
-  return decodeMessages(new Decoder(Buffer.concat([length, batch])))
+/** As kafkajs writes it. */
+async function kafkajsBatch({ messages, nowMs, ...identity }: OutgoingBatch): Promise<Buffer> {
+  const times = messages.map(({ timestamp }) => Number(timestamp ?? nowMs))
+  const [firstTimestamp, maxTimestamp] = [Math.min(...times), Math.max(...times)]
+  const records = messages.map((message, offsetDelta) =>
+    kafkajsRecord({ ...message, offsetDelta, timestampDelta: (times[offsetDelta] ?? 0) - firstTimestamp }),
+  )
+  return (
+    await RecordBatch({
+      records,
+      firstTimestamp,
+      maxTimestamp,
+      ...identity,
+      lastOffsetDelta: messages.length - 1,
+    })
+  ).buffer
 }
 
-test('a batch is read as kafkajs wrote it', async () => {
-  const records = ['a', null].map((value, offsetDelta) =>
-    wire.record({
-      key: `k${offsetDelta}`,
-      value: value === null ? null : Buffer.from(value),
-      headers: { name: 'content' },
-      offsetDelta,
-      timestampDelta: 3,
-    }),
-  )
-  const times = { firstTimestamp: 1_750_000_000_000, maxTimestamp: 1_750_000_000_003 }
-  const identity = { producerId: '9', producerEpoch: 0, firstSequence: 0, transactional: true }
-  const { buffer } = await wire.recordBatch({ records, ...times, ...identity, lastOffsetDelta: 1 })
-  const [first, second] = await decodeBatches(buffer, plain)
+const outgoing: OutgoingBatch = {
+  messages: [
+    { key: 'k0', value: Buffer.from('a'), headers: { name: 'content', größe: 'groß 🦩' } },
+    { key: null, value: null, headers: {} },
+    { key: 'ключ', value: Buffer.alloc(70_000, 'x'), headers: { long: 'ä'.repeat(300) } },
+    ...Array.from({ length: 200 }, (_, n) => ({ key: `k${n}`, value: Buffer.alloc(n), headers: {} })),
+  ],
+  producerId: '9223372036854775807',
+  producerEpoch: 32_767,
+  firstSequence: 2 ** 31 - 1,
+  transactional: true,
+  nowMs: 1_750_000_000_003,
+}
+
+const times = [1_700_000_000_000, 1_749_999_999_999, 1_700_000_000_064, 1_750_000_000_003, 1_702_147_483_648]
+
+test('a batch is written as kafkajs writes it', async () => {
+  for (const batch of [
+    outgoing,
+    // As records are copied: with their own times, which are weeks apart.
+    {
+      ...outgoing,
+      messages: times.map((ms) => ({ key: 'k', value: null, headers: {}, timestamp: String(ms) })),
+    },
+    { ...outgoing, messages: outgoing.messages.slice(0, 1), transactional: false },
+  ]) {
+    const expected = await kafkajsBatch(batch)
+    const to = new ByteWriter(16)
+    writeBatch(to, batch)
+    assert.deepEqual(to.buffer.subarray(to.length - expected.length), expected)
+    assert.equal(to.length - expected.length, new ByteWriter().uvarint(expected.length + 1).length)
+  }
+})
+
+test('a batch is read as it was written', async () => {
+  const to = new ByteWriter()
+  writeBatch(to, { ...outgoing, messages: outgoing.messages.slice(0, 2) })
+  const [first, second] = await decodeBatches(to.buffer.subarray(1 + Number(to.length > 129)), plain)
   assert.equal(first?.key?.toString(), 'k0')
   assert.equal(first?.value?.toString(), 'a')
-  assert.equal(first?.headers['name']?.toString(), 'content')
+  assert.equal(first?.headers['größe']?.toString(), 'groß 🦩')
   assert.deepEqual([first?.offset, second?.offset], ['0', '1'])
-  assert.equal(second?.value, null)
+  assert.deepEqual([second?.key, second?.value], [null, null])
   assert.equal(second?.timestamp, '1750000000003')
-  assert.deepEqual([first?.batchContext.producerId, first?.batchContext.inTransaction], ['9', true])
+  assert.deepEqual(
+    [first?.batchContext.producerId, first?.batchContext.inTransaction],
+    ['9223372036854775807', true],
+  )
 })
 
 test('batches follow each other, and the last may be cut off', async () => {
@@ -126,10 +166,10 @@ test('the broker’s time, control records and the epoch of the leader', async (
 
 test('100,000 headers of one record, and 150,000 records of one batch', { timeout: 120_000 }, async () => {
   const headers = Array.from({ length: 100_000 }, (_, n) => [`h${n}`, ''] as const)
-  const [record] = await inAnswer(batchOf([recordOf({ headers }, 0)]))
+  const [record] = await decodeBatches(batchOf([recordOf({ headers }, 0)]), plain)
   assert.equal(Object.keys(record?.headers ?? {}).length, 100_000)
   const records = Array.from({ length: 150_000 }, (_, n) => recordOf({}, n))
-  const found = await inAnswer(batchOf(records))
+  const found = await decodeBatches(batchOf(records), plain)
   assert.equal(found.length, 150_000)
   assert.equal(found.at(-1)?.offset, '150999')
 })

@@ -1,15 +1,31 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkOnlyIfWaiting, type RequestQueue } from '../../../../runtime/log/kafka/request-queue.ts'
+import {
+  checkOnlyIfWaiting,
+  checkTogether,
+  type RequestQueue,
+} from '../../../../runtime/log/kafka/request-queue.ts'
+
+const still = {
+  pending: [] as unknown[],
+  inflight: new Map(),
+  throttledUntil: -1,
+  throttleCheckTimeoutId: null,
+  requestTimeout: 10_000,
+  isConnected: () => true,
+  checkPendingRequests: () => {},
+  scheduleCheckPendingRequests: () => assert.fail('it was not replaced'),
+  scheduleRequestTimeoutCheck: () => assert.fail('it was not replaced'),
+  destroy: () => {},
+}
 
 function queueOf(pending: unknown[], throttledUntil: number): RequestQueue & { checks: number } {
   const queue = {
+    ...still,
     pending,
     throttledUntil,
-    throttleCheckTimeoutId: null,
     checks: 0,
     checkPendingRequests: () => void queue.checks++,
-    scheduleCheckPendingRequests: () => assert.fail('it was not replaced'),
   }
   checkOnlyIfWaiting(queue)
   return queue
@@ -34,4 +50,47 @@ test('a queue in which something waits is checked soon, and once; a throttled on
   assert.equal(throttled.checks, 0)
   t.mock.timers.tick(1)
   assert.equal(throttled.checks, 1)
+})
+
+/** Connections with requests sent so long ago, each of which may take 10 s; those that were given up. */
+function connections(agesMs: readonly number[]): { queues: RequestQueue[]; late: number[]; ended: number[] } {
+  const late: number[] = []
+  const ended: number[] = []
+  const now = Date.now()
+  const queues = agesMs.map((ageMs, index) => {
+    const request = { sentAt: now - ageMs, requestTimeout: 10_000, timeoutRequest: () => late.push(index) }
+    const destroy = () => ended.push(index)
+    const queue: RequestQueue = { ...still, inflight: new Map([[1, request]]), destroy }
+    checkTogether(queue)
+    return queue
+  })
+  return { queues, late, ended }
+}
+
+test('requests of all connections are looked at once a second, and given up after their time', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1_000_000 })
+  const { queues, late } = connections([0, 9_500, 0])
+  for (const queue of queues) queue.scheduleRequestTimeoutCheck()
+  t.mock.timers.tick(999)
+  assert.deepEqual(late, [])
+  t.mock.timers.tick(1)
+  assert.deepEqual(late, [1])
+  queues[2]?.destroy()
+  t.mock.timers.tick(10_000)
+  assert.deepEqual([...new Set(late)].sort(), [0, 1])
+  for (const queue of queues) queue.destroy()
+})
+
+test('a connection that has ended is not looked at any more', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1_000_000 })
+  const { queues, ended } = connections([0])
+  const [queue] = queues
+  assert.ok(queue)
+  queue.scheduleRequestTimeoutCheck()
+  assert.deepEqual(ended, [0])
+  queue.isConnected = () => false
+  t.mock.timers.tick(1_000)
+  assert.deepEqual(ended, [0, 0])
+  t.mock.timers.tick(10_000)
+  assert.deepEqual(ended, [0, 0])
 })

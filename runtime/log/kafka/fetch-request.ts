@@ -1,0 +1,193 @@
+// Requests for records, with incremental fetch sessions (KIP-227), which kafkajs doesn't have: it names every
+// partition in every request, shuffled, so that the topic of each is written, and read by the broker, again.
+//
+// 1. Format: Fetch of Kafka's message definitions, version 11 (Kafka 2.3), the last one that is not flexible.
+// 2. An error of one partition leaves the session as it is. Its answer is not used: what it holds is fetched again.
+import { ByteWriter } from './byte-writer.ts'
+import { unpackerOf, wire, type Broker, type FetchedPartition } from './client.ts'
+import { decodeBatches } from './record-batches.ts'
+import { mustSucceed } from './transaction-v2.ts'
+
+const FETCH = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' }
+const CONSUMER = -1
+/** isolation_level of the protocol. */
+const READ_COMMITTED = 1
+const ANY_LEADER_EPOCH = -1
+/** Of a reader that is no replica. */
+const NO_LOG_START = -1
+/** The network's own time, beyond which a fetch that the broker holds has gone unanswered. */
+const NETWORK_MS = 100
+
+export interface PartitionFetch {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+export interface FetchLimits {
+  /** How long the broker may hold an empty answer. */
+  readonly maxWaitMs: number
+  readonly minBytes: number
+  readonly maxBytes: number
+  /** Of each partition. */
+  readonly partitionBytes: number
+}
+
+/** Session 0 in epoch 0 asks for one, in epoch -1 for none. */
+export interface SessionPosition {
+  readonly id: number
+  readonly epoch: number
+}
+
+const noSession: SessionPosition = { id: 0, epoch: -1 }
+
+export interface FetchRequest extends FetchLimits {
+  readonly session: SessionPosition
+  /** In a session: those that are new to it, and those whose offset has changed. */
+  readonly partitions: readonly PartitionFetch[]
+  /** Those that leave the session. */
+  readonly forgotten: readonly Omit<PartitionFetch, 'offset'>[]
+}
+
+export interface TopicPartition extends FetchedPartition {
+  readonly topic: string
+}
+
+export interface FetchAnswer {
+  /** 0: the broker keeps no session. */
+  readonly sessionId: number
+  /** In a session only those with something new. */
+  readonly partitions: readonly TopicPartition[]
+  /** Of the first partition that has one. */
+  readonly error: Error | null
+}
+
+/** Rejects with the error of the whole request: of its session, mostly. */
+export function fetchFrom(broker: Broker, request: FetchRequest): Promise<FetchAnswer> {
+  return broker.connectionPool.send<FetchAnswer>({
+    request: { ...FETCH, encode: async () => encode(request) },
+    requestTimeout: request.maxWaitMs + NETWORK_MS,
+    response: {
+      decode: async (body) => {
+        const { answer, throttleMs } = await decode(body)
+        return { answer, clientSideThrottleTime: throttleMs }
+      },
+      parse: ({ answer }) => Promise.resolve(answer),
+    },
+  })
+}
+
+/** Outside of sessions. Rejects with the first error of a partition too. */
+export async function fetchOnce(
+  broker: Broker,
+  partitions: readonly PartitionFetch[],
+  limits: FetchLimits,
+): Promise<readonly TopicPartition[]> {
+  const answer = await fetchFrom(broker, { session: noSession, ...limits, partitions, forgotten: [] })
+  if (answer.error !== null) throw answer.error
+  return answer.partitions
+}
+
+function encode(request: FetchRequest): ByteWriter {
+  const { session, partitions, forgotten, partitionBytes } = request
+  const to = new ByteWriter(128 + 40 * partitions.length)
+  to.int32(CONSUMER).int32(request.maxWaitMs).int32(request.minBytes).int32(request.maxBytes)
+  to.int8(READ_COMMITTED).int32(session.id).int32(session.epoch)
+  byTopic(to, partitions, ({ partition, offset }) => {
+    to.int32(partition).int32(ANY_LEADER_EPOCH).int64(offset).int64(NO_LOG_START).int32(partitionBytes)
+  })
+  byTopic(to, forgotten, ({ partition }) => to.int32(partition))
+  // Its rack.
+  return to.string('')
+}
+
+function byTopic<P extends { readonly topic: string }>(
+  to: ByteWriter,
+  partitions: readonly P[],
+  write: (partition: P) => void,
+): void {
+  const topics = [...Map.groupBy(partitions, ({ topic }) => topic)]
+  to.array(topics, ([topic, of]) => to.string(topic).array(of, write))
+}
+
+async function decode(body: Buffer): Promise<{ answer: FetchAnswer; throttleMs: number }> {
+  const from = new Reader(body)
+  const throttleMs = from.int32()
+  mustSucceed([from.int16()])
+  const sessionId = from.int32()
+  let failed = 0
+  const found: { partition: Omit<TopicPartition, 'messages'>; records: Buffer }[] = []
+  from.array(() => {
+    const topic = from.string()
+    from.array(() => {
+      const partition = from.int32()
+      const code = from.int16()
+      if (failed === 0) failed = code
+      const highWatermark = String(from.int64())
+      // The last stable offset, and where the log starts.
+      from.skip(16)
+      const abortedTransactions = from.array(() => ({
+        producerId: String(from.int64()),
+        firstOffset: String(from.int64()),
+      }))
+      // A replica to prefer: of brokers that know racks.
+      from.skip(4)
+      const records = from.bytes()
+      found.push({ partition: { topic, partition, highWatermark, abortedTransactions }, records })
+    })
+  })
+  if (failed !== 0) return { answer: { sessionId, partitions: [], error: wire.errorOf(failed) }, throttleMs }
+  const partitions: TopicPartition[] = []
+  for (const { partition, records } of found)
+    partitions.push({ ...partition, messages: await decodeBatches(records, unpackerOf) })
+  return { answer: { sessionId, partitions, error: null }, throttleMs }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+class Reader {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  skip(count: number): number {
+    const at = this.#at
+    this.#at += count
+    return at
+  }
+
+  int16(): number {
+    return this.#bytes.readInt16BE(this.skip(2))
+  }
+
+  int32(): number {
+    return this.#bytes.readInt32BE(this.skip(4))
+  }
+
+  int64(): bigint {
+    return this.#bytes.readBigInt64BE(this.skip(8))
+  }
+
+  string(): string {
+    const length = this.int16()
+    const at = this.skip(length)
+    return this.#bytes.toString('utf8', at, at + length)
+  }
+
+  /** Null is empty, and so are bytes that were cut off: the answer has a limit. */
+  bytes(): Buffer {
+    const length = this.int32()
+    if (length <= 0) return NOTHING
+    const at = this.skip(length)
+    return this.#bytes.subarray(at, at + length)
+  }
+
+  array<T>(read: () => T): T[] {
+    const items: T[] = []
+    for (let left = this.int32(); left > 0; left--) items.push(read())
+    return items
+  }
+}
