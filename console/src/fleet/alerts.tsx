@@ -112,6 +112,7 @@ const measures: Readonly<Record<Alert['condition']['measure'], (threshold: numbe
   tokens: (threshold) => `more than ${count(threshold)} tokens`,
   errors_matching: (threshold) => `more than ${count(threshold)} errors`,
   budgets_near_limit: (threshold) => `more than ${count(threshold)} budgets near their limit`,
+  mcp_tools_changed: (threshold) => `more than ${count(threshold)} pinned tools of MCP servers changed`,
   quality_mean: (threshold) => `mean quality score below ${threshold}`,
   satisfaction_mean: (threshold) => `mean rating below ${threshold}`,
 }
