@@ -1,6 +1,7 @@
 // Prometheus metrics of one process: the only importer of prom-client. Their table: metrics-table.ts.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { UsageRecorded } from '../../schemas/generated/events.ts'
+import { watchEventLoop, type LoopDelay } from './event-loop.ts'
 import type { Instruments } from './instruments.ts'
 import { counters, distributions, gauges, histograms } from './metrics-table.ts'
 import { genAiMetrics } from './names.ts'
@@ -12,6 +13,17 @@ export interface Metrics extends Pick<Instruments, 'count' | 'gauge' | 'gauges' 
   text(): Promise<string>
 }
 
+const loopFields: readonly (readonly [keyof LoopDelay, string])[] = [
+  ['min', 'The least delay of the event loop.'],
+  ['max', 'The greatest delay of the event loop.'],
+  ['mean', 'The mean of the delays of the event loop.'],
+  ['stddev', 'The standard deviation of the delays of the event loop.'],
+  ['p50', 'Half of the delays of the event loop are less.'],
+  ['p90', '90 % of the delays of the event loop are less.'],
+  ['p99', '99 % of the delays of the event loop are less.'],
+]
+/** prom-client's own sampling of the event loop can't be turned off. */
+const NEVER_MS = 3_600_000
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 const NUMBERS = [0.1, 0.25, 0.5, 0.75, 1, 2, 3, 5, 8, 10, 15, 20, 50, 100, 250]
 const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576]
@@ -19,7 +31,8 @@ const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_57
 export function createMetrics({ oldNames }: { oldNames: boolean }): Metrics {
   const registry = new Registry()
   const registers = [registry]
-  collectDefaultMetrics({ register: registry })
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS })
+  const measureEventLoop = eventLoopGauges(registry)
   const made = {
     counters: each(
       counters,
@@ -61,7 +74,24 @@ export function createMetrics({ oldNames }: { oldNames: boolean }): Metrics {
       if (Number.isFinite(value)) made.distributions[name].observe(labels, value)
     },
     inference: inferenceMetrics(registry, oldNames),
-    text: () => registry.metrics(),
+    text: () => {
+      measureEventLoop()
+      return registry.metrics()
+    },
+  }
+}
+
+/** Gauges in place of prom-client's own of these names. Returns what sets them. */
+function eventLoopGauges(registry: Registry): () => void {
+  const delay = watchEventLoop()
+  const made = loopFields.map(([field, help]) => {
+    const name = `nodejs_eventloop_lag_${field}_seconds`
+    registry.removeSingleMetric(name)
+    return [field, new Gauge({ name, help, registers: [registry] })] as const
+  })
+  return () => {
+    const seen = delay()
+    for (const [field, gauge] of made) gauge.set(seen[field])
   }
 }
 
