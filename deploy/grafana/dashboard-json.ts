@@ -5,6 +5,25 @@ const datasource = { type: 'prometheus', uid: '${datasource}' }
 const COLUMNS = 24
 const SIZES = { stat: { w: 6, h: 4 }, timeseries: { w: 8, h: 8 } } as const
 
+/** Grafana's own model requires all of them. */
+const options = {
+  stat: {
+    reduceOptions: { calcs: ['lastNotNull'] },
+    graphMode: 'none',
+    colorMode: 'value',
+    justifyMode: 'auto',
+    textMode: 'auto',
+    wideLayout: true,
+    showPercentChange: false,
+    percentChangeColorMode: 'standard',
+    orientation: 'auto',
+  },
+  timeseries: {
+    legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] },
+    tooltip: { mode: 'multi', sort: 'none' },
+  },
+} as const
+
 /** Left to right, row by row; figures come first. */
 function placesOf(panels: readonly Panel[]): { x: number; y: number; w: number; h: number }[] {
   let [x, y, height] = [0, 0, 0]
@@ -31,10 +50,7 @@ function panelJson(panel: Panel, id: number, gridPos: object): object {
       defaults: { unit: panel.unit, min: 0, ...(panel.emptyUntil && { noValue: 'none' }) },
       overrides: [],
     },
-    options:
-      panel.kind === 'stat'
-        ? { reduceOptions: { calcs: ['lastNotNull'] } }
-        : { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi' } },
+    options: options[panel.kind],
     targets: panel.queries.map(({ expr, legend }, index) => ({
       refId: String.fromCharCode(65 + index),
       datasource,
@@ -57,6 +73,18 @@ const variable = (name: string, label: string, query: string): object => ({
   current: { text: 'All', value: '$__all' },
 })
 
+const link = {
+  type: 'dashboards',
+  tags: ['flotilla'],
+  title: 'Flotilla',
+  icon: 'external link',
+  tooltip: '',
+  asDropdown: false,
+  targetBlank: false,
+  includeVars: false,
+  keepTime: true,
+}
+
 export function dashboardJson({ name, title, description, panels }: Dashboard): object {
   const places = placesOf(panels)
   return {
@@ -69,7 +97,8 @@ export function dashboardJson({ name, title, description, panels }: Dashboard): 
     refresh: '30s',
     time: { from: 'now-1h', to: 'now' },
     timezone: 'utc',
-    links: [{ type: 'dashboards', tags: ['flotilla'], title: 'Flotilla', asDropdown: false, keepTime: true }],
+    links: [link],
+    annotations: { list: [] },
     templating: {
       list: [
         { name: 'datasource', label: 'Data source', type: 'datasource', query: 'prometheus' },
