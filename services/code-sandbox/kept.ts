@@ -76,7 +76,8 @@ export function withoutPrior(
   const isFirst = rows.prior !== undefined && row !== undefined && active.calls === 0
   if (!isFirst || lost !== 'session' || error?.code !== 'NONDETERMINISM') return null
   if (lastBefore({ ...rows, prior: [] }, n) !== null) return null
-  const notice = `[The Python variables of earlier messages are gone: ${error.message} This step ran without them.]\n`
+  const why = /\((?<why>.+)\)/s.exec(error.message)?.groups?.['why'] ?? error.message
+  const notice = `[The Python variables of earlier messages are gone, because they could not be rebuilt exactly (${why}). This step ran without them.]\n`
   return {
     rows: {
       prior: null,

@@ -75,7 +75,7 @@ export const fleet: Fleet = completeFleet(
     // So short that tasks of more than two steps need summaries.
     compaction: { keepRecent: 1 },
     // So short that sessions need summaries, and are over after a week.
-    sessions: { recentTurns: 2, waiting: 3, summaryTokens: 50, retentionDays: 2 },
+    sessions: { recentTurns: 2, waiting: 3, summaryTokens: 50, retentionDays: 2, keepVariables: true },
     alerts: { rules: { high_error_rate: { minTasks: 4 } } },
     limits: {
       // So small that tasks wait for each other. The budgets are each run's own (outside.ts).

@@ -1,4 +1,6 @@
-// Sessions: one task at a time, in the order in which they came, for one user only.
+// Sessions: one task at a time, in the order in which they came, for one user only; Python variables that earlier turns
+// of the session left, for the agent that defined them.
+import type { GivenVariables, StepReport } from '../../../runtime/kept-variables.ts'
 import { grouped, type Evidence, type Written } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
@@ -6,6 +8,8 @@ interface Turn {
   readonly taskId: string
   readonly userId: string | null
   readonly history: string
+  readonly agent: string
+  readonly variables: GivenVariables | null
   readonly fromMs: number
   readonly toMs: number
 }
@@ -14,7 +18,7 @@ export function checkSessions(_run: Simulation, evidence: Evidence): string[] {
   const ends = new Map(evidence.of('TaskCompleted').map(({ data, atMs }) => [data.taskId, atMs]))
   const turns = evidence
     .of('TaskAdmitted')
-    .flatMap(({ data: { taskId, sessionId, userId, history }, atMs }) =>
+    .flatMap(({ data: { taskId, sessionId, userId, history, agent, variables }, atMs }) =>
       sessionId === null
         ? []
         : [
@@ -23,16 +27,20 @@ export function checkSessions(_run: Simulation, evidence: Evidence): string[] {
               taskId,
               userId,
               history: JSON.stringify(history),
+              agent,
+              variables: variables as unknown as GivenVariables | null,
               fromMs: atMs,
               toMs: ends.get(taskId) ?? Infinity,
             },
           ],
     )
+  const left = stepsLeft(evidence)
   const asked = grouped(ofSessions(evidence), ({ data }) => data.sessionId)
   return [...grouped(turns, ({ sessionId }) => sessionId)].flatMap(([sessionId, all]) => {
     const inOrder = all.toSorted((a, b) => a.fromMs - b.fromMs || a.toMs - b.toMs)
     return [
       ...oneAtATime(sessionId, inOrder),
+      ...foreignSteps(sessionId, inOrder, left),
       ...outOfOrder(sessionId, evidence, asked.get(sessionId) ?? []),
       ...ofOthers(sessionId, inOrder, asked.get(sessionId) ?? []),
     ]
@@ -99,4 +107,35 @@ function ofOthers(sessionId: string, turns: readonly Turn[], asked: readonly Ask
       if (!users.has(other ?? '') || users.get(other ?? '') !== userId)
         violations.push(`session ${sessionId}: ${taskId} of ${userId} was given what ${other} said`)
   return violations
+}
+
+/** Task and contents of each Python step, by its seed. */
+function stepsLeft(evidence: Evidence): Map<string, { taskId: string; step: string }> {
+  return new Map(
+    evidence.of('CodeCompleted').flatMap(({ data: { taskId, kept } }) => {
+      const { step = null } = (kept ?? {}) as unknown as Partial<StepReport>
+      return step === null ? [] : [[step.seed, { taskId, step: JSON.stringify(step) }] as const]
+    }),
+  )
+}
+
+/** Each step that a turn was given is as an earlier turn of the session left it, of the same user and agent. */
+function foreignSteps(
+  sessionId: string,
+  turns: readonly Turn[],
+  left: ReturnType<typeof stepsLeft>,
+): string[] {
+  return turns.flatMap(({ taskId, userId, agent, variables, fromMs }) => {
+    const earlier = turns.filter(
+      (turn) => turn.toMs <= fromMs && turn.userId === userId && turn.agent === agent,
+    )
+    const tasks = new Set(earlier.map((turn) => turn.taskId))
+    const wrong = (variables?.steps ?? []).filter((step) => {
+      const found = left.get(step.seed)
+      return found === undefined || !tasks.has(found.taskId) || found.step !== JSON.stringify(step)
+    })
+    return wrong.map(
+      ({ n }) => `session ${sessionId}: ${taskId} was given step ${n}, which no earlier turn left`,
+    )
+  })
 }

@@ -110,6 +110,28 @@ test('a history that the client gives takes the place of what the session rememb
   assert.deepEqual(driver.only('TaskAdmitted').history, [{ role: 'user', content: 'mine' }])
 })
 
+test('whether a task keeps its variables is said with its request, and what it is given goes to planner', () => {
+  const sessions = { ...defaultSessions, keepVariables: true }
+  const agents = { default: {}, plain: { keepVariables: false }, caller: { mode: 'tools' as const } }
+  const driver = routerOf({ sessions, agents, defaultAgent: 'default' })
+  submit(driver, 'a')
+  submit(driver, 'b', { agent: 'plain' })
+  submit(driver, 'c', { agent: 'caller' })
+  submit(driver, 'd', { history: [{ role: 'user', content: 'mine' }] })
+  const asked = driver.all('TurnRequested').map(({ executor }) => executor)
+  assert.deepEqual(asked, ['default', null, null, null])
+  const variables = { after: null, steps: [], gone: 'too large' }
+  grant(driver, 'a', null, variables)
+  assert.deepEqual(driver.only('TaskAdmitted').variables, variables)
+  const off = routerOf({ agents: { default: {}, one: { keepVariables: true } }, defaultAgent: 'default' })
+  submit(off, 'a')
+  submit(off, 'b', { agent: 'one' })
+  assert.deepEqual(
+    off.all('TurnRequested').map(({ executor }) => executor),
+    [null, 'default'],
+  )
+})
+
 test('a cancel and the deadline end a task that waits for its session, and its turn', () => {
   const driver = routerOf()
   submit(driver, 'a')

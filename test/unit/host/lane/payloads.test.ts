@@ -115,6 +115,21 @@ test('a stage to which payloads are optional gets null for one that is gone, and
   assert.deepEqual(await letters(world), [])
 })
 
+test('a payload that a task can do without is null where it is gone; any other beside it is needed', async () => {
+  const granted: Stage = {
+    ...reading,
+    consumes: [{ topic: 'sessions.turns' }],
+    decide: (event) =>
+      event.type === 'TurnGranted' ? told(event.key, JSON.stringify(event.data.variables)) : {},
+  }
+  const world = await startWorld({ stage: granted })
+  const gone = { $blob: 'a'.repeat(64), bytes: 9 }
+  const turn = (taskId: string, changes: object) =>
+    record('sessions.turns', 'TurnGranted', { ...samples.TurnGranted, taskId, ...changes })
+  await world.publish(turn('a', { variables: gone }), turn('b', { variables: gone, history: gone }))
+  assert.deepEqual((await heard(world)).sort(), ['a: null', 'b: PAYLOAD_MISSING'])
+})
+
 test('a stage that reads no payloads never asks the store for one', async () => {
   const { watched, blobs } = watchedBlobs()
   const blind: Stage = { ...reading, consumes: [{ topic: 'tools.completed', payloads: 'unread' }] }
