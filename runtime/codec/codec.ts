@@ -106,7 +106,7 @@ function onlyEventOf(topic: TopicName): EventType {
 
 function schemaId(value: Uint8Array, topic: TopicName): number {
   if (value.length > HEADER_BYTES && value[0] === 0)
-    return Buffer.from(value.buffer, value.byteOffset, 5).readInt32BE(1)
+    return new DataView(value.buffer, value.byteOffset, HEADER_BYTES).getInt32(1)
   const what = value.length <= HEADER_BYTES ? `${value.length} bytes` : `a first byte of ${value[0]}`
   const message = `decoding a record of ${topic}: ${what} instead of byte 0, a 4-byte schema id and the body`
   throw new FlotillaError('UNDECODABLE_RECORD', message)

@@ -113,8 +113,23 @@ export function reading(rule: NamedRule, rows: Readonly<Partial<SlotRows>>, nowM
 }
 
 function slotsOf(rule: NamedRule, rows: Readonly<Partial<SlotRows>>): Slot[] {
-  const slots = Array.from({ length: SLOTS + 1 }, (_, index) => rows[`slot:${rule.name}:${index}`])
-  return slots.filter((slot) => slot !== undefined)
+  const slots: Slot[] = []
+  for (const name of rowNames(rule)) {
+    const slot = rows[name]
+    if (slot !== undefined) slots.push(slot)
+  }
+  return slots
+}
+
+/** Names of a rule's rows, made once: every tally reads all of them. */
+const namesOf = new WeakMap<NamedRule, readonly (keyof SlotRows)[]>()
+
+function rowNames(rule: NamedRule): readonly (keyof SlotRows)[] {
+  const known = namesOf.get(rule)
+  if (known) return known
+  const names = Array.from({ length: SLOTS + 1 }, (_, index) => `slot:${rule.name}:${index}` as const)
+  namesOf.set(rule, names)
+  return names
 }
 
 /** Nearest rank, in milliseconds; 0 if there are no times. */

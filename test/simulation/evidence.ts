@@ -17,6 +17,8 @@ export interface Written<T extends EventType = EventType> {
   /** Null also if anyone may have written it. */
   readonly causeId: string | null
   readonly atMs: number
+  /** Undecoded. */
+  readonly value: Uint8Array
   readonly type: T
   readonly data: EventMap[T]
 }
@@ -53,8 +55,7 @@ export async function readEvidence({ broker, codec }: World, gone?: GoneRecords)
     const decoded = await decode(record, (value) => codec.decode(value, record.topic))
     if (decoded) written.push(asWritten(record, decoded, eventId))
   }
-  const byType = new Map<EventType, Written[]>()
-  for (const record of written) byType.set(record.type, [...(byType.get(record.type) ?? []), record])
+  const byType = grouped(written, ({ type }) => type)
   return { written, ids, of: (type) => (byType.get(type) ?? []) as never }
 }
 
@@ -70,7 +71,7 @@ async function decode(
 }
 
 function asWritten(record: LogRecord, { type, data }: Decoded, eventId: string): Written {
-  const { topic, partition, offset, headers: header, timestampMs } = record
+  const { topic, partition, offset, headers: header, timestampMs, value } = record
   return {
     topic,
     partition,
@@ -78,6 +79,7 @@ function asWritten(record: LogRecord, { type, data }: Decoded, eventId: string):
     eventId,
     causeId: isOpen(topic) ? null : (header[headers.causationId] ?? null),
     atMs: timestampMs,
+    value,
     type,
     data,
   } as Written

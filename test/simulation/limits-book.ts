@@ -3,6 +3,11 @@
 import type { Clock } from '../../runtime/clock.ts'
 import type { Claim, Limits, Reserved, ReserveRequest } from '../../runtime/limits/port.ts'
 
+interface Sum {
+  settled: number
+  reserved: number
+}
+
 interface Taken {
   readonly settled: boolean
   /** Tokens by budget. */
@@ -19,6 +24,8 @@ export class LimitsBook {
   readonly #clock: Clock
   readonly #taken = new Map<string, Taken>()
   readonly #limits = new Map<string, number>()
+  /** Sums of what is taken, by budget. */
+  readonly #sums = new Map<string, Sum>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -75,17 +82,17 @@ export class LimitsBook {
   }
 
   #release(id: string): void {
-    if (this.#taken.get(id)?.settled === false) this.#taken.delete(id)
+    if (this.#taken.get(id)?.settled === false) this.#put(id, null)
   }
 
   #reserve({ id: taker, alternatives, ttlMs, replaces }: ReserveRequest, reserved: Reserved): void {
     const id = callOf(taker)
     const now = this.#clock.now()
-    for (const [other, { untilMs }] of this.#taken) if (untilMs <= now) this.#taken.delete(other)
+    for (const [other, { untilMs }] of this.#taken) if (untilMs <= now) this.#put(other, null)
     if (!reserved.granted) return
     const known = this.#taken.get(id)
     if (known) {
-      if (!known.settled) this.#taken.set(id, { ...known, untilMs: now + ttlMs })
+      if (!known.settled) this.#put(id, { ...known, untilMs: now + ttlMs })
       return
     }
     if (replaces !== undefined) this.#release(replaces)
@@ -95,26 +102,33 @@ export class LimitsBook {
   #take(id: string, settled: boolean, claims: readonly Claim[], untilMs: number): void {
     const budgets = claims.filter(({ form }) => form === 'budget')
     for (const { key, limit } of budgets) this.#limits.set(key, limit)
-    this.#taken.set(id, {
-      settled,
-      amounts: new Map(budgets.map(({ key, amount }) => [key, amount])),
-      untilMs,
-    })
+    const amounts = new Map(budgets.map(({ key, amount }) => [key, amount]))
+    this.#put(id, { settled, amounts, untilMs })
+  }
+
+  /** Keeps the sums with the entries: they are compared after every step. */
+  #put(id: string, taken: Taken | null): void {
+    this.#add(this.#taken.get(id), -1)
+    if (taken) this.#taken.set(id, taken)
+    else this.#taken.delete(id)
+    this.#add(taken ?? undefined, 1)
+  }
+
+  #add(taken: Taken | undefined, sign: 1 | -1): void {
+    if (!taken) return
+    for (const [key, amount] of taken.amounts) {
+      let sum = this.#sums.get(key)
+      if (!sum) this.#sums.set(key, (sum = { settled: 0, reserved: 0 }))
+      sum[taken.settled ? 'settled' : 'reserved'] += sign * amount
+    }
   }
 
   async #compare(limits: Limits): Promise<void> {
-    const sums = new Map<string, { settled: number; reserved: number }>()
-    for (const { settled, amounts } of this.#taken.values())
-      for (const [key, amount] of amounts) {
-        const sum = sums.get(key) ?? { settled: 0, reserved: 0 }
-        sum[settled ? 'settled' : 'reserved'] += amount
-        sums.set(key, sum)
-      }
     for (const { key, settled, reserved } of await limits.budgets('')) {
       const limit = this.#limits.get(key) ?? 0
       if (settled + reserved > limit)
         this.violations.push(`${key}: ${settled} settled and ${reserved} reserved of ${limit}`)
-      const sum = sums.get(key) ?? { settled: 0, reserved: 0 }
+      const sum = this.#sums.get(key) ?? { settled: 0, reserved: 0 }
       if (sum.settled !== settled || sum.reserved !== reserved)
         this.violations.push(
           `${key}: ${settled} settled and ${reserved} reserved, where ${sum.settled} and ${sum.reserved} were asked for`,

@@ -1,5 +1,4 @@
 // The report of a run, and a watch on the journal during it.
-import { createHash } from 'node:crypto'
 import type { CallOutcome } from '../../runtime/stage.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import type { CallBook } from '../../runtime/testing/simulator/call-book.ts'
@@ -7,12 +6,6 @@ import type { Evidence } from './evidence.ts'
 
 /** Prefix of entries of the call journal. */
 export const ENTRY = 'journal:'
-
-/** Shows bytes by their hash: as JSON a megabyte of them would be ten. */
-export function readable(this: unknown, name: string, value: unknown): unknown {
-  const raw = (this as Record<string, unknown>)[name]
-  return raw instanceof Uint8Array ? createHash('sha256').update(raw).digest('hex') : value
-}
 
 /** Counts tasks by their end; for those ended by a budget, by whether they had begun. */
 export function endingsOf(evidence: Evidence): Record<string, number> {

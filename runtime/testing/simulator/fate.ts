@@ -58,13 +58,19 @@ export interface Fault {
   readonly atMs: number
 }
 
+/** How often something was drawn, and the hash of its name. */
+interface Asked {
+  readonly hash: number
+  count: number
+}
+
 export const isCrash = (kind: FaultKind): boolean => kind.startsWith('crash-')
 
 export class Fate {
   readonly faults: Fault[] = []
   readonly #seed: number
   readonly #only: ReadonlySet<string> | null
-  readonly #asked = new Map<string, number>()
+  readonly #asked = new Map<string, Asked>()
 
   constructor(seed: number, only: ReadonlySet<string> | null = null) {
     this.#seed = Math.imul(seed, 0x9e3779b1) >>> 0
@@ -73,7 +79,8 @@ export class Fate {
 
   /** 0 inclusive to 1 exclusive. */
   fraction(what: string): number {
-    return mixed(this.#seed, what, this.#count(what)) / 4_294_967_296
+    const asked = this.#ask(what)
+    return mixed(asked.hash, asked.count++) / 4_294_967_296
   }
 
   chance(what: string, probability: number): boolean {
@@ -93,26 +100,34 @@ export class Fate {
   strikes(kind: FaultKind, place: string, rate: number, atMs: number): boolean {
     if (rate === 0) return false
     const what = `${kind} ${place}`
-    const count = this.#count(what)
-    if (this.#only === null && mixed(this.#seed, what, count) / 4_294_967_296 >= rate) return false
+    const asked = this.#ask(what)
+    const count = asked.count++
+    if (this.#only === null && mixed(asked.hash, count) / 4_294_967_296 >= rate) return false
     const id = `${what} #${count}`
     if (this.#only !== null && !this.#only.has(id)) return false
     this.faults.push({ id, kind, atMs })
     return true
   }
 
-  #count(what: string): number {
-    const count = this.#asked.get(what) ?? 0
-    this.#asked.set(what, count + 1)
-    return count
+  #ask(what: string): Asked {
+    const known = this.#asked.get(what)
+    if (known) return known
+    const asked = { hash: hashOf(this.#seed, what), count: 0 }
+    this.#asked.set(what, asked)
+    return asked
   }
 }
 
-/** FNV-1a over the text, then the last mixing steps of MurmurHash3: 32 bits. */
-function mixed(seed: number, text: string, count: number): number {
+/** FNV-1a over the text. */
+function hashOf(seed: number, text: string): number {
   let hash = 0x811c9dc5 ^ seed
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  hash = Math.imul(hash ^ count, 0x01000193)
+  return hash
+}
+
+/** One more step of FNV-1a over the count, then the last mixing steps of MurmurHash3: 32 bits. */
+function mixed(start: number, count: number): number {
+  let hash = Math.imul(start ^ count, 0x01000193)
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return (hash ^ (hash >>> 16)) >>> 0

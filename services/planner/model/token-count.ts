@@ -40,17 +40,27 @@ interface Tokenizer {
   readonly isOwn: boolean
 }
 
+type Load = () => Promise<{ readonly countTokens: CountTokens }>
+type CountTokens = (text: string, options: { readonly allowedSpecial: 'all' }) => number
+
+/** Loads it once: each import() of a module that is there already costs as much as counting a short text. */
+function once(load: Load): Load {
+  let loading: ReturnType<Load> | null = null
+  return () => (loading ??= load())
+}
+
+const cl100k = once(() => import('gpt-tokenizer/encoding/cl100k_base'))
 const own = [
   {
     models: /^(openai\/)?(gpt-4o|gpt-4\.|gpt-5|o\d)/,
-    load: () => import('gpt-tokenizer/encoding/o200k_base'),
+    load: once(() => import('gpt-tokenizer/encoding/o200k_base')),
   },
-  { models: /^(openai\/)?gpt-(3\.5|4)/, load: () => import('gpt-tokenizer/encoding/cl100k_base') },
+  { models: /^(openai\/)?gpt-(3\.5|4)/, load: cl100k },
 ]
 
 async function tokenizerOf({ model }: ModelRequest): Promise<Tokenizer> {
   const found = own.find(({ models }) => models.test(model))
-  const { countTokens } = await (found?.load() ?? import('gpt-tokenizer/encoding/cl100k_base'))
+  const { countTokens } = await (found?.load ?? cl100k)()
   return { count: (text) => countTokens(text, { allowedSpecial: 'all' }), isOwn: found !== undefined }
 }
 
