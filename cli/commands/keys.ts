@@ -104,6 +104,10 @@ async function create(name: string, options: CreateOptions): Promise<void> {
   else {
     printSecret(created.key)
     say(paint('dim', `${actsFor(created)}: ${created.scopes.join(', ')}.`))
+    if (created.userId === null && created.scopes.includes('approvals:decide'))
+      say(
+        paint('dim', 'Its decisions are no person’s: calls that need one are decided by keys with a --user.'),
+      )
     say(
       paint('dim', 'It is not shown again. Clients send it as FLOTILLA_API_KEY, or authorization: Bearer …'),
     )

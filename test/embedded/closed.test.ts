@@ -72,6 +72,9 @@ test('a key that the command makes before the first start closes it; the command
     'ann',
   ])
   assert.doesNotMatch(listed.out + second.err, /flk_[0-9a-f]{12}_[0-9a-f]/)
+  const bot = await flotilla(['keys', 'create', 'bot', '--role', 'approver'], { env })
+  assert.match(bot.err, /calls that need one are decided by keys with a --user/)
+  assert.doesNotMatch(second.err, /decided/)
   const fleet = await startServices([], { env: { ...env, HOST: '0.0.0.0' } })
   await fleet.ready()
   assert.deepEqual(await statuses(fleet.url, [null, second.out.trim(), key]), [401, 403, 200])

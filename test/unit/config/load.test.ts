@@ -229,7 +229,7 @@ test('what no channel can be told is a warning, not a mistake', () => {
   assert.equal(warnings.length, 3, warnings.join('\n'))
   assert.match(
     warnings[0] ?? '',
-    /channel pagerduty \(of high_error_rate, quota_exceeded\) is not configured: add alerts.channels.pagerduty/,
+    /channel pagerduty \(of high_error_rate, mcp_tools_changed, quota_exceeded\) is not configured: add alerts.channels.pagerduty/,
   )
   assert.match(warnings[2] ?? '', /channel slack can't be notified: SLACK_WEBHOOK_URL is not set/)
   assert.equal(warningsOf(slackOnly, { SLACK_WEBHOOK_URL: 'https://hooks.slack.com/x' }).length, 2)
