@@ -13,6 +13,7 @@ export const sessionsSchema = z.strictObject({
   summaryTokens: whole(50, 20_000).optional(),
   retentionDays: z.number().min(0.01).max(3_650).optional(),
   keepVariables: z.boolean().optional(),
+  variablesHours: z.number().min(0.01).max(87_600).optional(),
   variablesChars: whole(1_000, MAX_VARIABLES_CHARS).optional(),
   variablesComputeMs: whole(1_000, 600_000).optional(),
 })

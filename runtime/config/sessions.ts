@@ -38,7 +38,9 @@ export interface SessionsDefinition {
    * executor. An agent may choose otherwise. Default false.
    */
   keepVariables?: boolean
-  /** Characters of code and tool results that are kept for it, of an agent in a session. Default 1,000,000. */
+  /** Hours after its last turn for which a session keeps them. Default 24. */
+  variablesHours?: number
+  /** Characters of code and tool results that are kept for it, of an agent in a session. Default 250,000. */
   variablesChars?: number
   /** Computing time of the steps that are kept for it: the next task spends it again. Default 60,000. */
   variablesComputeMs?: number
@@ -58,6 +60,7 @@ export const defaultSessions: Sessions = {
   summaryTokens: 800,
   retentionDays: 30,
   keepVariables: false,
-  variablesChars: 1_000_000,
+  variablesHours: 24,
+  variablesChars: 250_000,
   variablesComputeMs: 60_000,
 }

@@ -20,7 +20,7 @@ import type { TurnEnded, TurnRequested } from '../../schemas/generated/events.ts
 import { cancelled, progressed, refused, settled } from './events.ts'
 import { compact, takeSummary } from './compaction.ts'
 import { memoryOf, turnFrom } from './memory.ts'
-import { giveVariables, keepVariables } from './variables.ts'
+import { dropVariables, giveVariables, hasVariables, keepVariables } from './variables.ts'
 import {
   begun,
   readable,
@@ -36,10 +36,12 @@ type Event<T> = Extract<StageEvent, { type: T }>
 /** How long after its deadline a running task may still end by itself; the pauses between two questions grow. */
 export const LOST_MS = 60_000
 const MOST_LOST_MS = 3_600_000
-const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 const LOST = 'lost'
 const FORGET = 'forget'
+const DROP = 'drop variables'
 const SETTLE = 'settle'
 /** How long an idle session waits, from a message's submission, for messages that were submitted before it. */
 export const SETTLE_MS = 50
@@ -164,7 +166,12 @@ function grant(
   if (next === undefined)
     return {
       rows: { session: { ...session, running: null } },
-      timers: { [LOST]: null, [SETTLE]: null, [FORGET]: atMs + limits.retentionDays * DAY_MS },
+      timers: {
+        [LOST]: null,
+        [SETTLE]: null,
+        [FORGET]: atMs + limits.retentionDays * DAY_MS,
+        ...(hasVariables(session) && { [DROP]: atMs + limits.variablesHours * HOUR_MS }),
+      },
     }
   const { task, agent, deadlineMs, executor } = next
   const history = memoryOf(session, rows, limits)
@@ -174,7 +181,7 @@ function grant(
   return {
     rows: { session: { ...giving, waiting, running } },
     emit: [{ topic: 'sessions.turns', type: 'TurnGranted', data }],
-    timers: { [LOST]: Math.max(atMs, deadlineMs) + LOST_MS, [SETTLE]: null, [FORGET]: null },
+    timers: { [LOST]: Math.max(atMs, deadlineMs) + LOST_MS, [SETTLE]: null, [FORGET]: null, [DROP]: null },
   }
 }
 
@@ -297,6 +304,7 @@ function handleTimer(
   if (data.name === SETTLE) return running === null ? grant(sessionId, session, rows, limits, atMs) : {}
   if (data.name === FORGET && running === null && session.waiting.length === 0)
     return { clear: true, emit: [progressed(sessionId, 'expired', { userId, atMs })] }
+  if (data.name === DROP && running === null) return dropVariables(session, rows, limits)
   if (data.name !== LOST || running === null) return {}
   const { task: taskId, agent, deadlineMs } = running
   // A task that waits for a person may be late by days.

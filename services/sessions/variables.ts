@@ -18,7 +18,7 @@ import {
 } from '../../runtime/kept-variables.ts'
 import type { Json } from '../../runtime/stage.ts'
 import type { TurnEnded } from '../../schemas/generated/events.ts'
-import type { KeptVariables, Running, Session, State, TurnSteps, Waiting } from './rows.ts'
+import type { KeptVariables, Running, Session, SessionDecision, State, TurnSteps, Waiting } from './rows.ts'
 
 type Rows = Record<`variables:${number}`, TurnSteps | null>
 
@@ -125,6 +125,22 @@ export function giveVariables(
   return isWhole
     ? { session, given: asJson(given) }
     : { session: { ...session, variables: { ...session.variables, [owner]: after } }, given: asJson(given) }
+}
+
+export const hasVariables = ({ variables = {} }: Session): boolean =>
+  Object.values(variables).some(({ steps }) => steps > 0)
+
+/** The session was idle for too long. */
+export function dropVariables(session: Session, rows: State, { variablesHours }: Sessions): SessionDecision {
+  const names = Object.keys(rows).filter((name) => name.startsWith('variables:'))
+  const gone = `they are kept for ${variablesHours} hours after the last message`
+  const owners = Object.entries(session.variables ?? {})
+  const variables = Object.fromEntries(
+    owners.map(([owner, kept]) => [owner, kept.steps > 0 ? without(gone) : kept]),
+  )
+  return {
+    rows: { ...Object.fromEntries(names.map((name) => [name, null])), session: { ...session, variables } },
+  }
 }
 
 const describe = ({ steps, chars, computeMs, gone }: KeptVariables): Json => ({

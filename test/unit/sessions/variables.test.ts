@@ -89,6 +89,18 @@ test('a task that never ran leaves what was kept', () => {
   assert.deepEqual(numbers(turn(driver, 'c', {})), [0])
 })
 
+test('a session that was idle for too long has none, and the next task is told', () => {
+  const driver = sessionOf({ variablesHours: 2 })
+  turn(driver, 'a', { steps: [step(0)] })
+  driver.advance(7_000_000)
+  assert.deepEqual(numbers(turn(driver, 'b', {})), [0])
+  driver.advance(7_200_000)
+  assert.deepEqual(keptRows(driver), [])
+  const given = turn(driver, 'c', {})
+  assert.deepEqual([given?.after, given?.steps], [null, []])
+  assert.match(given?.gone ?? '', /2 hours after the last message/)
+})
+
 test('a deleted session has none', () => {
   const driver = sessionOf()
   turn(driver, 'a', { steps: [step(0)] })
