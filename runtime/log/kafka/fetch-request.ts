@@ -13,9 +13,9 @@ const CONSUMER = -1
 /** isolation_level of the protocol. */
 const READ_COMMITTED = 1
 const ANY_LEADER_EPOCH = -1
-/** Of a reader that is no replica. */
+/** Start of the log of a reader that is no replica. */
 const NO_LOG_START = -1
-/** The network's own time, beyond which a fetch that the broker holds has gone unanswered. */
+/** How much later than it is held an answer may come. */
 const NETWORK_MS = 100
 
 export interface PartitionFetch {
@@ -29,7 +29,7 @@ export interface FetchLimits {
   readonly maxWaitMs: number
   readonly minBytes: number
   readonly maxBytes: number
-  /** Of each partition. */
+  /** Limit of each partition. */
   readonly partitionBytes: number
 }
 
@@ -58,7 +58,7 @@ export interface FetchAnswer {
   readonly sessionId: number
   /** In a session only those with something new. */
   readonly partitions: readonly TopicPartition[]
-  /** Of the first partition that has one. */
+  /** The first partition's that has one. */
   readonly error: Error | null
 }
 

@@ -77,6 +77,7 @@ export class Fetcher {
   readonly #loops = new Map<string, Promise<void>>()
   /** Cursors that are fetched separately. */
   readonly #alone = new Set<Promise<void>>()
+  readonly #sessions = new Map<string, FetchSession>()
   /** Empty fetches in a row, by broker. */
   readonly #quiet = new Map<string, number>()
   #looking: Promise<void> | null = null
@@ -145,7 +146,7 @@ export class Fetcher {
   /** Ends when this broker leads no wanted partition; a later `wake` restarts it. */
   async #loop(nodeId: string): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS
-    const session = new FetchSession()
+    const session = this.#sessionWith(nodeId)
     const fetch: typeof fetchOnce = (...request) => session.fetch(...request)
     while (!this.#closed) {
       const cursors = this.#led(nodeId)
@@ -166,6 +167,13 @@ export class Fetcher {
       }
     }
     this.#loops.delete(nodeId)
+  }
+
+  /** Kept over errors of partitions: each new one takes the place of another at the broker. */
+  #sessionWith(nodeId: string): FetchSession {
+    const session = this.#sessions.get(nodeId) ?? new FetchSession()
+    this.#sessions.set(nodeId, session)
+    return session
   }
 
   /** One of several in a request is to blame, and the answer does not say which. */

@@ -1,12 +1,25 @@
 // How long a broker is asked to hold an empty fetch.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Client, Cluster } from '../../../../runtime/log/kafka/client.ts'
+import type { Broker, Client, Cluster } from '../../../../runtime/log/kafka/client.ts'
 import { Fetcher } from '../../../../runtime/log/kafka/fetcher.ts'
 import { Link } from '../../../../runtime/log/kafka/link.ts'
 import { fetchingBroker } from './fetching-broker.ts'
 
 const WAIT_MS = 2
+
+function linkTo(broker: Broker): Link {
+  const cluster = {
+    connect: async () => {},
+    disconnect: async () => {},
+    refreshMetadata: async () => {},
+    addMultipleTargetTopics: async () => {},
+    brokerPool: { metadata: {} },
+    findBroker: async () => broker,
+    findLeaderForPartitions: (_: string, partitions: number[]) => ({ 1: partitions }),
+  } as unknown as Cluster
+  return new Link({ cluster: () => cluster } as unknown as Client, [])
+}
 
 test('a broker with nothing holds a fetch for longer; with a record, or for a new cursor, as before', async () => {
   const asked: number[] = []
@@ -19,15 +32,7 @@ test('a broker with nothing holds a fetch for longer; with a record, or for a ne
     const partitions = [{ topic: 'tasks', partition: 0, offsets: [0] }]
     return { sessionId: 1, ...(number === at.record && { partitions }) }
   })
-  const cluster = {
-    connect: async () => {},
-    disconnect: async () => {},
-    addMultipleTargetTopics: async () => {},
-    brokerPool: { metadata: {} },
-    findBroker: async () => broker,
-    findLeaderForPartitions: (_: string, partitions: number[]) => ({ 1: partitions }),
-  } as unknown as Cluster
-  const link = new Link({ cluster: () => cluster } as unknown as Client, [])
+  const link = linkTo(broker)
   const fetcher = new Fetcher(link, WAIT_MS, () => {})
   const delivered: string[] = []
   const cursor = {
@@ -47,4 +52,29 @@ test('a broker with nothing holds a fetch for longer; with a record, or for a ne
   assert.deepEqual(waits.slice(30, 60), [...Array<number>(20).fill(1), ...Array<number>(10).fill(5)])
   assert.deepEqual(waits.slice(60, 79), Array<number>(19).fill(1))
   assert.deepEqual(delivered, ['0'])
+})
+
+test('an error of a partition that passes keeps the session: every other reader needs one too', async () => {
+  const { promise: read, resolve: isRead } = Promise.withResolvers<void>()
+  const NOT_LEADER = 6
+  const { broker, requests } = fetchingBroker(({ session }) => {
+    const at = { topic: 'tasks', partition: 0 }
+    const isFailing = requests.length > 1 && requests.length < 5
+    const offsets = requests.length === 6 ? [0] : []
+    return {
+      sessionId: session.id || 7,
+      partitions: [isFailing ? { ...at, error: NOT_LEADER } : { ...at, offsets }],
+    }
+  })
+  const link = linkTo(broker)
+  const fetcher = new Fetcher(link, WAIT_MS, () => {})
+  fetcher.add({ topic: 'tasks', partition: 0, offset: 0, wanted: () => true, deliver: () => isRead() })
+  await read
+  await fetcher.close()
+  await link.close()
+  const first = requests.slice(0, 6).map(({ session }) => session)
+  assert.deepEqual(
+    first,
+    [0, 1, 2, 3, 4, 5].map((epoch) => ({ id: epoch === 0 ? 0 : 7, epoch })),
+  )
 })

@@ -1,4 +1,4 @@
-// A broker that takes requests for records and answers as it is told, both as bytes of Fetch version 11.
+// A broker that takes requests for records, and answers with what a test gives, both as bytes of Fetch version 11.
 import { writeBatch } from '../../../../runtime/log/kafka/batch-encoding.ts'
 import { ByteWriter } from '../../../../runtime/log/kafka/byte-writer.ts'
 import type { Broker, Exchange } from '../../../../runtime/log/kafka/client.ts'
