@@ -54,9 +54,20 @@ async function migrate(env: Readonly<Record<string, string>>, ...options: string
   return JSON.parse(ended.out) as MoveReport
 }
 
+/** A move that kills itself half-way. */
+async function dies(env: Readonly<Record<string, string>>): Promise<void> {
+  const given = { env: { PATH: process.env['PATH'] ?? '', ...env } }
+  const [signal, said] = await new Promise<[NodeJS.Signals | null, string]>((resolve) => {
+    const child = execFile(process.execPath, [join(support, 'killed-move.ts')], given, (_, out, err) =>
+      resolve([child.signalCode, out + err]),
+    )
+  })
+  assert.equal(signal, 'SIGKILL', said)
+}
+
 const ended = Array.from({ length: 5 }, (_, index) => `ended-${index}`)
 
-test('killed, moved, and finished on Kafka', { timeout: 300_000 }, async (t) => {
+test('killed, moved, and finished on Kafka', { timeout: 400_000 }, async (t) => {
   const directory = testDirectory(t, 'migrate')
   const refunds = join(directory, 'refunds')
   writeFileSync(refunds, '')
@@ -107,13 +118,7 @@ test('killed, moved, and finished on Kafka', { timeout: 300_000 }, async (t) => 
   assert.match(lanes.err, /has 4 lanes.*set FLOTILLA_PARTITIONS=4/)
   const dry = await migrate(env, '--dry-run')
   assert.equal(dry.outcome, 'would move')
-  const killed = await new Promise<NodeJS.Signals | null>((resolve) => {
-    const child = execFile(process.execPath, [join(support, 'killed-move.ts')], {
-      env: { PATH: process.env['PATH'] ?? '', ...env },
-    })
-    child.once('exit', (_, signal) => resolve(signal))
-  })
-  assert.equal(killed, 'SIGKILL')
+  await dies(env)
   const log = kafkaLog(prefix)
   t.after(() => log.close())
   await assert.rejects(log.ensureTopics([]), /has not ended: run flotilla migrate --to kafka again/)
@@ -154,7 +159,7 @@ test('killed, moved, and finished on Kafka', { timeout: 300_000 }, async (t) => 
   assert.equal(replayed.code, 0, `${replayed.out}${replayed.err}`)
 })
 
-test('another fleet is not moved over it', { timeout: 60_000 }, async (t) => {
+test('another fleet is not moved over it', { timeout: 240_000 }, async (t) => {
   const directory = testDirectory(t, 'migrate-other')
   const servers = fleetEnvironment('migrate-other')
   const env = { ...servers, FLOTILLA_DATA: join(directory, 'one') }

@@ -45,7 +45,7 @@ function fleetOf(t: TestContext, name: string): Fleet {
     begin,
     async start(part, release) {
       const started = await begin(part, release)
-      await started.ready()
+      await started.ready(180_000)
       return started
     },
     async submit({ url }, round) {
@@ -87,7 +87,7 @@ async function replace(
   return [fleet, running.entry]
 }
 
-test('a rolling upgrade from either end, and back', { timeout: 240_000 }, async (t) => {
+test('a rolling upgrade from either end, and back', { timeout: 600_000 }, async (t) => {
   const workFirst = replace(t, 'upgrade-work', ['work', 'entry'])
   const [fleet, entry] = await replace(t, 'upgrade-entry', ['entry', 'work'])
   await workFirst

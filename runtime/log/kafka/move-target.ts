@@ -37,6 +37,9 @@ export interface MoveState extends Move {
   readonly progress: ReadonlyMap<string, number>
 }
 
+/** Nobody waits for a lane here, and a transaction that fails ends the move. */
+const PATIENT = { transactionTimeoutMs: 120_000, deliveryTimeoutMs: 60_000, requestTimeoutMs: 30_000 }
+
 export const targetKey = ({ topic, partition }: Target): string => `${topic} ${partition}`
 
 /** Positions of one group in the topics of the target. */
@@ -57,7 +60,7 @@ export class MoveTarget {
   readonly #producer: LaneProducer
 
   constructor(options: KafkaLogOptions, stages: readonly string[]) {
-    this.context = contextOf(options)
+    this.context = contextOf({ ...options, ...PATIENT })
     this.#stages = stages
     this.#link = newLink(this.context)
     const { transactionTimeoutMs, deliveryTimeoutMs } = this.context.settings
