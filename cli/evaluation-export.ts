@@ -1,5 +1,6 @@
 // `flotilla eval export --to …`: a run in other tools.
-import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 
@@ -7,7 +8,7 @@ export const exportTools = ['inspect', 'weave'] as const
 
 export interface ExportTarget {
   readonly to: (typeof exportTools)[number]
-  /** Path of Inspect's log. */
+  /** Path of Inspect's log, or a folder for it. */
   readonly file: string | undefined
   /** Weave's `team/project`. */
   readonly project: string | undefined
@@ -20,7 +21,8 @@ export function exporterTo({
   project,
 }: ExportTarget): (run: EvaluationRun, cases: readonly EvaluationCase[]) => Promise<string> {
   if (to === 'inspect') {
-    if (!file?.endsWith('.eval')) throw wrong('give the file to write, which must end in .eval')
+    if (file === undefined || !(file.endsWith('.eval') || isFolder(file)))
+      throw wrong('give the file to write, which must end in .eval, or a folder that is there')
     return (run, cases) => toInspect(file, run, cases)
   }
   if (file !== undefined) throw wrong('Weave takes no file; leave it out')
@@ -36,6 +38,32 @@ export function exporterTo({
 
 const wrong = (message: string) => new FlotillaError('CONFIG_INVALID', message)
 
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+
+/**
+ * In a folder as Inspect names its logs: `2026-11-28T08-00-00+00-00_<data set>_<run>.eval`. The id of the run tells runs
+ * of one data set and one second apart.
+ */
+function pathOf(file: string, { id, name, startedAtMs }: EvaluationRun): string {
+  if (!isFolder(file)) return file
+  const at = `${new Date(startedAtMs).toISOString().slice(0, 19).replaceAll(':', '-')}+00-00`
+  return join(file, `${at}_${plain(name)}_${plain(id)}.eval`)
+}
+
+const plain = (name: string): string => name.replaceAll(/[^\w.-]/g, '_')
+
+/** What is added for each of several models. Models whose names look alike differ by a number. */
+function endings(models: readonly string[]): string[] {
+  if (models.length === 1) return ['']
+  const seen = new Map<string, number>()
+  return models.map((model) => {
+    const key = plain(model).toLowerCase()
+    const before = seen.get(key) ?? 0
+    seen.set(key, before + 1)
+    return `-${plain(model)}${before === 0 ? '' : `.${before + 1}`}`
+  })
+}
+
 /** One file for each model, because a log of Inspect has one: `run.eval`, or `run-<model>.eval` for several. */
 async function toInspect(
   file: string,
@@ -43,9 +71,10 @@ async function toInspect(
   cases: readonly EvaluationCase[],
 ): Promise<string> {
   const { inspectLogs } = await import('../evaluation/exports/inspect.ts')
-  const logs = inspectLogs(run, cases).map(({ model, file: content }) => ({
-    path:
-      run.models.length === 1 ? file : file.replace(/\.eval$/, `-${model.replaceAll(/[^\w.-]/g, '_')}.eval`),
+  const path = pathOf(file, run)
+  const own = endings(run.models)
+  const logs = inspectLogs(run, cases).map(({ file: content }, index) => ({
+    path: path.replace(/\.eval$/, () => `${own[index] ?? ''}.eval`),
     content,
   }))
   const there = logs.find(({ path }) => existsSync(path))

@@ -13,6 +13,9 @@ export function withJitter(ms: number, seed: string): number {
   return Math.round(ms * (1 + JITTER * fraction(seed)))
 }
 
+/** The wait that this one was made of. */
+export const withoutJitter = (ms: number, seed: string): number => ms / (1 + JITTER * fraction(seed))
+
 /** 0 to 1, the same for the same id: FNV-1a, then the last mixing steps of MurmurHash3. */
 function fraction(id: string): number {
   let hash = 0x811c9dc5

@@ -74,11 +74,12 @@ export interface PlacedRecord {
   readonly cells: string[]
 }
 
-/** Records of a text that is meant to be CSV by the standard (RFC 4180). Throws, naming line and mistake. */
-export function strictRecords(text: string): PlacedRecord[] {
+/** The first records of a text that is meant to be CSV by the standard (RFC 4180). Throws, naming line and mistake. */
+export function strictRecords(text: string, most: number): PlacedRecord[] {
   const options: Options = {
     bom: true,
     info: true,
+    to: most,
     relax_column_count: true,
     record_delimiter: ['\r\n', '\n', '\r'],
     max_record_size: MAX_RECORD_CHARS,

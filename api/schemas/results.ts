@@ -1,7 +1,7 @@
 // Results as readers page through them: enough to decide which to look at.
 import { z } from 'zod'
 
-export const endedTask = z
+const endedTask = z
   .object({
     taskId: z.string(),
     status: z.string(),

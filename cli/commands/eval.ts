@@ -80,7 +80,7 @@ export function defineEval(command: Command): void {
     .command('export')
     .description('every case of a run with its scores, on stdout or to another tool')
     .argument('<run>')
-    .argument('[file]', 'with --to inspect: the log to write, which ends in .eval')
+    .argument('[file]', 'with --to inspect: the log to write, which ends in .eval, or a folder')
     .addOption(new Option('--format <format>', 'json: a line each').choices(exportFormats).default('json'))
     .addOption(
       new Option('--to <tool>', 'a log of Inspect, or W&B Weave').choices(exportTools).conflicts('format'),

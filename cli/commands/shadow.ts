@@ -45,7 +45,7 @@ export function defineShadow(command: Command): void {
         'recorded (default): by recorded outcomes, else refused; refuse: none',
       ).choices(['recorded', 'refuse']),
     )
-    .option('--user <id>', 'user to whom the forks are charged; default: whoever asked')
+    .option('--user <id>', 'user to whom the forks are charged; default: the one who asked')
     .option('--max-cost <dollars>', 'run nothing that would pass this', positive)
     .option('--concurrency <n>', `tasks at once (${DEFAULT_CONCURRENCY})`, wholeNumber)
     .option('--run <id>', 'id of the run; if it is stored, it goes on where it stopped')

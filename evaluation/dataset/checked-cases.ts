@@ -6,6 +6,7 @@ import { messageOf } from '../../runtime/errors.ts'
 import { schemaMistakes } from '../../runtime/foreign-schema/bounds.ts'
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import { hasPrototypeName } from '../../runtime/json-names.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
 import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
 import { recordingMistakes, type RecordedCall } from '../../runtime/recording.ts'
@@ -16,12 +17,12 @@ import { defaultPass, readSpec, type AnyScorerSpec } from '../scorers/specs.ts'
 import { patternOf } from '../scorers/text.ts'
 import type { UserCode } from '../user-code/user-code.ts'
 import { UserFunction } from '../user-code/user-function.ts'
-import { knownFields, nearlyKnown, type Entry } from './entries.ts'
+import { knownFields, MAX_CASES, nearlyKnown, type Entry } from './entries.ts'
 import type { Mistakes } from './mistakes.ts'
 
-const MAX_CASES = 10_000
 const MAX_INPUT_CHARS = 100_000
 const MAX_SCHEMA_BYTES = 100_000
+const MAX_PATTERNS_MS = 5_000
 /** As many as a stored case may have. */
 const MAX_SCORERS = 100
 /** As long as the id of a task, from which `flotilla eval promote` makes it. */
@@ -31,6 +32,8 @@ const ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,128}$/u
 export type DefaultScorers = readonly unknown[]
 
 interface Reading {
+  /** Time that patterns have taken to compile. */
+  readonly patterns: { ms: number; isReported: boolean }
   readonly path: string
   readonly scorers: DefaultScorers
   readonly mistakes: Mistakes
@@ -38,10 +41,11 @@ interface Reading {
   readonly code: UserCode
 }
 
-export async function casesOf(entries: readonly Entry[], reading: Reading): Promise<Case[]> {
+export async function casesOf(entries: readonly Entry[], given: Omit<Reading, 'patterns'>): Promise<Case[]> {
+  const reading = { ...given, patterns: { ms: 0, isReported: false } }
   const { mistakes } = reading
   if (entries.length > MAX_CASES) {
-    mistakes.add('cases', `there are ${entries.length}, a data set has at most ${MAX_CASES}; split it`)
+    mistakes.add('cases', `there are more than ${MAX_CASES}, the most that a data set has: split it`)
     return []
   }
   const cases: Case[] = []
@@ -73,6 +77,9 @@ async function caseOf({ place, fields }: Entry, reading: Reading): Promise<Case 
     reading.mistakes.add(place, `${name.slice(0, 80)} is nested deeper than ${MAX_JSON_DEPTH} levels`)
   // Nothing may walk it.
   if (deep.length > 0) return null
+  for (const name of Object.keys(fields))
+    if (hasPrototypeName(fields[name] as Json))
+      reading.mistakes.add(place, `${name.slice(0, 80)} has a property "__proto__": give it another name`)
   const wrong = [...fieldMistakes(fields), ...valueMistakes(fields)]
   for (const mistake of wrong) reading.mistakes.add(place, mistake)
   const { id = '', input, expected, outputSchema, outcomes, metadata = {} } = fields
@@ -193,13 +200,28 @@ async function ruleOf(spec: AnyScorerSpec, place: string, reading: Reading): Pro
   if (spec.type === 'function') return functionOf(spec, place, reading)
   if (spec.type === 'schema' && spec.schema !== undefined)
     await addSchemaMistakes('scorers: schema', spec.schema, place, reading)
-  if (spec.type === 'regex')
-    try {
-      linearPatterns(patternOf(spec))
-    } catch (error) {
-      reading.mistakes.add(place, `scorers: ${messageOf(error)}`)
-    }
+  if (spec.type === 'regex') checkPattern(patternOf(spec), place, reading)
   return spec
+}
+
+/** Matching is linear, but a pattern may take a while to compile, and a data set may have a million. */
+function checkPattern(pattern: string, place: string, { mistakes, patterns }: Reading): void {
+  if (patterns.ms > MAX_PATTERNS_MS) {
+    if (!patterns.isReported)
+      mistakes.add(
+        place,
+        `scorers: the patterns so far took ${MAX_PATTERNS_MS / 1_000} s to compile: use fewer, or simpler ones`,
+      )
+    patterns.isReported = true
+    return
+  }
+  const startedAtMs = performance.now()
+  try {
+    linearPatterns(pattern)
+  } catch (error) {
+    mistakes.add(place, `scorers: ${messageOf(error)}`)
+  }
+  patterns.ms += performance.now() - startedAtMs
 }
 
 async function functionOf(

@@ -11,6 +11,9 @@ export interface Entry {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
+/** One more is read, to see that there are more. */
+export const MAX_CASES = 10_000
+
 export const knownFields = [
   'id',
   'input',
@@ -29,10 +32,13 @@ const jsonFields: readonly string[] = ['outputSchema', 'history', 'outcomes', 'm
 
 /** One JSON object a line. */
 export function entriesOfJsonLines(text: string, mistakes: Mistakes): Entry[] {
+  let found = 0
   return text.split(/\r?\n/).flatMap((line, index) => {
+    if (found > MAX_CASES) return []
     const place = `line ${index + 1}`
     const content = index === 0 ? line.replace(/^\uFEFF/, '') : line
     if (content.trim() === '') return []
+    found += 1
     try {
       const fields = parseExact(content)
       if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) return [{ place, fields }]
@@ -48,7 +54,7 @@ export function entriesOfJsonLines(text: string, mistakes: Mistakes): Entry[] {
 export function entriesOfCsv(text: string, mistakes: Mistakes): Entry[] {
   let records: ReturnType<typeof strictRecords>
   try {
-    records = strictRecords(text)
+    records = strictRecords(text, MAX_CASES + 2)
   } catch (error) {
     mistakes.add('CSV', messageOf(error))
     return []
@@ -101,19 +107,19 @@ function fieldsOfCells(
   mistakes: Mistakes,
 ): Entry['fields'] {
   const fields: Record<string, unknown> = {}
-  const labels: Record<string, Json> = {}
+  const labels: [string, Json][] = []
   for (const [index, name] of names.entries()) {
     const cell = cells[index] ?? ''
     if (cell === '' && name !== 'input') continue
-    if (!knownFields.some((field) => field === name)) labels[name] = cell
+    if (!knownFields.some((field) => field === name)) labels.push([name, cell])
     else if (name === 'scorers') fields[name] = scorersOfCell(cell, place, mistakes)
     else if (jsonFields.includes(name)) fields[name] = jsonOfCell(name, cell, place, mistakes)
     else fields[name] = cell
   }
   const given = fields['metadata']
-  return Object.keys(labels).length === 0
+  return labels.length === 0
     ? fields
-    : { ...fields, metadata: { ...(typeof given === 'object' ? given : {}), ...labels } }
+    : { ...fields, metadata: { ...(typeof given === 'object' ? given : {}), ...Object.fromEntries(labels) } }
 }
 
 /** JSON, or names separated by semicolons. */

@@ -69,12 +69,17 @@ function specOf(run: EvaluationRun, model: string, cases: readonly EvaluationCas
 /** Inspect names models `provider/model`; a bare name is OpenAI's. */
 const modelName = (model: string): string => (model.includes('/') ? model : `openai/${model}`)
 
-/** The name of a file in the archive: it must not lead out of a folder into which somebody unpacks it. */
-const sampleId = ({ caseId }: EvaluationCase): string =>
-  caseId
-    .replaceAll(/[\p{Cc}\\]/gu, '_')
-    .replaceAll(/(^|\/)\.\.(?=\/|$)/g, '$1__')
-    .replace(/^\//, '_')
+/**
+ * The name of a file in the archive: it must not lead out of a folder into which somebody unpacks it. Two ids never have
+ * one name, also where capitals make no difference.
+ */
+function sampleId({ caseId }: EvaluationCase): string {
+  const safe = caseId
+    .replaceAll(/[\p{Cc}\\:*?"<>|]/gu, '_')
+    .replaceAll(/(^|\/)\.\.?(?=\/|$)/g, '$1__')
+    .replaceAll(/^\/|\/(?=\/|$)/g, '_')
+  return safe === caseId && safe === safe.toLowerCase() ? safe : `${safe}-${idOf(caseId).slice(0, 8)}`
+}
 
 function sampleOf(each: EvaluationCase) {
   const model = modelName(each.answeredBy ?? each.model)

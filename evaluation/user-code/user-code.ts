@@ -16,7 +16,8 @@ const ANSWER_MS = 2_000
 const MEMORY_MB = 2_048
 
 /** Installed, the script is JavaScript. */
-const script = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url)
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+const script = new URL(new URL('./thread.ts', import.meta.url).href.replace(/ts$/, extension))
 
 export interface UserCodeLimits {
   readonly loadMs?: number

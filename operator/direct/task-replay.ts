@@ -57,7 +57,7 @@ export async function resultSoFar(
   const event = { type: 'TaskCancelled' as const, data: cancelled, ...meta }
   const { decision, divergence } = decideNext(planner, records, event)
   if (divergence !== null) {
-    const message = `the steps of task ${taskId} so far can’t be told from its events: ${divergence.what}; fork it once it has ended`
+    const message = `the steps of task ${taskId} so far can’t be read from its events: ${divergence.what}; fork it once it has ended`
     throw new FlotillaError('TASK_OPEN', message)
   }
   const found = decision.emit?.find(({ type }) => type === 'TaskCompleted')

@@ -4,6 +4,7 @@
 // 1. What a stage emits of an outcome is all that it decides by, except what the log never had: ids that a provider
 //    gave, and fields that it attached. No event depends on those.
 // 2. Of a failed call the log has code and message; whether it may be repeated is in the error table.
+import { withoutJitter } from '../backoff.ts'
 import { errorTable, failure, type ErrorCode } from '../errors.ts'
 import type { Call, CallOutcome } from '../stage.ts'
 import type { EventMap, EventType, Failure } from '../../schemas/generated/events.ts'
@@ -17,6 +18,8 @@ export interface Emitted {
 export interface Asking {
   readonly call: Call
   readonly callId: string
+  /** Of the event that was handled. */
+  readonly eventId: string
   /** Time of the event that was handled. */
   readonly atMs: number
   /** What was emitted in the handling. */
@@ -83,6 +86,27 @@ function failed(asking: Asking, error: Failure, details?: unknown): CallOutcome 
   return { ok: false, failure: known, ...times(asking, endedMs(asking)), made: details !== undefined }
 }
 
+/** A summary of older steps, by what its compaction says. */
+function ofSummary(asking: Asking, spent: object | null): CallOutcome {
+  const made = asking.outputs.find(
+    ({ type, data }) =>
+      type === 'TaskProgressed' &&
+      (data as { kind: string }).kind === 'compacted' &&
+      fieldsOf((data as EventMap['TaskProgressed']).detail)['how'] !== 'trimmed',
+  )
+  if (!made) return failed(asking, failureOf(asking), spent ?? undefined)
+  const { summary, reason } = fieldsOf((made.data as EventMap['TaskProgressed']).detail)
+  const told = (text: string) =>
+    succeeded(asking, { text, toolCalls: [], finishReason: 'stop', model: '', ...spent }, endedMs(asking))
+  if (typeof summary === 'string') return told(summary)
+  const [, code, message = ''] = /^([A-Z_]+): (.*)$/s.exec(String(reason)) ?? []
+  if (code !== undefined) return failed(asking, failure(codeOf(code), message), spent ?? undefined)
+  return told(String(reason).includes('empty') ? '' : 'x'.repeat(UNUSED_CHARS))
+}
+
+/** Longer than what any summary replaces. */
+const UNUSED_CHARS = 16_000_000
+
 function ofModel(asking: Asking): CallOutcome {
   const usage = only(asking, 'UsageRecorded')
   const answer = progress(asking, 'model_called')
@@ -91,6 +115,7 @@ function ofModel(asking: Asking): CallOutcome {
     outputTokens: usage.outputTokens,
     usageIsEstimate: usage.tokensAreEstimate,
   }
+  if ((asking.call.request as { summarises?: object }).summarises) return ofSummary(asking, spent)
   if (answer === null) return failed(asking, failureOf(asking), spent ?? undefined)
   const { text, toolCalls, finishReason, model } = fieldsOf(answer.detail)
   const calls = Array.isArray(toolCalls) ? toolCalls.map((call) => ({ id: '', ...fieldsOf(call) })) : []
@@ -105,7 +130,9 @@ function failureOf(asking: Asking): Failure {
   if (shown) {
     const { code, message, untilMs } = fieldsOf(shown.detail)
     const error = failure(codeOf(code ?? null), String(message))
-    return typeof untilMs === 'number' ? { ...error, retryAfterMs: untilMs - shown.atMs } : error
+    if (typeof untilMs !== 'number') return error
+    // The stage adds its jitter again.
+    return { ...error, retryAfterMs: withoutJitter(untilMs - shown.atMs, asking.eventId) }
   }
   if (end?.error) return { ...end.error, message: withoutFrame(end.error.message, end.model) }
   return failure(codeOf(only(asking, 'UsageRecorded')?.errorCode ?? 'CALL_ABORTED'), 'the call was stopped')

@@ -51,12 +51,16 @@ interface Timer {
 interface Candidate {
   readonly event: StageEvent
   readonly key: string
+  /** The event that caused this one; null: a client's. */
+  readonly causeId: string | null
   readonly outputs: readonly ReplayRecord[]
   readonly atMs: number
   readonly take: () => void
 }
 
 const MAX_HANDLINGS = 200_000
+/** Waits of one call in a row, of which the history has the first. */
+const MAX_WAITS = 1_000
 const noLane: LaneIndex = { write: () => {} }
 
 export function replayStage(stage: Stage, records: readonly ReplayRecord[]): StageReplay {
@@ -85,6 +89,7 @@ class Replay {
   readonly #wasQueued: boolean
   readonly #mayRun: boolean
   #compared = 0
+  #hasEnded = false
 
   /** `mayRun`: the task has not ended. */
   constructor(stage: Stage, records: readonly ReplayRecord[], mayRun = false) {
@@ -113,7 +118,20 @@ class Replay {
       next.take()
       divergence = this.#handle(next)
     }
+    divergence ??= this.#unreached()
     return { stage: this.#stage.name, handled, compared: this.#compared, divergence }
+  }
+
+  /** The result, if the stage gave it and the replay did not come to it: what led to it is missing. */
+  #unreached(): Divergence | null {
+    if (this.#mayRun || this.#hasEnded || this.#wasQueued) return null
+    for (const [causeId, outputs] of this.#outputs)
+      if (outputs.some(({ type }) => type === 'TaskCompleted')) {
+        const what =
+          'the replay does not come to the result: events that led to it are missing, or were not caused now'
+        return { stage: this.#stage.name, eventId: causeId, eventType: 'TaskCompleted', step: null, what }
+      }
+    return null
   }
 
   decide(event: StageEvent): Decision {
@@ -137,16 +155,27 @@ class Replay {
     const key = encodeKey(this.#stage.keyOf?.(record.event) ?? record.event.key)
     const outputs = this.#outputs.get(record.id) ?? []
     const event = { ...record.event, key }
-    return { event, key, outputs, atMs: record.timestampMs, take: () => void queue.shift() }
+    const { causeId, timestampMs: atMs } = record
+    return { event, key, causeId, outputs, atMs, take: () => void queue.shift() }
   }
 
   #due({ key, name, dueMs, causeId }: Timer): Candidate[] {
-    const id = timerEventId(key, name, causeId)
-    const outputs = this.#outputs.get(id)
-    if (!outputs) return []
+    const id = this.#firedId(key, name, causeId)
+    const outputs = id === null ? undefined : this.#outputs.get(id)
+    if (id === null || !outputs) return []
     const meta = { id, key, lane: 0, atMs: dueMs, traceId: null }
     const event: StageEvent = { type: 'TimerFired', data: { name }, ...meta }
-    return [{ event, key, outputs, atMs: dueMs, take: () => void this.#timers.delete(`${key} ${name}`) }]
+    return [
+      { event, key, causeId, outputs, atMs: dueMs, take: () => void this.#timers.delete(`${key} ${name}`) },
+    ]
+  }
+
+  /** Id of the timer, or of the one that it led to after waits of which the log has nothing. Null: it did not fire. */
+  #firedId(key: string, name: string, causeId: string): string | null {
+    let id = timerEventId(key, name, causeId)
+    for (let waits = 0; name === 'retry' && waits < MAX_WAITS && !this.#outputs.has(id); waits++)
+      id = timerEventId(key, name, id)
+    return this.#outputs.has(id) ? id : null
   }
 
   #handle({ event, key, outputs }: Candidate): Divergence | null {
@@ -156,6 +185,7 @@ class Replay {
     if (this.#mayRun && outputs.length === 0 && !isSilent) return null
     const decision = first.call ? this.#conclude(event, view, first, outputs) : first
     this.#commit(key, event.id, decision)
+    this.#hasEnded ||= outputs.some(({ type }) => type === 'TaskCompleted')
     if (this.#isPlacedByOthers(event)) return null
     return this.#compare(event, key, decision.emit ?? [], outputs)
   }
@@ -173,6 +203,7 @@ class Replay {
     const outcome = outcomeOf({
       call,
       callId: callId(event.key, event.id, this.#stage.name, 0),
+      eventId: event.id,
       atMs: event.atMs,
       outputs,
       errorOfStep: (number) => this.#errors.get(number) ?? null,
@@ -254,8 +285,11 @@ function outputsOf(stage: string, records: readonly ReplayRecord[]): Map<string,
 function isBefore(a: Candidate, b: Candidate): boolean {
   const [left, right] = [historyOffset(a), historyOffset(b)]
   if (left !== null && right !== null) return left < right
-  const [atA, atB] = [timeOf(a), timeOf(b)]
+  // A handling that emitted nothing says only when its event came.
+  const byEvent = a.outputs.length === 0 || b.outputs.length === 0
+  const [atA, atB] = byEvent ? [a.atMs, b.atMs] : [timeOf(a), timeOf(b)]
   if (atA !== atB) return atA < atB
+  if (a.causeId === b.event.id || b.causeId === a.event.id) return b.causeId === a.event.id
   return a.outputs.length === 0 && b.outputs.length > 0
 }
 

@@ -53,7 +53,12 @@ test('Inspect reads a run as it was: header, samples by id and epoch, scores, us
     { flotilla: 0.75, exact: 2 / 3, judge: 2.5 / 3 },
   )
   const byId = new Map(samples.map((sample) => [`${sample.id} ${sample.epoch}`, sample]))
-  assert.deepEqual([...byId.keys()].sort(), ['__/__/etc/é 1', 'france 1', 'france 2', 'nested/id 1'])
+  assert.deepEqual([...byId.keys()].map((id) => id.replace(/é-\w{8}/, 'é')).sort(), [
+    '__/__/etc/é 1',
+    'france 1',
+    'france 2',
+    'nested/id 1',
+  ])
   const first = byId.get('france 1')
   assert.deepEqual(
     [first?.['input'], first?.['output'], first?.['model'], first?.['tokens'], first?.['messages']],

@@ -210,3 +210,31 @@ test('another encoding, depth and weight that nothing could work with are mistak
   const promoted = { id: 't'.repeat(128), input: 'a', expected: 'b' }
   assert.equal((await readDataset(file('long.jsonl', JSON.stringify(promoted)))).cases.length, 1)
 })
+
+test('hostile files are refused in time, with what is wrong', { timeout: 60_000 }, async () => {
+  const refused: [string, string, RegExp][] = [
+    ['many.jsonl', '{"inptu": 1}\n'.repeat(200_000), /cases: there are more than 10000/],
+    ['many.csv', `input,expected\n${'a,b\n'.repeat(200_000)}`, /cases: there are more than 10000/],
+    ['label.csv', 'input,expected,__proto__\na,b,c\n', /line 2: metadata has a property "__proto__"/],
+    [
+      'label.jsonl',
+      '{"input": "a", "expected": {"x": {"__proto__": 1}}}',
+      /line 1: expected has a property "__proto__"/,
+    ],
+    [
+      'patterns.jsonl',
+      Array.from({ length: 300 }, (_, line) =>
+        JSON.stringify({
+          input: 'a',
+          scorers: Array.from({ length: 100 }, (_, index) => ({
+            type: 'regex',
+            pattern: `(${line}x${index}a{1,500}){1,2}`,
+          })),
+        }),
+      ).join('\n'),
+      /the patterns so far took 5 s to compile/,
+    ],
+  ]
+  for (const [name, content, said] of refused)
+    await assert.rejects(readDataset(file(name, content)), said, name)
+})
