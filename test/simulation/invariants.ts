@@ -8,6 +8,9 @@
 // calls        a journalled call is never made again, an effect never happens twice, a fault explains each repeat
 // trees        a call of another agent is one task with one answer; no tree costs more than its share; what nobody
 //              waits for is cancelled
+// held         while a call of a delegated task waits for a person, no task above it times out, and none waits for one
+//              whose asker has ended
+// forks        tools that a recording or a person answers for are not called otherwise; a fork names its origin
 // usage        usage of finished calls is in usage.recorded, in the result and in the ledger, once
 // limits       settled and reserved amounts of a budget never pass it, at any step, and are those requested; no
 //              model is called without a reservation; settled amounts are the recorded ones, and a week later
@@ -23,6 +26,8 @@
 import { checkAlerts } from './invariants/alerts.ts'
 import { checkAfter, checkCalls } from './invariants/calls.ts'
 import { checkAfterwards } from './invariants/afterwards.ts'
+import { checkForks } from './invariants/forks.ts'
+import { checkHeldChildren } from './invariants/held-children.ts'
 import { checkHistory, checkResults } from './invariants/history.ts'
 import { checkLetters } from './invariants/letters.ts'
 import { checkLimits, checkReservations } from './invariants/limits.ts'
@@ -48,6 +53,8 @@ const checks: Readonly<Record<string, Check>> = {
   after: checkAfter,
   calls: checkCalls,
   trees: checkTrees,
+  held: checkHeldChildren,
+  forks: checkForks,
   usage: checkUsage,
   limits: checkLimits,
   state: checkState,

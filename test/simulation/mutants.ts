@@ -23,6 +23,7 @@ import {
   withUncommittedRows,
 } from './mutations.ts'
 import { sessionMutants } from './session-mutants.ts'
+import { forkMutants } from './fork-mutants.ts'
 import type { Mutation } from './simulate.ts'
 import { treeMutants } from './tree-mutants.ts'
 
@@ -52,6 +53,7 @@ export const unchanged: Mutation = {
 
 export const mutants: Readonly<Record<string, Mutation>> = {
   ...sessionMutants,
+  ...forkMutants,
   'positions are committed before outputs': lanes({
     commit: async (commit, lane) => {
       await lane.commit({ ...commit, records: [] })

@@ -16,7 +16,7 @@ export const treeAgents = {
   root: { mode: 'tools', tools: ['lookup'], delegates: ['branch', { agent: 'twig', maxCost: 0.5 }] },
   branch: { mode: 'code', tools: ['lookup'], delegates: ['twig'] },
   twig: { mode: 'tools', tools: ['lookup'], delegates: ['leaf', 'branch'] },
-  leaf: { mode: 'tools', tools: ['lookup'] },
+  leaf: { mode: 'tools', tools: ['lookup', 'approved'] },
 } as const satisfies Readonly<Record<string, AgentDefinition>>
 
 const ACT_FOR_MS = 15_000
@@ -74,11 +74,12 @@ export function answerInTree(text: string, turn: number, tools: ModelRequest['to
   const asks = tools.map(({ function: { name } }) => name).filter((name) => name.startsWith('ask_'))
   const isDone = turn > 1 || (turn === 1 && draw(3, text, 'again') > 0)
   if (isDone) return { text: `done ${text}`, toolCalls: [], finishReason: 'stop' }
-  const names = asks.length === 0 ? ['lookup'] : turn === 0 ? [...asks, 'lookup'] : asks.slice(0, 1)
+  const own = draw(2, text, 'waits') ? 'approved' : 'lookup'
+  const names = asks.length === 0 ? [own] : turn === 0 ? [...asks, 'lookup'] : asks.slice(0, 1)
   const toolCalls = names.map((name, index) => ({
     id: `call_${turn}_${index}`,
     name,
-    argumentsText: JSON.stringify(name === 'lookup' ? { mark: part(index) } : { task: part(index) }),
+    argumentsText: JSON.stringify(name.startsWith('ask_') ? { task: part(index) } : { mark: part(index) }),
   }))
   return { text: '', toolCalls, finishReason: 'tool_calls' }
 }

@@ -7,6 +7,7 @@ import type { EventMap, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { headers, type TopicName } from '../../schemas/topics.ts'
 import { emptyTask as nothing } from '../../schemas/task-fields.ts'
 import type { Deed, Deeds } from './deeds.ts'
+import { ForkUsers, type Fork } from './forks.ts'
 import { SessionUsers } from './session-users.ts'
 import { plantTrees } from './trees.ts'
 
@@ -33,15 +34,22 @@ export class Users {
   readonly #world: World
   readonly #deeds: Deeds
   readonly #log: Log
+  readonly #forkUsers: ForkUsers
 
   constructor(world: World, deeds: Deeds) {
     this.#world = world
     this.#deeds = deeds
     this.#log = world.broker.connect()
+    this.#forkUsers = new ForkUsers(world, deeds, this.submissions)
+  }
+
+  get forks(): readonly Fork[] {
+    return this.#forkUsers.forks
   }
 
   begin(seed: number): void {
     const { fate } = this.#world
+    this.#forkUsers.begin()
     this.#log.tail({ topics: ['tasks.history'], from: 'earliest' }, (records) => this.#watch(records))
     new SessionUsers(this.#world, this.#deeds, this.submissions).begin(seed)
     this.count = fate.between(4, 12, 'tasks')
@@ -146,7 +154,9 @@ export class Users {
   #decide(taskId: string, { callId, why, arguments: given }: Asked): void {
     const { fate, clock } = this.#world
     const name = `decision about ${callId} (${why})`
-    if (fate.chance(name, 0.15)) return
+    // A fork that asks waits for a week.
+    const mustDecide = this.forks.some((fork) => fork.taskId === taskId)
+    if (!mustDecide && fate.chance(name, 0.15)) return
     const approved = fate.chance(`${name} is given`, 0.7)
     const edited = why === 'approval' && fate.chance(`${name} edits`, 0.2)
     const tookEffect = why === 'doubt' ? hasArrived(this.#world, taskId, given) : null
