@@ -9,12 +9,35 @@ const clock = new Intl.DateTimeFormat(undefined, {
   hourCycle: 'h23',
 })
 const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
+const otherYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' })
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' })
 
-export const count = (value: number): string => (value < 10_000 ? whole.format(value) : compact.format(value))
+const UNKNOWN = '–'
+
+// Figures come from events and ledgers, so that a stage with a fault may have written anything: what is no figure, or
+// so large that it can be none, is shown as such, and never ends the page.
+const isFigure = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+
+/** Larger figures are written with a power of ten: nobody counts digits. */
+const MOST = 1e15
+const power = (value: number): string => value.toExponential(1).replace('e+', 'e')
+
+export function count(value: number): string {
+  if (!isFigure(value)) return UNKNOWN
+  if (Math.abs(value) >= MOST) return power(value)
+  return Math.abs(value) < 10_000 ? whole.format(value) : compact.format(value)
+}
+
+/** A score or the like, with so many digits. */
+export function figure(value: number | null, digits = 2): string {
+  if (!isFigure(value)) return UNKNOWN
+  return Math.abs(value) >= MOST ? power(value) : value.toFixed(digits)
+}
 
 export function duration(ms: number): string {
+  if (!isFigure(ms)) return UNKNOWN
   if (ms < 0) return '0 ms'
+  if (ms >= MOST) return `${power(ms / 86_400_000)} d`
   if (ms < 1_000) return `${Math.round(ms)} ms`
   const seconds = ms / 1_000
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`
@@ -27,28 +50,42 @@ export function duration(ms: number): string {
 
 /** US dollars, to the digits that say something. */
 export function cost(dollars: number): string {
+  if (!isFigure(dollars)) return UNKNOWN
+  if (dollars < 0) return `-${cost(-dollars)}`
   if (dollars === 0) return '$0'
-  if (Math.abs(dollars) < 0.0001) return '<$0.0001'
-  if (Math.abs(dollars) >= 1_000) return `$${whole.format(Math.round(dollars))}`
-  return `$${dollars.toFixed(Math.abs(dollars) < 1 ? 4 : 2)}`
+  if (dollars >= MOST) return `$${power(dollars)}`
+  if (dollars < 0.0001) return '<$0.0001'
+  if (dollars >= 1_000) return `$${whole.format(Math.round(dollars))}`
+  return `$${dollars.toFixed(dollars < 1 ? 4 : 2)}`
 }
 
 export function bytes(size: number): string {
+  if (!isFigure(size)) return UNKNOWN
   if (size < 1_000) return `${size} B`
   return size < 1_000_000 ? `${(size / 1_000).toFixed(1)} KB` : `${(size / 1_000_000).toFixed(1)} MB`
 }
 
-export const time = (ms: number): string => clock.format(ms)
-export const exactTime = (ms: number): string => full.format(ms)
+/** The last moment that JavaScript knows; formats throw beyond it. */
+const LAST_MS = 8.64e15
+const isTime = (ms: number): boolean => isFigure(ms) && Math.abs(ms) <= LAST_MS
 
-/** Today the time; before, the day too. */
+export const time = (ms: number): string => (isTime(ms) ? clock.format(ms) : UNKNOWN)
+export const exactTime = (ms: number): string => (isTime(ms) ? full.format(ms) : UNKNOWN)
+
+/** Today the time; on other days the day too, and of another year the year: a clock may be wrong. */
 export function moment(ms: number, nowMs = Date.now()): string {
+  if (!isTime(ms)) return UNKNOWN
   const isToday = new Date(ms).toDateString() === new Date(nowMs).toDateString()
-  return isToday ? time(ms) : `${day.format(ms)} ${time(ms)}`
+  if (isToday) return time(ms)
+  const isThisYear = new Date(ms).getFullYear() === new Date(nowMs).getFullYear()
+  return isThisYear ? `${day.format(ms)} ${time(ms)}` : otherYear.format(ms)
 }
 
 export function ago(ms: number, nowMs: number): string {
+  if (!isTime(ms)) return UNKNOWN
   const passed = nowMs - ms
+  // Clocks differ by seconds; by more, one of them is wrong, and the reader should know.
+  if (passed < -60_000) return `in ${duration(-passed)} by its clock`
   if (passed < 10_000) return 'just now'
   const [value, unit] =
     passed < 60_000

@@ -1,10 +1,9 @@
 // The sums of the time that is shown.
-import { cost, count, duration } from '../format.ts'
+import { cost, count, duration, figure } from '../format.ts'
 import type { View } from './page.tsx'
 import type { Usage } from './usage.ts'
 
-export const share = (value: number | null): string =>
-  value === null ? '–' : `${(value * 100).toFixed(1)} %`
+export const share = (value: number | null): string => (value === null ? '–' : `${figure(value * 100, 1)} %`)
 
 export function Figures({ usage: { total, lines }, view }: { readonly usage: Usage; readonly view: View }) {
   const cached = lines.reduce((sum, line) => sum + (line.cached ?? 0), 0)

@@ -2,7 +2,7 @@
 import { get } from '../api/client.ts'
 import { Part } from '../components/part.tsx'
 import { Sheet, type SheetColumn } from '../components/sheet.tsx'
-import { cost, count, duration } from '../format.ts'
+import { cost, count, duration, figure } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { line } from '../text.ts'
 import type { RunComparison } from './runs.ts'
@@ -26,13 +26,13 @@ export function Compared({ id, before }: { readonly id: string; readonly before:
 
 type Measure = RunComparison['measures'][number]
 
-const signed = (value: number): string => `${value > 0 ? '+' : ''}${value.toFixed(2)}`
-const chance = (p: number): string => (p < 0.001 ? '< 0.001' : p.toFixed(3))
+const signed = (value: number): string => `${value > 0 ? '+' : ''}${figure(value)}`
+const chance = (p: number): string => (p < 0.001 ? '< 0.001' : figure(p, 3))
 
 const measures: readonly SheetColumn<Measure>[] = [
   { title: 'Measure', cell: ({ measure }) => line(measure, 60), isWide: true },
-  { title: 'Before', cell: ({ before }) => before.toFixed(2), isNumber: true },
-  { title: 'After', cell: ({ after }) => after.toFixed(2), isNumber: true },
+  { title: 'Before', cell: ({ before }) => figure(before), isNumber: true },
+  { title: 'After', cell: ({ after }) => figure(after), isNumber: true },
   { title: 'Difference', cell: ({ difference }) => signed(difference), isNumber: true },
   { title: 'p', cell: ({ p }) => chance(p), isNumber: true },
   { title: 'Cases', cell: ({ pairs }) => count(pairs), isNumber: true },
@@ -43,8 +43,8 @@ type Change = RunComparison['better'][number]
 const changes: readonly SheetColumn<Change>[] = [
   { title: 'Case', cell: ({ caseId }) => line(caseId, 60) },
   { title: 'Asked', cell: ({ input }) => <bdi>{line(input, 120)}</bdi>, isWide: true },
-  { title: 'Before', cell: ({ before }) => before.toFixed(2), isNumber: true },
-  { title: 'After', cell: ({ after }) => after.toFixed(2), isNumber: true },
+  { title: 'Before', cell: ({ before }) => figure(before), isNumber: true },
+  { title: 'After', cell: ({ after }) => figure(after), isNumber: true },
 ]
 
 function One({ compared }: { readonly compared: RunComparison }) {

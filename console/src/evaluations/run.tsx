@@ -7,7 +7,7 @@ import { Part } from '../components/part.tsx'
 import { Sheet, type SheetColumn } from '../components/sheet.tsx'
 import { Table, type Column } from '../components/table.tsx'
 import { download } from '../download.ts'
-import { cost, count, duration, exactTime } from '../format.ts'
+import { cost, count, duration, exactTime, figure } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import type { PageProps } from '../pages.ts'
 import { navigate, place, withQuery } from '../router.ts'
@@ -132,7 +132,7 @@ const caseColumns: readonly Column<Case>[] = [
   {
     name: 'score',
     title: 'Score',
-    cell: ({ score }) => (score === null ? '–' : score.toFixed(2)),
+    cell: ({ score }) => figure(score),
     isNumber: true,
   },
   {

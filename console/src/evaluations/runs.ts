@@ -1,4 +1,5 @@
 // Runs of evaluations as the pages show them.
+import { figure } from '../format.ts'
 import { ask, get, pathWith, type Got } from '../api/client.ts'
 
 export type Run = Got<'/v1/evaluations/:id'>
@@ -93,4 +94,4 @@ export const runs = (signal: AbortSignal): Promise<readonly Run[]> => get('/v1/e
 
 /** `0.83 [0.71, 0.91]`. */
 export const withInterval = (value: Interval | null): string =>
-  value === null ? '–' : `${value.mean.toFixed(2)} [${value.low.toFixed(2)}, ${value.high.toFixed(2)}]`
+  value === null ? '–' : `${figure(value.mean)} [${figure(value.low)}, ${figure(value.high)}]`

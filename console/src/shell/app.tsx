@@ -11,6 +11,7 @@ import { line } from '../text.ts'
 import { nextTheme, themeName } from '../theme.ts'
 import { toasts } from '../toast.ts'
 import { Connection, LostBanner } from './connection.tsx'
+import { Guarded } from './fault.tsx'
 import { Icon } from './icons.tsx'
 import { KeyHelp } from './key-help.tsx'
 import { Omitted } from './omitted.tsx'
@@ -68,7 +69,11 @@ function CurrentPage() {
   if (!may(found.page.scope))
     return <Empty title={`Your key does not have the scope ${found.page.scope}, which this page needs`} />
   const { component: Component } = found.page
-  return <Component key={Object.values(found.params).join('/')} params={found.params} />
+  return (
+    <Guarded key={[found.page.paths[0], ...Object.values(found.params)].join(' ')}>
+      <Component params={found.params} />
+    </Guarded>
+  )
 }
 
 function Navigation() {

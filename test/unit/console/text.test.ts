@@ -10,6 +10,18 @@ test('what hides or reorders text is shown as what it is', () => {
   assert.equal(visible('a\u202eb\u2066c\u0000d\u200be\nf\tg'), 'a⟨202e⟩b⟨2066⟩c⟨0000⟩d⟨200b⟩e\nf\tg')
   assert.equal(line('  two\n lines  '), 'two lines')
   assert.equal(line('x'.repeat(300), 10), `${'x'.repeat(10)}…`)
+  assert.equal(
+    visible('a\u00adb\u2060c\u3164d\u{e0041}e\u2028f\ud800g'),
+    'a⟨00ad⟩b⟨2060⟩c⟨3164⟩d⟨e0041⟩e⟨2028⟩f⟨d800⟩g',
+  )
+  assert.equal(visible(`Z${'\u0301'.repeat(300)}`), `Z${'\u0301'.repeat(4)}`, 'marks do not pile up')
+  assert.equal(line('ab😀', 3), 'ab…', 'no half of a character')
+  assert.deepEqual([line(''), line('  \n ')], ['', '⟨blank⟩'], 'a name of spaces can be seen')
+  const others = [undefined, null, 7, { a: 1 }] as unknown as string[]
+  assert.deepEqual(
+    others.map((each) => line(each)),
+    ['–', '–', '7', '{ "a": 1 }'],
+  )
 })
 
 test('parts are the whole text, cut at line ends where there are any', () => {

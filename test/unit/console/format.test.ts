@@ -1,0 +1,28 @@
+// Figures and times that are none end no page.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as format from '../../../console/src/format.ts'
+
+const none = [NaN, Infinity, null, undefined, 'x', {}] as unknown as number[]
+
+test('what is no figure is shown as none', () => {
+  const { bytes, cost, count, duration, exactTime, figure, moment, time } = format
+  for (const show of [bytes, cost, count, duration, exactTime, figure, moment, time])
+    for (const value of none) assert.equal(show(value), '–', `${show.name} of ${String(value)}`)
+})
+
+test('figures beyond all sense stay short, times beyond the calendar are none', () => {
+  assert.equal(format.cost(1e300), '$1.0e300')
+  assert.equal(format.cost(-5), '-$5.00')
+  assert.equal(format.count(1e300), '1.0e300')
+  assert.equal(format.duration(1e300), '1.2e292 d')
+  for (const show of [format.exactTime, format.moment, format.time]) assert.equal(show(1e20), '–')
+})
+
+test('a clock that is ahead is said to be, and another year is shown', () => {
+  const nowMs = Date.UTC(2026, 5, 1, 12)
+  assert.equal(format.ago(nowMs + 5_000, nowMs), 'just now')
+  assert.equal(format.ago(nowMs + 7_200_000, nowMs), 'in 2 h 00 min by its clock')
+  assert.match(format.moment(nowMs + 400 * 86_400_000, nowMs), /2027/)
+  assert.doesNotMatch(format.moment(nowMs - 3 * 86_400_000, nowMs), /2026/)
+})
