@@ -18,7 +18,7 @@ export interface Emitted {
 export interface Asking {
   readonly call: Call
   readonly callId: string
-  /** Of the event that was handled. */
+  /** Id of the event that was handled. */
   readonly eventId: string
   /** Time of the event that was handled. */
   readonly atMs: number
@@ -96,12 +96,12 @@ function ofSummary(asking: Asking, spent: object | null): CallOutcome {
   )
   if (!made) return failed(asking, failureOf(asking), spent ?? undefined)
   const { summary, reason } = fieldsOf((made.data as EventMap['TaskProgressed']).detail)
-  const told = (text: string) =>
+  const wrote = (text: string) =>
     succeeded(asking, { text, toolCalls: [], finishReason: 'stop', model: '', ...spent }, endedMs(asking))
-  if (typeof summary === 'string') return told(summary)
+  if (typeof summary === 'string') return wrote(summary)
   const [, code, message = ''] = /^([A-Z_]+): (.*)$/s.exec(String(reason)) ?? []
   if (code !== undefined) return failed(asking, failure(codeOf(code), message), spent ?? undefined)
-  return told(String(reason).includes('empty') ? '' : 'x'.repeat(UNUSED_CHARS))
+  return wrote(String(reason).includes('empty') ? '' : 'x'.repeat(UNUSED_CHARS))
 }
 
 /** Longer than what any summary replaces. */
