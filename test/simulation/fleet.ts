@@ -30,6 +30,8 @@ const tools = [
   tool('charge', {}),
   // Hangs for longer than any task lives, unless it is stopped.
   tool('endless', { idempotent: true, timeoutMs: 100_000, retries: 0 }),
+  // Waits for longer than a task of a tree may take.
+  tool('signed', { requiresApproval: { expiresMs: 60_000 } }),
   tool('approved', { requiresApproval: { expiresMs: 20_000 } }),
   tool('judged', { requiresApproval: { when: () => true, expiresMs: 15_000, onExpiry: 'fail' } }),
   // What became of a transfer can be looked up, sometimes; else a person says.

@@ -76,7 +76,7 @@ const LIFTED = 10_000_000
 export const STOPPING_MS = 200
 
 /** Tools that must not run twice. */
-const withEffect = new Set(['charge', 'approved', 'judged', 'transfer'])
+const withEffect = new Set(['charge', 'approved', 'signed', 'judged', 'transfer'])
 
 /** A message and a result too large for any record of the log. */
 const sizedFailures: typeof toolFailures = [...toolFailures, 'shouts', 'bulky']

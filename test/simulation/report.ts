@@ -1,4 +1,5 @@
 // The report of a run, and a watch on the journal during it.
+import { createHash } from 'node:crypto'
 import type { CallOutcome } from '../../runtime/stage.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import type { CallBook } from '../../runtime/testing/simulator/call-book.ts'
@@ -6,6 +7,17 @@ import type { Evidence } from './evidence.ts'
 
 /** Prefix of entries of the call journal. */
 export const ENTRY = 'journal:'
+
+/** Hash of the bytes that were written: as JSON they would take as long as the invariants. */
+export function digestOf(written: Evidence['written'], seen: unknown): string {
+  const hash = createHash('sha256')
+  for (const { topic, partition, offset, eventId, causeId, atMs, value } of written) {
+    hash.update(`${topic} ${partition}:${offset} ${eventId} ${causeId} ${atMs} `)
+    hash.update(value)
+  }
+  hash.update(JSON.stringify(seen))
+  return hash.digest('hex').slice(0, 16)
+}
 
 /** Counts tasks by their end; for those ended by a budget, by whether they had begun. */
 export function endingsOf(evidence: Evidence): Record<string, number> {

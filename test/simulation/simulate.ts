@@ -5,7 +5,6 @@
 // 2. The invariants that must then hold are in invariants.ts. Then a week passes, and nothing may be left in
 //    memory.
 // 3. The same seed is the same run, byte for byte: `digest` covers all records and all calls.
-import { createHash } from 'node:crypto'
 import { createMemoryBroker, type MemoryBrokerOptions } from '../../runtime/testing/memory/log/log.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
 import { LOG_METADATA_BYTES } from '../../runtime/log/limits.ts'
@@ -22,7 +21,7 @@ import type { Stage } from '../../runtime/stage.ts'
 import { drawAbilities, type Ability } from './abilities.ts'
 import { decodedOnce } from './decoded-once.ts'
 import { Deeds, type Deed } from './deeds.ts'
-import { openTopics, readEvidence, type Evidence } from './evidence.ts'
+import { openTopics, readEvidence } from './evidence.ts'
 import { codec, stages } from './fleet.ts'
 import { Afterwards } from './afterwards.ts'
 import { Deadly } from './deadly.ts'
@@ -30,7 +29,7 @@ import { HostileUsers } from './hostile-users.ts'
 import { checkRun, type Violation } from './invariants.ts'
 import { Outside } from './outside.ts'
 import { drawRates, noRates, notAlone, plannedKinds } from './rates.ts'
-import { endingsOf, ENTRY, watched } from './report.ts'
+import { digestOf, endingsOf, ENTRY, watched } from './report.ts'
 import { newerOf, Rollout, type Team } from './rollout.ts'
 import { Users } from './users.ts'
 
@@ -260,20 +259,9 @@ export class Simulation {
       inDoubt: Object.fromEntries(book.explained),
       endings: endingsOf(evidence),
       steps: this.clock.steps,
-      digest: this.#digest(evidence.written),
+      digest: digestOf(evidence.written, [book.calls, this.fate.faults]),
       trace: this.trace,
     }
-  }
-
-  /** Of the bytes that were written: as JSON they would take as long as the invariants. */
-  #digest(written: Evidence['written']): string {
-    const hash = createHash('sha256')
-    for (const { topic, partition, offset, eventId, causeId, atMs, value } of written) {
-      hash.update(`${topic} ${partition}:${offset} ${eventId} ${causeId} ${atMs} `)
-      hash.update(value)
-    }
-    hash.update(JSON.stringify([this.world.book.calls, this.fate.faults]))
-    return hash.digest('hex').slice(0, 16)
   }
 
   #startProcess(team: Team): void {

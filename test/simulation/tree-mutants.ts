@@ -28,6 +28,10 @@ export const treeMutants: Readonly<Record<string, Mutation>> = {
     'planner',
     emitting((emit) => emit.filter(({ type }) => type !== 'DelegationEnded')),
   ),
+  'those above a task do not learn that a call of it waits': stage(
+    'planner',
+    emitting((emit) => emit.filter(({ type }) => type !== 'DelegationHeld')),
+  ),
   'what delegated tasks cost is forgotten': stage(
     'tool-executor',
     emitting((emit) =>

@@ -16,7 +16,7 @@ export const treeAgents = {
   root: { mode: 'tools', tools: ['lookup'], delegates: ['branch', { agent: 'twig', maxCost: 0.5 }] },
   branch: { mode: 'code', tools: ['lookup'], delegates: ['twig'] },
   twig: { mode: 'tools', tools: ['lookup'], delegates: ['leaf', 'branch'] },
-  leaf: { mode: 'tools', tools: ['lookup', 'approved'] },
+  leaf: { mode: 'tools', tools: ['lookup', 'signed'] },
 } as const satisfies Readonly<Record<string, AgentDefinition>>
 
 const ACT_FOR_MS = 15_000
@@ -36,7 +36,7 @@ export function plantTrees(world: World, deeds: Deeds, users: Users, seed: numbe
       text: TREE_TASK + taskId,
       userId: 'gardener',
       agent: 'root',
-      timeoutMs: sometimes(0.2, 'short') ? fate.between(2_000, 10_000, `${name} timeout`) : 120_000,
+      timeoutMs: sometimes(0.4, 'short') ? fate.between(2_000, 30_000, `${name} timeout`) : 120_000,
       maxCost: sometimes(0.6, 'cheap') ? fate.between(40, 200, `${name} cost`) / 1_000 : null,
     }
     const publish = (topic: 'tasks.submitted' | 'tasks.control', value: Uint8Array) =>
@@ -74,7 +74,7 @@ export function answerInTree(text: string, turn: number, tools: ModelRequest['to
   const asks = tools.map(({ function: { name } }) => name).filter((name) => name.startsWith('ask_'))
   const isDone = turn > 1 || (turn === 1 && draw(3, text, 'again') > 0)
   if (isDone) return { text: `done ${text}`, toolCalls: [], finishReason: 'stop' }
-  const own = draw(2, text, 'waits') ? 'approved' : 'lookup'
+  const own = draw(2, text, 'waits') ? 'signed' : 'lookup'
   const names = asks.length === 0 ? [own] : turn === 0 ? [...asks, 'lookup'] : asks.slice(0, 1)
   const toolCalls = names.map((name, index) => ({
     id: `call_${turn}_${index}`,

@@ -9,7 +9,7 @@ import { emptyTask as nothing } from '../../schemas/task-fields.ts'
 import type { Deed, Deeds } from './deeds.ts'
 import { ForkUsers, type Fork } from './forks.ts'
 import { SessionUsers } from './session-users.ts'
-import { plantTrees } from './trees.ts'
+import { plantTrees, TREE_TASK } from './trees.ts'
 
 export interface Submission {
   readonly taskId: string
@@ -156,7 +156,8 @@ export class Users {
     const name = `decision about ${callId} (${why})`
     // A fork that asks waits for a week.
     const mustDecide = this.forks.some((fork) => fork.taskId === taskId)
-    if (!mustDecide && fate.chance(name, 0.15)) return
+    const isOfTree = given.mark?.startsWith(TREE_TASK) ?? false
+    if (!mustDecide && fate.chance(name, isOfTree ? 0.5 : 0.15)) return
     const approved = fate.chance(`${name} is given`, 0.7)
     const edited = why === 'approval' && fate.chance(`${name} edits`, 0.2)
     const tookEffect = why === 'doubt' ? hasArrived(this.#world, taskId, given) : null

@@ -3,7 +3,7 @@ import type { Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
 /** Tools of the simulated fleet whose every call needs a person. */
-const NEEDS_APPROVAL: ReadonlySet<string> = new Set(['approved', 'judged'])
+const NEEDS_APPROVAL: ReadonlySet<string> = new Set(['approved', 'signed', 'judged'])
 
 export function checkPeople({ world }: Simulation, evidence: Evidence): string[] {
   const violations: string[] = []
