@@ -35,6 +35,8 @@ export interface ServiceProcess {
 export interface ServiceOptions {
   /** Default: a free one. */
   readonly port?: number
+  /** The program. Default: this clone's. */
+  readonly main?: string
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -45,7 +47,8 @@ export async function startServices(
 ): Promise<ServiceProcess> {
   const port = options.port ?? (await freePort())
   // A test that is killed takes its fleet with it.
-  const [command, ...args] = boundToUs([process.execPath, main, 'start', ...names])
+  const program = options.main ?? main
+  const [command, ...args] = boundToUs([process.execPath, program, 'start', ...names])
   const child = spawn(command, args, {
     env: {
       PATH: process.env['PATH'] ?? '',

@@ -1,0 +1,90 @@
+// The release before this one and this one on one log, as whole builds: a rolling upgrade from either end with tasks in
+// flight. test/golden/releases holds the earlier release (test/golden/make-release.ts).
+import assert from 'node:assert/strict'
+import { after, test, type TestContext } from 'node:test'
+import { HttpClient } from '../../client/http/client.ts'
+import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { oldRelease } from '../support/old-release.ts'
+import { startServices, type ServiceProcess } from '../support/service-process.ts'
+import { fleetEnvironment } from '../support/servers.ts'
+
+const BEFORE = oldRelease('0.1.0')
+after(() => BEFORE.remove())
+const model = await startScriptedModel()
+after(() => model.stop())
+
+/** Two processes of each release: who admits tasks and answers, and who works. */
+const parts = {
+  entry: ['router', 'metering', 'alerting', 'gateway'],
+  work: ['planner', 'tool-executor'],
+} as const
+type Part = keyof typeof parts
+
+interface Fleet {
+  /** Starts this part of a release beside what runs. */
+  begin(part: Part, release: 'before' | 'now'): Promise<ServiceProcess>
+  /** And resolves when it is ready. */
+  start(part: Part, release: 'before' | 'now'): Promise<ServiceProcess>
+  /** Submits tasks that are in flight for a while. */
+  submit(entry: ServiceProcess, round: string): Promise<void>
+  /** Every task that was submitted has its one result, and one row in the ledger. */
+  settle(entry: ServiceProcess): Promise<void>
+}
+
+function fleetOf(t: TestContext, name: string): Fleet {
+  const env = fleetEnvironment(name, { FLOTILLA_SCRIPTED_URL: model.url })
+  const submitted: string[] = []
+  const begin: Fleet['begin'] = async (part, release) => {
+    const start = release === 'before' ? BEFORE.start : startServices
+    const started = await start(parts[part], { env })
+    t.after(() => started.kill9())
+    return started
+  }
+  return {
+    begin,
+    async start(part, release) {
+      const started = await begin(part, release)
+      await started.ready(180_000)
+      return started
+    },
+    async submit({ url }, round) {
+      const client = new HttpClient(url)
+      const ids = Array.from({ length: 8 }, (_, index) => `${round}-${index}`)
+      await Promise.all(ids.map((taskId) => client.submit({ taskId, text: `task=${taskId} latency=700` })))
+      submitted.push(...ids)
+    },
+    async settle({ url }) {
+      const client = new HttpClient(url)
+      for (const id of submitted) {
+        const { status, output, usage } = await client.result(id, { timeoutMs: 60_000 })
+        assert.deepEqual([status, output, usage.toolCalls], ['succeeded', `done ${id}`, 1], id)
+      }
+      await eventually('the ledger has each once', async () => {
+        const lines = (await (await fetch(`${url}/v1/usage`)).json()) as { executions: number }[]
+        return lines.reduce((sum, { executions }) => sum + executions, 0) === submitted.length
+      })
+    },
+  }
+}
+
+async function replace(t: TestContext, name: string, order: readonly [Part, Part]): Promise<void> {
+  const fleet = fleetOf(t, name)
+  const running = { entry: await fleet.start('entry', 'before'), work: await fleet.start('work', 'before') }
+  for (const part of order) {
+    await fleet.submit(running.entry, `before-${part}`)
+    const next = await fleet.start(part, 'now')
+    await fleet.submit(running.entry, `beside-${part}`)
+    assert.equal(await running[part].drain(), 0)
+    running[part] = next
+  }
+  await fleet.submit(running.entry, 'after')
+  await fleet.settle(running.entry)
+}
+
+test('a rolling upgrade from either end', { timeout: 600_000 }, async (t) => {
+  await Promise.all([
+    replace(t, 'upgrade-work', ['work', 'entry']),
+    replace(t, 'upgrade-entry', ['entry', 'work']),
+  ])
+})
