@@ -14,7 +14,7 @@ import { NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
 import { decodeMove, encodeMove, markOf, MOVE, type Move } from './move-progress.ts'
 import { allTopics } from './names.ts'
-import { boundsOf, readRange } from './partition-reader.ts'
+import { boundsOf, readRange, type Bounds } from './partition-reader.ts'
 import type { KafkaLogOptions } from './options.ts'
 import { encodeMetadata, shortId } from './positions.ts'
 import { lookAt } from './topic-watch.ts'
@@ -58,6 +58,7 @@ export class MoveTarget {
   readonly #stages: readonly string[]
   readonly #link: Link
   readonly #producer: LaneProducer
+  readonly #ends = new Map<string, Promise<Bounds[]>>()
 
   constructor(options: KafkaLogOptions, stages: readonly string[]) {
     this.context = contextOf({ ...options, ...PATIENT })
@@ -152,18 +153,20 @@ export class MoveTarget {
     await this.#producer.commit(copied, { groupId, topics: byTopic(progress) })
   }
 
-  /** Every committed record of the partition, oldest first. */
+  /** Every committed record of the partition, oldest first. Once all are copied. */
   async read({ topic, partition }: Target, take: (message: RawMessage) => void): Promise<void> {
+    if ((await this.end({ topic, partition })) === 0) return
     const withinMs = this.context.settings.startTimeoutMs
     const range = { topic, partition, from: 0, until: null, withinMs }
     await readRange(this.#link, range, (message) => (take(message), true))
   }
 
-  /** Offset that the next record gets, for readers of committed ones. */
+  /** Offset that the next record gets, for readers of committed ones. Once all are copied: it is asked for once. */
   async end({ topic, partition }: Target): Promise<number> {
-    const ask = () => boundsOf(this.#link, topic, [partition])
-    const [bounds] = await this.#link.attempt(ask, { withinMs: this.#withinMs })
-    return bounds?.next ?? 0
+    const ask = (): Promise<Bounds[]> => boundsOf(this.#link, topic, this.#partitions)
+    const asked = this.#ends.get(topic) ?? this.#link.attempt(ask, { withinMs: this.#withinMs })
+    this.#ends.set(topic, asked)
+    return (await asked).find((bounds) => bounds.partition === partition)?.next ?? 0
   }
 
   /** Commits them in one transaction for each group. */
