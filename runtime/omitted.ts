@@ -39,7 +39,7 @@ export class Omissions {
     this.#unread.set(key, { topic, count: Math.max(count, this.#unread.get(key)?.count ?? 0) })
   }
 
-  /** What another process has counted. Answers to several requests may count the same records. */
+  /** Adds the counts of another process. Answers to several requests may count the same records. */
   reported(omissions: readonly Omission[]): void {
     for (const { topic, undecodable, unread } of omissions) {
       const before = this.#reported.get(topic)

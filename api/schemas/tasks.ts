@@ -193,6 +193,7 @@ const viewFields = {
   sinceMs: timeMs,
   detail: z.string().nullable().meta({ description: 'Detail of the phase: a tool, an error code, a model.' }),
   step: z.number().nullable(),
+  priority: z.number().nullable().meta({ description: 'Of a queued task, which the queue takes by it.' }),
   agent: z.string().nullable(),
   userId: z.string().nullable(),
   model: z.string().nullable(),

@@ -18,23 +18,29 @@ export interface Now {
   readonly detail: string | null
   readonly step: number | null
   readonly model: string | null
+  /** The queued task's; null of any other. */
+  readonly priority: number | null
 }
 
 export function phaseOf(progress: Progress | undefined, submittedAtMs: number): Now {
   const event = progress?.events.at(-1)
   if (event === undefined) {
     const isUnread = progress?.isWhole ?? true
-    const now = { sinceMs: submittedAtMs, detail: null, step: null, model: null }
+    const now = { sinceMs: submittedAtMs, detail: null, step: null, model: null, priority: null }
     return isUnread
       ? { status: 'queued', phase: 'submitted', ...now }
       : { status: 'running', phase: 'unknown', ...now }
   }
   const model = modelIn(progress?.events ?? [])
   const held = heldIn(progress?.events ?? [])
-  if (held === null || event.kind === 'completed') return { ...stateOf(event), sinceMs: event.atMs, model }
+  if (held === null || event.kind === 'completed') {
+    const { priority } = event.kind === 'queued' ? fieldsOf(event) : {}
+    const queued = typeof priority === 'number' ? priority : null
+    return { ...stateOf(event), sinceMs: event.atMs, model, priority: queued }
+  }
   const detail = textIn(fieldsOf(held)['tool'])
   const { step, atMs: sinceMs } = held
-  return { status: 'waiting', phase: 'approval', detail, sinceMs, step, model }
+  return { status: 'waiting', phase: 'approval', detail, sinceMs, step, model, priority: null }
 }
 
 /** The first call that waits for a person, whatever happened beside it since. */

@@ -42,6 +42,8 @@ export interface TaskView {
   /** Detail of the phase: a tool, an error code, a model. */
   detail: string | null
   step: number | null
+  /** Priority by which the queue takes the task; null unless it is queued. */
+  priority: number | null
   agent: string | null
   userId: string | null
   model: string | null
@@ -302,6 +304,7 @@ export class DirectTasks implements TaskOperator {
       sinceMs: row.completed_at_ms,
       detail: null,
       step: null,
+      priority: null,
       agent: row.agent,
       userId: row.user_id,
       model: row.model,

@@ -178,10 +178,30 @@ function Checks({ state: { ready } }: { readonly state: State }) {
   )
 }
 
+type Queued = NonNullable<State['queue']>['tasks'][number]
+
+interface QueueLine {
+  readonly priority: number
+  readonly user: string
+  readonly own: readonly Queued[]
+}
+
+/** In the order in which the router takes them: by priority; of one, the users with the most tasks first. */
+function queueLines(tasks: readonly Queued[]): QueueLine[] {
+  const byPriority = Map.groupBy(tasks, ({ priority }) => priority ?? 0)
+  return [...byPriority]
+    .flatMap(([priority, own]) =>
+      [...Map.groupBy(own, ({ userId }) => userId ?? '')].map(([user, each]) => ({
+        priority,
+        user,
+        own: each,
+      })),
+    )
+    .toSorted((a, b) => b.priority - a.priority || b.own.length - a.own.length)
+}
+
 function Queue({ queue: { tasks, next } }: { readonly queue: NonNullable<State['queue']> }) {
-  const users = [...Map.groupBy(tasks, ({ userId }) => userId ?? '')].toSorted(
-    ([, a], [, b]) => b.length - a.length,
-  )
+  const lines = queueLines(tasks)
   return (
     <section>
       <h2>
@@ -192,24 +212,25 @@ function Queue({ queue: { tasks, next } }: { readonly queue: NonNullable<State['
         <p class="muted">No task waits for room in the fleet.</p>
       ) : (
         <Sheet
-          label="Queue by user"
-          keyOf={([user]) => user}
-          rows={users}
+          label="Queue by priority and user"
+          keyOf={({ priority, user }) => `${priority} ${user}`}
+          rows={lines}
           columns={[
+            { title: 'Priority', isNumber: true, cell: ({ priority }) => String(priority) },
             {
               title: 'User',
               isWide: true,
-              cell: ([user]) => (
+              cell: ({ user }) => (
                 <a href={`/tasks?status=queued${user === '' ? '' : `&user=${encodeURIComponent(user)}`}`}>
                   <bdi>{user === '' ? 'no user' : line(user, 60)}</bdi>
                 </a>
               ),
             },
-            { title: 'Queued', isNumber: true, cell: ([, own]) => count(own.length) },
+            { title: 'Queued', isNumber: true, cell: ({ own }) => count(own.length) },
             {
               title: 'Oldest',
               isNumber: true,
-              cell: ([, own]) => ago(Math.min(...own.map(({ submittedAtMs }) => submittedAtMs)), now.value),
+              cell: ({ own }) => ago(Math.min(...own.map(({ submittedAtMs }) => submittedAtMs)), now.value),
             },
           ]}
         />

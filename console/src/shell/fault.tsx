@@ -1,4 +1,4 @@
-// What is shown of a page that could not be drawn: the rest of the console goes on.
+// The notice in place of a page that could not be drawn: the rest of the console goes on.
 import type { ComponentChildren } from 'preact'
 import { useErrorBoundary } from 'preact/hooks'
 import { line } from '../text.ts'

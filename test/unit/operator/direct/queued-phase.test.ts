@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { phaseOf } from '../../../../operator/direct/phase.ts'
+import type { TaskProgressed } from '../../../../schemas/generated/events.ts'
+
+const event = (kind: TaskProgressed['kind'], detail: TaskProgressed['detail']): TaskProgressed => ({
+  taskId: 't1',
+  stage: 'router',
+  kind,
+  step: null,
+  atMs: 5,
+  detail,
+})
+const now = (...events: TaskProgressed[]) => phaseOf({ events, isWhole: true }, 1)
+
+test('a queued task has the priority by which the queue takes it, and no other has one', () => {
+  const queued = event('queued', { priority: -3, waiting: 2, inFlight: 1 })
+  assert.deepEqual([now(queued).phase, now(queued).priority], ['queued', -3])
+  assert.equal(now(event('queued', { priority: 'high' })).priority, null, 'what is no number')
+  assert.equal(now(queued, event('admitted', { agent: 'default', model: 'm' })).priority, null)
+  assert.equal(now().priority, null)
+})
