@@ -7,6 +7,7 @@ import {
   accepted,
   cancelAnswer,
   progress,
+  resultExample,
   submission,
   taskDetail,
   taskId,
@@ -40,29 +41,6 @@ const update = z.union([
 const positions = text('Positions that a stream gave, such as 0:12,1:7: begins behind them.')
   .meta({ pattern: String.raw`^(\d{1,6}:-?\d{1,15}(,\d{1,6}:-?\d{1,15})*)?$` })
   .exactOptional()
-
-const resultExample = {
-  taskId: 'a1',
-  status: 'succeeded',
-  output: '42',
-  steps: [],
-  usage: { inputTokens: 412, outputTokens: 9, cost: 0.0012, costIsGuess: false, modelCalls: 1, toolCalls: 0 },
-  executionTime: 1840,
-  model: 'openai/gpt-5-mini',
-  modelReason: 'default',
-  error: null,
-  traceId: null,
-  userId: 'ann',
-  agent: 'default',
-  profile: null,
-  sessionId: null,
-  forkedFrom: null,
-  forkedFromStep: null,
-  toolPolicy: null,
-  refusedCalls: [],
-  submittedAtMs: 1795000000000,
-  completedAtMs: 1795000001840,
-}
 
 export const tasks = {
   submit: route({

@@ -153,6 +153,29 @@ export const taskResult = z
   })
   .meta({ id: 'TaskResult' })
 
+export const resultExample = {
+  taskId: 'a1',
+  status: 'succeeded',
+  output: '42',
+  steps: [],
+  usage: { inputTokens: 412, outputTokens: 9, cost: 0.0012, costIsGuess: false, modelCalls: 1, toolCalls: 0 },
+  executionTime: 1840,
+  model: 'openai/gpt-5-mini',
+  modelReason: 'default',
+  error: null,
+  traceId: null,
+  userId: 'ann',
+  agent: 'default',
+  profile: null,
+  sessionId: null,
+  forkedFrom: null,
+  forkedFromStep: null,
+  toolPolicy: null,
+  refusedCalls: [],
+  submittedAtMs: 1795000000000,
+  completedAtMs: 1795000001840,
+}
+
 /** The schema of the event lists them. */
 function historyKinds(): TaskProgressed['kind'][] {
   const kind = schemas.TaskProgressed.fields.map(shapeOf).find(({ name }) => name === 'kind')

@@ -21,7 +21,7 @@ export interface Reframer {
 
 interface ReframerParts {
   readonly registry: Registry
-  /** Of the target, prepared. */
+  /** The target's codec, prepared. */
   readonly codec: Codec
   readonly blobs: BlobStore
   readonly prefix: string

@@ -37,12 +37,12 @@ export class OffsetMap {
     this.#exact = new Map(source.map((offset, index) => [offset, target[index] as number]))
   }
 
-  /** Of this record; undefined if it was not copied, or is gone. */
+  /** Offset of the copy; undefined if the record was not copied, or is gone. */
   exact(offset: number): number | undefined {
     return this.#exact.get(offset)
   }
 
-  /** Of the first record that is not before this offset; the end if there is none. */
+  /** Offset of the first copy that is not before this offset; the end if there is none. */
   from(offset: number): number {
     let [low, high] = [0, this.#source.length]
     while (low < high) {
