@@ -1,8 +1,9 @@
 // Calls that wait for people: the list, and decisions about them.
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { ApprovalInput } from '../../client/types.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import type { ApprovalView } from '../../operator/index.ts'
+import type { ApprovalView, Operator } from '../../operator/index.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { jsonFile, jsonOrText, wholeNumber } from '../arguments.ts'
@@ -42,6 +43,9 @@ const decision = (command: Command, name: string, description: string): Command 
     .option('--took-effect', 'of a call in doubt: it took effect; give its result with approve --answer')
     .option('--no-effect', 'of a call in doubt: it took none; approve makes it again')
     .option('--json', 'JSON on stdout')
+
+const LEDGER_LAG_MS = 3_000
+const LEDGER_PAUSE_MS = 300
 
 interface Flags {
   reason?: string
@@ -110,42 +114,57 @@ async function decide(
   approved: boolean,
   flags: Flags,
 ): Promise<void> {
-  const waiting = await usingOperator((operator) => operator.approvals.list({ task: taskId }), {
-    needs: 'database',
-  })
-  const call = callOf(taskId, given, waiting)
-  const input = inputOf(taskId, call?.callId ?? given ?? '', approved, flags)
-  if (call?.why === 'doubt' && input.tookEffect === undefined)
+  const call = await usingOperator((operator) => callOf(operator, taskId, given), { needs: 'database' })
+  const input = inputOf(taskId, call.callId, approved, flags)
+  if (call.why === 'doubt' && input.tookEffect === undefined)
     throw new FlotillaError(
       'REQUEST_INVALID',
       `call ${call.callId} is in doubt: say --took-effect or --no-effect`,
     )
-  if (call?.why === 'question' && approved && input.answer === undefined)
+  if (call.why === 'question' && approved && input.answer === undefined)
     throw new FlotillaError('REQUEST_INVALID', `call ${call.callId} is a question: give --answer`)
   await withClient((client) => client.approve(input), { offline: true })
   if (flags.json) printJson(input)
-  else
-    print(`${approved ? 'approved' : 'declined'}: ${call?.tool ?? 'call'} ${input.callId} of task ${taskId}`)
+  else print(`${approved ? 'approved' : 'declined'}: ${call.tool} ${input.callId} of task ${taskId}`)
   process.exit(0)
 }
 
-/** The call that is meant: one that the ledger does not show yet may be named. */
-function callOf(
+/** The call that is meant: the one that is named, or the only one that waits. */
+async function callOf(
+  { approvals }: Operator,
   taskId: string,
   given: string | undefined,
-  waiting: readonly ApprovalView[],
-): ApprovalView | null {
-  if (given !== undefined) return waiting.find(({ callId }) => callId === given) ?? null
-  const [only, ...others] = waiting
-  if (only && others.length === 0) return only
-  const names = waiting.map(({ callId, tool }) => `${callId} (${tool})`).join(', ')
-  throw new FlotillaError(
-    'REQUEST_INVALID',
-    only
-      ? `several calls of task ${taskId} wait; name one: ${names}`
-      : `no call of task ${taskId} waits for a person`,
-  )
+): Promise<ApprovalView> {
+  const untilMs = Date.now() + LEDGER_LAG_MS
+  for (;;) {
+    const calls = await approvals.list({ task: taskId, status: 'all' })
+    const named = given === undefined ? onlyOne(taskId, calls) : calls.find(({ callId }) => callId === given)
+    if (named?.status === 'waiting') return named
+    if (named)
+      throw new FlotillaError(
+        'REQUEST_INVALID',
+        `call ${named.callId} no longer waits: it was ${named.status}`,
+      )
+    // The ledger may be a moment behind what the caller has seen.
+    if (Date.now() > untilMs) throw noCall(taskId, given)
+    await pause(LEDGER_PAUSE_MS)
+  }
 }
+
+function onlyOne(taskId: string, calls: readonly ApprovalView[]): ApprovalView | undefined {
+  const [only, ...others] = calls.filter(({ status }) => status === 'waiting')
+  if (others.length === 0) return only
+  const names = [only, ...others].map((call) => `${call?.callId} (${call?.tool})`).join(', ')
+  throw new FlotillaError('REQUEST_INVALID', `several calls of task ${taskId} wait; name one: ${names}`)
+}
+
+const noCall = (taskId: string, given: string | undefined): FlotillaError =>
+  new FlotillaError(
+    'REQUEST_INVALID',
+    given === undefined
+      ? `no call of task ${taskId} waits for a person`
+      : `task ${taskId} has no call ${given} that waits for a person; flotilla approvals lists those that do`,
+  )
 
 function inputOf(taskId: string, callId: string, approved: boolean, flags: Flags): ApprovalInput {
   const { reason, by, edit, answer, tookEffect, effect } = flags
