@@ -270,4 +270,6 @@ export const headers = {
   replayOf: 'flotilla-replay-of',
   /** On a record of an open topic that was moved from a data file: the id of its event there. No stage reads it. */
   movedId: 'flotilla-moved-id',
+  /** With it: the time of the record there, epoch milliseconds; the broker gave it another. */
+  movedAtMs: 'flotilla-moved-at-ms',
 } as const

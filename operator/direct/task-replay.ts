@@ -93,10 +93,17 @@ function assertWhole(taskId: string, found: readonly TaskRecord[]): void {
   throw new FlotillaError('EVENTS_GONE', message)
 }
 
-/** Its id; in the data file from which it was moved, if only that one caused something. */
-function idOf({ record }: TaskRecord, origin: Origin, causes: ReadonlySet<string | undefined>): string {
-  const [id, moved] = [eventIdOf(record, origin), record.headers[names.movedId]]
-  return moved !== undefined && !causes.has(id) && causes.has(moved) ? moved : id
+/** Its id and time; those that it had in the data file from which it was moved, if only that id caused something. */
+function identityOf(
+  { record }: TaskRecord,
+  origin: Origin,
+  causes: ReadonlySet<string | undefined>,
+): { id: string; timestampMs: number } {
+  const id = eventIdOf(record, origin)
+  const { [names.movedId]: moved, [names.movedAtMs]: movedAtMs } = record.headers
+  return moved !== undefined && !causes.has(id) && causes.has(moved)
+    ? { id: moved, timestampMs: Number(movedAtMs ?? record.timestampMs) }
+    : { id, timestampMs: record.timestampMs }
 }
 
 function replayRecord(
@@ -104,9 +111,10 @@ function replayRecord(
   origin: Origin,
   causes: ReadonlySet<string | undefined>,
 ): ReplayRecord {
-  const { record, event: decoded } = found
-  const { topic, offset, timestampMs, headers } = record
-  const id = idOf(found, origin, causes)
+  const { event: decoded } = found
+  const { id, timestampMs } = identityOf(found, origin, causes)
+  const record = { ...found.record, timestampMs }
+  const { topic, offset, headers } = record
   return {
     topic: topic as TopicName,
     offset,

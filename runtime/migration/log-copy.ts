@@ -117,8 +117,15 @@ export class LogCopy {
   async #messageOf(slot: StoppedSlot, record: StoredRecord): Promise<ProducedMessage> {
     const { key, headers: given } = record
     const value = await this.#parts.reframer.reframe(record.value, slot.topic)
-    const headersOf = isStamped(specOf(slot.topic)) ? { [headers.movedId]: this.#idOf(slot, record) } : {}
-    return { key, value, headers: { ...given, ...headersOf }, timestamp: String(this.#timeOf(slot, record)) }
+    const moved = isStamped(specOf(slot.topic)) ? this.#movedFrom(slot, record) : {}
+    return { key, value, headers: { ...given, ...moved }, timestamp: String(this.#timeOf(slot, record)) }
+  }
+
+  #movedFrom(slot: StoppedSlot, record: StoredRecord): Record<string, string> {
+    return {
+      [headers.movedId]: this.#idOf(slot, record),
+      [headers.movedAtMs]: String(record.timestampMs),
+    }
   }
 
   /** The id of its event in the data file, by which what it caused names it. */

@@ -130,6 +130,7 @@ function headersSchema(): Node {
     replayFor: 'On a replayed event of the fleet: the one stage that handles it.',
     replayOf: 'On dead-letters, where a letter marks another one as replayed: its partition:offset.',
     movedId: 'On a record that was moved from a data file: the id of its event there. No stage reads it.',
+    movedAtMs: 'With it: the time of the record there, epoch milliseconds. No stage reads it.',
   }
   const entries = Object.entries(docs) as [keyof typeof headers, string][]
   return {

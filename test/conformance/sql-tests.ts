@@ -54,6 +54,7 @@ const evaluationRun = (id: string): EvaluationRun => ({
   startedAtMs: 1_795_380_416_927,
   endedAtMs: null,
   settings: { maxCost: 0.5 },
+  position: null,
   summary: null,
 })
 
@@ -105,6 +106,7 @@ export function sqlTests(subject: () => Sql): void {
       ...run,
       status: 'completed' as const,
       endedAtMs: 1_795_380_416_928,
+      position: '0:12,1:7',
       summary: [{ model: 'ä' }],
     }
     assert.deepEqual(await store.save({ ...ended, name: 'another' }), ended, 'what it is about stays')
