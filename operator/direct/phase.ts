@@ -23,7 +23,8 @@ export interface Now {
 }
 
 export function phaseOf(progress: Progress | undefined, submittedAtMs: number): Now {
-  const event = progress?.events.at(-1)
+  // A call that waited for a person is withdrawn behind the end of its task.
+  const event = progress?.events.find(({ kind }) => kind === 'completed') ?? progress?.events.at(-1)
   if (event === undefined) {
     const isUnread = progress?.isWhole ?? true
     const now = { sinceMs: submittedAtMs, detail: null, step: null, model: null, priority: null }

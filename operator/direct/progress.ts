@@ -8,6 +8,8 @@ import { backwards } from './topic-reads.ts'
 /** Records of one read, and of one lane in all. */
 const PAGE = 500
 const MAX_READ = 5_000
+/** Also written behind the end of a task, about the calls that waited for a person then. */
+const WITHDRAWN = 'approval_decided'
 
 export interface Wanted {
   readonly taskId: string
@@ -70,7 +72,8 @@ class Search {
     if (decoded?.type !== 'TaskProgressed' || !this.#tasks.has(decoded.data.taskId)) return
     const { taskId, kind } = decoded.data
     this.#events.set(taskId, [decoded.data, ...(this.#events.get(taskId) ?? [])])
-    if (!this.#whole || isFirst(kind, this.#events.get(taskId) ?? [])) this.#missing.delete(taskId)
+    const isEnough = this.#whole ? isFirst(kind, this.#events.get(taskId) ?? []) : kind !== WITHDRAWN
+    if (isEnough) this.#missing.delete(taskId)
   }
 
   of(taskId: string, isAllRead: boolean): Progress {

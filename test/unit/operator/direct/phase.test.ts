@@ -20,3 +20,12 @@ test('a queued task has the priority by which the queue takes it, and no other h
   assert.equal(now(queued, event('admitted', { agent: 'default', model: 'm' })).priority, null)
   assert.equal(now().priority, null)
 })
+
+test('a task has ended, whatever is written behind its end', () => {
+  const held = event('approval_requested', { callId: 'c', tool: 'pay' })
+  const end = event('completed', { status: 'cancelled', code: 'TASK_CANCELLED' })
+  const withdrawn = event('approval_decided', { callId: 'c', final: true, outcome: 'withdrawn' })
+  assert.deepEqual([now(held).status, now(held).detail], ['waiting', 'pay'])
+  const { status, phase, detail } = now(held, end, withdrawn)
+  assert.deepEqual([status, phase, detail], ['cancelled', null, 'TASK_CANCELLED'])
+})
