@@ -329,7 +329,7 @@ for (const command of looking)
 test('where no fleet has run, alerts lists its rules; after doctor and limits there is still no fleet', async () => {
   const env = { FLOTILLA_DATA: join(directory(), 'data') }
   const { code, out, err } = await flotilla(['alerts', '--json'], { env })
-  assert.deepEqual([code, (JSON.parse(out) as unknown[]).length], [0, 5])
+  assert.deepEqual([code, (JSON.parse(out) as unknown[]).length], [0, 6])
   assert.match(err, /^These are the rules as configured: no fleet has run in .*flotilla start/)
   assert.ok(!existsSync(env.FLOTILLA_DATA))
   assert.equal((await flotilla(['doctor'], { env })).code, 0)
