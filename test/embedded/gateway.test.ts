@@ -60,11 +60,17 @@ const submit = async (task: Record<string, unknown>) =>
 const resultOf = async (taskId: string) =>
   (await ask('GET', `/v1/tasks/${taskId}/result?wait=20`)).body as TaskResult
 
+/** Of statuses that have no code of their own. */
+const remedies: Readonly<Record<number, string>> = {
+  413: 'Send less; put large inputs where a tool can fetch them.',
+  415: 'Send the header content-type: application/json, and a JSON body.',
+}
+
 function assertError({ status, body }: Answer, expected: number, code: ErrorCode, message: RegExp): void {
   const { error } = body as { error: { code: string; message: string; remedy: string } }
   assert.deepEqual([status, error.code], [expected, code])
   assert.match(error.message, message)
-  assert.equal(error.remedy, errorTable[code].remedy)
+  assert.equal(error.remedy, remedies[status] ?? errorTable[code].remedy)
 }
 
 /** Lines of a stream until it ends, or until `enough`. */
