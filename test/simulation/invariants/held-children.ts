@@ -3,8 +3,8 @@ import type { TaskCompleted, TaskDelegated } from '../../../schemas/generated/ev
 import { grouped, type Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
-/** Longest time until news has passed every level of a tree, with a process that dies or is paused meanwhile. */
-const NEWS_MS = 15_000
+/** Longest time until news has passed every level of a tree, from the last fault on: lanes of a dead process open again. */
+const NEWS_MS = 20_000
 
 interface Wait {
   readonly taskId: string
@@ -19,7 +19,8 @@ interface End {
   readonly atMs: number
 }
 
-export function checkHeldChildren(_run: Simulation, evidence: Evidence): string[] {
+export function checkHeldChildren({ fate }: Simulation, evidence: Evidence): string[] {
+  const faultsMs = fate.faults.map(({ atMs }) => atMs)
   const askers = new Map(evidence.of('TaskDelegated').map(({ data }) => [data.taskId, data]))
   const ends = new Map(evidence.of('TaskCompleted').map(({ data, atMs }) => [data.taskId, { data, atMs }]))
   const released = new Map(
@@ -30,7 +31,9 @@ export function checkHeldChildren(_run: Simulation, evidence: Evidence): string[
     untilMs: Math.min(released.get(`${taskId} ${callId}`) ?? Infinity, ends.get(taskId)?.atMs ?? Infinity),
   }))
   return [
-    ...waits.flatMap((wait) => above(wait.taskId, askers).flatMap((asker) => ofOne(wait, asker, ends))),
+    ...waits.flatMap((wait) =>
+      above(wait.taskId, askers).flatMap((asker) => ofOne(wait, asker, { ends, faultsMs })),
+    ),
     ...answeredOnce(evidence, waits),
   ]
 }
@@ -47,18 +50,22 @@ function above(taskId: string, askers: ReadonlyMap<string, TaskDelegated>): stri
 function ofOne(
   { taskId, callId, fromMs, untilMs }: Wait,
   asker: string,
-  ends: ReadonlyMap<string, End>,
+  { ends, faultsMs }: { readonly ends: ReadonlyMap<string, End>; readonly faultsMs: readonly number[] },
 ): string[] {
   const end = ends.get(asker)
   if (!end || end.atMs < fromMs || end.atMs > untilMs) return []
-  const waitedMs = end.atMs - fromMs
+  const quietMs = (from: number, until: number): number =>
+    until - Math.max(from, ...faultsMs.filter((atMs) => atMs < until))
+  const waitedMs = quietMs(fromMs, end.atMs)
   if (end.data.status === 'timed_out' && waitedMs > NEWS_MS)
     return [
-      `${asker} timed out ${waitedMs} ms after call ${callId} of ${taskId}, below it, had begun to wait`,
+      `${asker} timed out ${waitedMs} ms after the last fault, while call ${callId} of ${taskId}, below it, waited`,
     ]
-  const goesOnMs = untilMs - end.atMs
+  const goesOnMs = quietMs(end.atMs, untilMs)
   return goesOnMs > NEWS_MS
-    ? [`call ${callId} of ${taskId} waited for ${goesOnMs} ms after ${asker}, above it, had ended`]
+    ? [
+        `call ${callId} of ${taskId} waited for ${goesOnMs} ms after the last fault, though ${asker}, above it, had ended`,
+      ]
     : []
 }
 
