@@ -43,7 +43,7 @@ export function Alerts() {
               columns={[
                 { title: 'Rule', cell: ({ rule }) => <b>{line(rule, 60)}</b> },
                 { title: 'State', cell: (alert) => <AlertState alert={alert} /> },
-                { title: 'Fires at', cell: ({ condition }) => conditionOf(condition) },
+                { title: 'Fires at', isWide: true, cell: ({ condition }) => conditionOf(condition) },
                 { title: 'Message', isWide: true, cell: ({ message }) => line(message ?? '–', 400) },
                 { title: 'Channels', cell: (alert) => <Channels alert={alert} /> },
                 {
