@@ -12,12 +12,13 @@ const LAST_MS = 8_640_000_000_000_000
 
 const none = z.strictObject({})
 
-const listOf = <S extends z.ZodType>(schema: S, description: string) =>
-  ({ 200: { description, schema: z.array(schema) } }) as const
+/** Of an answer that is read from the log. */
+const fromLog = { headers: omittedHeaders } as const
 
-/** Read from the log. */
-const logListOf = <S extends z.ZodType>(schema: S, description: string) =>
-  ({ 200: { description, schema: z.array(schema), headers: omittedHeaders } }) as const
+type More = Partial<typeof fromLog>
+
+const listOf = <S extends z.ZodType>(schema: S, description: string, more: More = {}) =>
+  ({ 200: { description, schema: z.array(schema), ...more } }) as const
 
 /** A route that reads a list and takes no parameters. */
 const list = <P extends string, S extends z.ZodType>(
@@ -25,15 +26,8 @@ const list = <P extends string, S extends z.ZodType>(
   tag: Route['tag'],
   summary: string,
   schema: S,
-) => route({ method: 'GET', path, tag, summary, query: none, answers: listOf(schema, summary) })
-
-/** A list that is read from the log. */
-const logList = <P extends string, S extends z.ZodType>(
-  path: P,
-  tag: Route['tag'],
-  summary: string,
-  schema: S,
-) => route({ method: 'GET', path, tag, summary, query: none, answers: logListOf(schema, summary) })
+  more: More = {},
+) => route({ method: 'GET', path, tag, summary, query: none, answers: listOf(schema, summary, more) })
 
 const letterId = z.object({
   id: z.string().meta({ description: '`partition:offset`, as listed.', examples: ['0:12'] }),
@@ -65,8 +59,8 @@ export const operator = {
   tools: list('/v1/fleet/tools', 'fleet', 'Tools of the fleet', fleet.toolView),
   models: list('/v1/fleet/models', 'fleet', 'Models of the fleet', fleet.modelView),
   config: list('/v1/fleet/config', 'fleet', 'Settings, each with its source', fleet.setting),
-  lanes: logList('/v1/fleet/lanes', 'fleet', 'Lanes of every stage: owner and lag', fleet.laneView),
-  pauses: logList('/v1/fleet/pauses', 'fleet', 'Pauses that hold', fleet.pause),
+  lanes: list('/v1/fleet/lanes', 'fleet', 'Lanes of every stage: owner and lag', fleet.laneView, fromLog),
+  pauses: list('/v1/fleet/pauses', 'fleet', 'Pauses that hold', fleet.pause, fromLog),
   pause: route({
     method: 'POST',
     path: '/v1/fleet/pauses',
@@ -84,11 +78,12 @@ export const operator = {
     errors: ['NOT_FOUND'],
   }),
   topics: list('/v1/topics', 'fleet', "The fleet's topics and what they hold", fleet.topicView),
-  breakers: logList(
+  breakers: list(
     '/v1/breakers',
     'fleet',
     'Circuit breakers, those that are not closed first',
     fleet.breakerView,
+    fromLog,
   ),
   deadLetters: route({
     method: 'GET',
@@ -102,7 +97,7 @@ export const operator = {
       stage: text('Given up by this stage.').exactOptional(),
       reason: text('With this text in the message.').exactOptional(),
     }),
-    answers: logListOf(fleet.deadLetterView, 'Without those that were purged.'),
+    answers: listOf(fleet.deadLetterView, 'Without those that were purged.', fromLog),
   }),
   deadLetter: route({
     method: 'GET',
@@ -150,7 +145,7 @@ export const operator = {
     answers: { 200: { description: 'Where the record is now.', schema: fleet.replayed } },
     errors: ['NOT_FOUND'],
   }),
-  alerts: logList('/v1/alerts', 'alerts', 'Alert rules with their state and silences', fleet.alertView),
+  alerts: list('/v1/alerts', 'alerts', 'Alert rules with their state and silences', fleet.alertView, fromLog),
   silence: route({
     method: 'POST',
     path: '/v1/alerts/:rule/silence',

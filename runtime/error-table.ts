@@ -301,7 +301,7 @@ export const errorTable = {
   MCP_INPUT_REQUIRED: row(
     'recoverable',
     false,
-    'The MCP server asks, before it answers, for what no person can be asked here: anything but a form, or a form beyond the bounds.',
+    'The MCP server asks for input that no person can give here: something other than a form, or a form beyond the limits.',
     'The model is told. Give the tool all that it needs in its arguments, or use a tool that asks by a form, or nothing.',
   ),
   TOOL_NOT_RECORDED: row(
@@ -313,7 +313,7 @@ export const errorTable = {
   DELEGATION_LIMIT: row(
     'recoverable',
     false,
-    'An agent was not asked: too deep, already above in the chain, too many tasks, or no money left.',
+    'A call of another agent was refused: nested too deeply, already in the chain, too many tasks, or no budget left.',
     'The model is told. Raise limits.delegation.depth or limits.delegation.tasks, or the maxCost of the task.',
   ),
   DELEGATE_FAILED: row(

@@ -2,7 +2,7 @@
 // they have one order; the topic is small, so it is read as a whole.
 import type { StagePaused } from '../schemas/generated/events.ts'
 import type { Codec } from './codec/port.ts'
-import { unlessUndecodable } from './codec/skip.ts'
+import { readable } from './codec/skip.ts'
 import { homeOf } from './log/home.ts'
 import type { Log } from './log/port.ts'
 
@@ -43,10 +43,7 @@ export async function readPauses(log: Log, codec: Codec): Promise<Pause[]> {
   for (let from = Math.max(earliest, next - MAX_EVENTS); from < next;) {
     const records = await log.read(PAUSES_TOPIC, home, from, PAGE)
     for (const record of records) {
-      const { value } = record
-      const decoded = await unlessUndecodable(record, () =>
-        codec.decode(value ?? new Uint8Array(), PAUSES_TOPIC),
-      )
+      const decoded = await readable(codec, record)
       if (decoded?.type === 'StagePaused') events.push(decoded.data)
     }
     const last = records.at(-1)

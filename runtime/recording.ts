@@ -195,6 +195,16 @@ export function keptOutcomes({ steps = [], outcomes = [] }: Recording): KeptOutc
   }))
 }
 
+/** Whether the tool policy refused a call. Python's calls of steps that an older version ended name no error. */
+export const isRefusedByPolicy = (call: {
+  readonly status: string
+  readonly error?: Pick<Failure, 'code'> | null | undefined
+  readonly approval?: unknown
+}): boolean =>
+  call.status === 'refused' && !call.approval && (call.error?.code ?? NOT_RECORDED) === NOT_RECORDED
+
+const NOT_RECORDED = 'TOOL_NOT_RECORDED'
+
 /** Why a call without a recorded outcome is refused. A delegated task would make calls that nobody approved. */
 export const notRecorded = {
   refuse: 'every call is refused in this run',

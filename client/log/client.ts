@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { resolve, storeRecording } from '../../runtime/codec/claim-check.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
-import { unlessUndecodable } from '../../runtime/codec/skip.ts'
+import { readable, unlessUndecodable } from '../../runtime/codec/skip.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord, Tail } from '../../runtime/log/port.ts'
@@ -369,9 +369,7 @@ export class LogClient implements Client {
       return result && { kind: 'result', result }
     }
     const { codec } = this.#parts
-    const decoded = await unlessUndecodable(record, () =>
-      codec.decode(record.value ?? new Uint8Array(), record.topic),
-    )
+    const decoded = await readable(codec, record)
     if (decoded?.type === 'TaskProgressed') return { kind: 'progress', event: decoded.data }
     return decoded?.type === 'TokensStreamed' ? { kind: 'text', ...decoded.data } : null
   }

@@ -10,7 +10,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Codec } from '../../runtime/codec/port.ts'
 import { resolve } from '../../runtime/codec/claim-check.ts'
-import { unlessUndecodable } from '../../runtime/codec/skip.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord, PartitionRange } from '../../runtime/log/port.ts'
 import type { BlobStore } from '../../runtime/store/port.ts'
@@ -252,9 +252,7 @@ export class History {
     const { codec, blobs } = this.#parts
     const { topic, partition, offset, timestampMs } = record
     if (topic !== 'tasks.history' && topic !== 'tasks.streaming') return null
-    const decoded = await unlessUndecodable(record, () =>
-      codec.decode(record.value ?? new Uint8Array(), topic),
-    )
+    const decoded = await readable(codec, record)
     const place = { topic, partition, offset, timestampMs }
     if (decoded?.type === 'TokensStreamed') return { place, type: decoded.type, data: decoded.data }
     if (decoded?.type !== 'TaskProgressed') return null

@@ -1,7 +1,7 @@
 import { resolve } from '../../runtime/codec/claim-check.ts'
 import type { BlobStore } from '../../runtime/store/port.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
-import { unlessUndecodable } from '../../runtime/codec/skip.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import type { TaskSubmitted } from '../../schemas/generated/events.ts'
@@ -26,7 +26,7 @@ export async function searchSubmission(
     sinceMs: namedAtMs(taskId),
   })
   if (record === null) return null
-  const decoded = await unlessUndecodable(record, () => codec.decode(record.value ?? new Uint8Array(), topic))
+  const decoded = await readable(codec, record)
   if (decoded?.type !== 'TaskSubmitted') return null
   const task = blobs ? await resolve(decoded.type, decoded.data, blobs) : decoded.data
   return { task, atMs: record.timestampMs }

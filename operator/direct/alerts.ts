@@ -12,7 +12,7 @@ import type {
   AlertSilenced,
   NotificationEnded,
 } from '../../schemas/generated/events.ts'
-import { readable } from './readable.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 import { latestEvents } from './topic-reads.ts'
 import { identityMistakes } from '../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'

@@ -26,7 +26,7 @@ import {
   type DeadLetterView,
 } from './letter-view.ts'
 import { assertNarrowed, lettersOf, matches, type FoundLetter, type LetterFilter } from './letters.ts'
-import { readable } from './readable.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 
 export type { DeadLetterContent, DeadLetterView } from './letter-view.ts'
 export type { ReplayOptions } from './replay.ts'

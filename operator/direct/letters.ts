@@ -5,7 +5,7 @@ import type { Log, LogRecord, PartitionRange } from '../../runtime/log/port.ts'
 import type { DeadLettered } from '../../schemas/generated/events.ts'
 import { headers as names } from '../../schemas/topics.ts'
 import { isMark, PURGED } from './replay.ts'
-import { readable } from './readable.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 import { backwards } from './topic-reads.ts'
 
 export interface FoundLetter {

@@ -2,7 +2,7 @@
 import type { Codec } from '../../runtime/codec/port.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
-import { readable } from './readable.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 import { backwards } from './topic-reads.ts'
 
 /** Records of one read, and of one lane in all. */

@@ -8,6 +8,7 @@ import type { TaskResult, TaskStep, ToolCallRecord } from '../../client/types.ts
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Failure } from '../../runtime/stage.ts'
 import {
+  isRefusedByPolicy,
   keptOutcomes,
   outcomeFor,
   type RecordedCall,
@@ -137,10 +138,6 @@ function outcomeInResult(call: ToolCallRecord, argumentsText: string | undefined
   }
 }
 
-/** Refused by the policy of a fork. Steps that older versions ended in code mode name no error. */
-const isByPolicy = ({ status, error, approval, recorded }: ToolCallRecord): boolean =>
-  status === 'refused' && !recorded && !approval && (error?.code ?? NOT_RECORDED) === NOT_RECORDED
-
 const NOT_RECORDED = 'TOOL_NOT_RECORDED'
 
 const refusedByPolicy = ({ tool, arguments: args }: ToolCallRecord, error: Failure): RecordedCall => ({
@@ -158,7 +155,7 @@ function outcomeOfPython(
   recorded: (call: ToolCallRecord) => RecordedCall,
 ): RecordedCall[] {
   if (call.recorded) return [recorded(call)]
-  if (isByPolicy(call)) return call.error ? [refusedByPolicy(call, call.error)] : []
+  if (isRefusedByPolicy(call)) return call.error ? [refusedByPolicy(call, call.error)] : []
   const reply = replies.get(call.callId)
   if (!reply) throw outcomeGone(taskId, call)
   const { output, error } = reply.data

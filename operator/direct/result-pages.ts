@@ -13,7 +13,7 @@ import { formatPositions, parsePositions, type Positions } from '../../client/po
 import type { Codec } from '../../runtime/codec/port.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Log, LogRecord, PartitionRange } from '../../runtime/log/port.ts'
-import { readable } from './readable.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 
 export interface ResultOperator {
   /** Rejects with REQUEST_INVALID for a position that is none. */

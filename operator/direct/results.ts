@@ -2,7 +2,7 @@ import { searchResult } from '../../client/log/result-search.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import type { TaskCompleted } from '../../schemas/generated/events.ts'
-import { readable } from './readable.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 
 /** The task's result on the log, with large parts as references. Rejects with SEARCH_UNFINISHED. */
 export async function findResult(

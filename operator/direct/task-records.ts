@@ -9,7 +9,7 @@ import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import type { BlobStore } from '../../runtime/store/port.ts'
 import type { TopicName } from '../../schemas/topics.ts'
-import { readable } from './readable.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 
 export interface RecordParts {
   readonly log: Log

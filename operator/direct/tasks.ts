@@ -29,7 +29,7 @@ import { taskIdPattern } from '../../schemas/task-id.ts'
 import { cancelMatching, type CancelAnswer, type CancelOptions } from './cancel.ts'
 import { phaseOf, type Phase } from './phase.ts'
 import { progressOf, type Progress } from './progress.ts'
-import { readable } from './readable.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 import { taskTree, type TaskTree } from './tree.ts'
 
 export interface TaskView {

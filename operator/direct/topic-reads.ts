@@ -4,7 +4,7 @@ import type { Codec, Decoded } from '../../runtime/codec/port.ts'
 import type { Log, LogRecord, PartitionRange } from '../../runtime/log/port.ts'
 import { omissionsNow } from '../../runtime/omitted.ts'
 import type { TopicName } from '../../schemas/topics.ts'
-import { readable } from './readable.ts'
+import { readable } from '../../runtime/codec/skip.ts'
 
 export interface BackwardOptions {
   /** Records of one read. */

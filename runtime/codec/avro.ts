@@ -7,6 +7,7 @@
 //    (check-bytes.ts).
 import avsc, { type Type } from 'avsc'
 import { isJsonText, isRecord, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
+import { bufferOf } from '../bytes.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 import { parseExact } from '../exact-json.ts'
 import type { AvroSchema } from './registry.ts'
@@ -100,9 +101,7 @@ function checkValue(name: string, field: FieldShape, value: unknown): void {
 }
 
 const asBuffer = (value: unknown): unknown =>
-  value instanceof Uint8Array && !Buffer.isBuffer(value)
-    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-    : value
+  value instanceof Uint8Array && !Buffer.isBuffer(value) ? bufferOf(value) : value
 
 function mismatch(type: Type, name: string, wire: object, error: unknown): string {
   let found: string | null = null

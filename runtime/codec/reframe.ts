@@ -4,6 +4,7 @@
 // 2. A dead letter carries the bytes of another record, which are reframed too, so that it can be replayed.
 import type { RecordSchema } from '../../schemas/record.ts'
 import type { TopicName } from '../../schemas/topics.ts'
+import { bufferOf } from '../bytes.ts'
 import { FlotillaError } from '../errors.ts'
 import { subjectOf } from './codec.ts'
 import { createEmbeddedRegistry } from './embedded-registry.ts'
@@ -82,6 +83,3 @@ function schemaOf(source: Registry, bytes: Buffer): AvroSchema | null {
     throw error
   }
 }
-
-const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
-  Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength)

@@ -1,6 +1,7 @@
 import { FlotillaError } from '../errors.ts'
 import type { LogRecord } from '../log/port.ts'
 import { omissionsNow } from '../omitted.ts'
+import type { Codec, Decoded } from './port.ts'
 
 /**
  * Null for a record that can't be decoded: on a topic that people read, it is garbage that somebody wrote there.
@@ -18,3 +19,7 @@ export async function unlessUndecodable<T>(
     return null
   }
 }
+
+/** The event of a record; null if its bytes are none. */
+export const readable = (codec: Codec, record: LogRecord): Promise<Decoded | null> =>
+  unlessUndecodable(record, () => codec.decode(record.value ?? new Uint8Array(), record.topic))

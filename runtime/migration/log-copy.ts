@@ -7,6 +7,7 @@
 // 4. Positions come last: before they are set, nothing may read the topics (log/kafka/move-progress.ts).
 import { createHash } from 'node:crypto'
 import { headers, topics as contract, type TopicName, type TopicSpec } from '../../schemas/topics.ts'
+import { bufferOf } from '../bytes.ts'
 import type { Reframer } from '../codec/reframe.ts'
 import { FlotillaError } from '../errors.ts'
 import { eventIdOf } from '../host/lane/event-records.ts'
@@ -87,7 +88,8 @@ export class LogCopy {
     const done = progress.get(targetKey(target)) ?? 0
     let number = 0
     for (const { key, value } of this.#parts.source.rows(stage, partition))
-      if (++number > done) await this.#add(target, { key, value: bufferOf(value), headers: {} }, number)
+      if (++number > done)
+        await this.#add(target, { key, value: value && bufferOf(value), headers: {} }, number)
   }
 
   async #add(target: Target, message: ProducedMessage, progress: number): Promise<void> {
@@ -159,10 +161,9 @@ export class LogCopy {
     const found: Digested[] = []
     await kafka.read(target, ({ offset, timestamp, key, value, headers: given }) => {
       const [text, timestampMs] = [key?.toString() ?? null, Number(timestamp)]
-      const texts = Object.fromEntries(Object.entries(given).map(([name, bytes]) => [name, bytes.toString()]))
       found.push({
         offset: Number(offset),
-        digest: digestOf(spec, { key: text, value, headers: texts, timestampMs }),
+        digest: digestOf(spec, { key: text, value, headers: given, timestampMs }),
         timestampMs,
       })
     })
@@ -187,7 +188,7 @@ export class LogCopy {
     let rows = 0
     for (const { key, value } of this.#parts.source.rows(stage, partition)) {
       rows++
-      if (found.get(key) !== bufferOf(value)?.toString('base64'))
+      if (found.get(key) !== (value && bufferOf(value))?.toString('base64'))
         throw new FlotillaError(
           'INTERNAL',
           `checking ${topic}[${partition}]: a row of the data file is missing or differs`,
@@ -241,9 +242,6 @@ function digestOf(spec: TopicSpec, { key, value, headers: given, timestampMs }: 
   )
   return digest.update(value ?? '').digest('base64')
 }
-
-const bufferOf = (value: Uint8Array | null): Buffer | null =>
-  value === null ? null : Buffer.from(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength)
 
 /** As `partition:offset`. */
 function replayedLetters(source: StoppedLog): Set<string> {

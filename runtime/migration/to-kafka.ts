@@ -128,7 +128,11 @@ const notEmpty = (reasons: readonly string[]): FlotillaError =>
 function linesOf({ options, file, source }: Parts): MoveLine[] {
   const { stages, environment } = options
   const nowMs = Date.now()
-  const count = (items: Iterable<unknown>): number => [...items].length
+  const count = (items: Iterable<unknown>): number => {
+    let found = 0
+    for (const _ of items) found++
+    return found
+  }
   const records = source.slots.reduce((sum, slot) => sum + count(source.records(slot)), 0)
   const rows = stages.flatMap((stage) =>
     Array.from({ length: source.partitions }, (_, lane) => count(source.rows(stage, lane))),
@@ -172,11 +176,7 @@ async function copyAll(parts: Parts, stores: Stores, state: MoveState | null): P
   // Fenced by now is a former move: what it has committed last counts.
   await copy.copy((await target.state())?.progress ?? begun.progress)
   const lines = await compareAndSet(parts, copy)
-  const mark = await target.state()
-  await target.finish(
-    begun,
-    mark?.progress.get(targetKey({ topic: target.topic('tasks.submitted'), partition: 0 })) ?? 0,
-  )
+  await target.finish(begun)
   noteMoved(dataDir, prefix, { atMs: Date.now(), brokers: kafkaBrokers })
   return [...stored, ...lines]
 }

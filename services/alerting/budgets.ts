@@ -7,7 +7,7 @@
 import type { Fleet, NamedRule } from '../../runtime/config/fleet.ts'
 import { budgetOf, warnAtOf } from '../../runtime/limits/claims.ts'
 import type { BudgetWarned } from '../../schemas/generated/events.ts'
-import type { Reading } from './windows.ts'
+import { listSubjects, type Reading } from './windows.ts'
 
 type BudgetLimits = Fleet['limits']['budgets']
 type NearBudget = Omit<BudgetWarned, 'atMs' | 'setting'>
@@ -16,8 +16,6 @@ type State = Readonly<Partial<BudgetRows>>
 
 /** Budgets kept: of many users, the first ones are enough. */
 const MAX_BUDGETS = 100
-/** Budgets that a message names. */
-const MAX_NAMED = 5
 
 export const isOfBudgets = ({ measure }: NamedRule): boolean => measure === 'budgets_near_limit'
 
@@ -74,7 +72,5 @@ const count = (value: number): string => value.toLocaleString('en-US')
 export function describeBudgets({ value, subjects = [] }: Reading): string {
   const what =
     value === 1 ? 'a daily token budget is' : `${value === 0 ? 'no' : value} daily token budgets are`
-  const listed = subjects.slice(0, MAX_NAMED).map(({ text }) => text)
-  if (subjects.length > MAX_NAMED) listed.push(`${subjects.length - MAX_NAMED} more`)
-  return `${what} near the limit${listed.length === 0 ? '' : `: ${listed.join(', ')}`}`
+  return `${what} near the limit${listSubjects(subjects, ', ')}`
 }

@@ -4,7 +4,7 @@
 // 2. Another tool is news: the alert is raised again at once.
 import type { NamedRule } from '../../runtime/config/fleet.ts'
 import type { McpToolChanged } from '../../schemas/generated/events.ts'
-import type { Reading } from './windows.ts'
+import { listSubjects, type Reading } from './windows.ts'
 
 type ChangedTool = Pick<McpToolChanged, 'how' | 'atMs'> & { name: string }
 export type ToolChangeRows = { changedTools: ChangedTool[] }
@@ -12,8 +12,6 @@ type State = Readonly<Partial<ToolChangeRows>>
 
 /** Tools kept: the latest ones. */
 const MAX_TOOLS = 100
-/** Tools that a message names. */
-const MAX_NAMED = 5
 
 export const isOfTools = ({ measure }: NamedRule): boolean => measure === 'mcp_tools_changed'
 
@@ -44,7 +42,5 @@ export const nextToolsMs = (rule: NamedRule, rows: State, nowMs: number): number
 /** Names the tools, for people. */
 export function describeTools({ value, subjects = [] }: Reading): string {
   const what = `${value === 0 ? 'no' : value} pinned ${value === 1 ? 'tool' : 'tools'} of MCP servers changed`
-  const listed = subjects.slice(0, MAX_NAMED).map(({ text }) => text)
-  if (subjects.length > MAX_NAMED) listed.push(`${subjects.length - MAX_NAMED} more`)
-  return `${what}${listed.length === 0 ? '' : `: ${listed.join('; ')}`}`
+  return `${what}${listSubjects(subjects, '; ')}`
 }

@@ -31,6 +31,17 @@ export interface Reading {
   readonly subjects?: readonly { readonly name: string; readonly text: string }[]
 }
 
+/** Subjects that a message names. */
+const MAX_NAMED = 5
+
+/** For the end of a message; empty if there are none. */
+export function listSubjects(subjects: NonNullable<Reading['subjects']>, separator: string): string {
+  if (subjects.length === 0) return ''
+  const listed = subjects.slice(0, MAX_NAMED).map(({ text }) => text)
+  if (subjects.length > MAX_NAMED) listed.push(`${subjects.length - MAX_NAMED} more`)
+  return `: ${listed.join(separator)}`
+}
+
 const slotMs = (rule: NamedRule): number => Math.max(1, Math.ceil(rule.windowMs / SLOTS))
 const isCurrent = (rule: NamedRule, slot: Slot, nowMs: number): boolean =>
   slot.startMs > nowMs - rule.windowMs

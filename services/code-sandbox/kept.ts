@@ -5,6 +5,7 @@
 // 2. If they do not come out as before, they are dropped and the task's first step runs without them, once.
 import { MAX_VARIABLES_CHARS } from '../../runtime/config/sessions.ts'
 import { charsOf, lastOf, sum, type KeptStep, type StepReport } from '../../runtime/kept-variables.ts'
+import { isLost } from '../../runtime/missing-row.ts'
 import type { Decision } from '../../runtime/stage.ts'
 import type { Finished } from './executors/port.ts'
 import { callRows, type ActiveRow, type SandboxRows, type SessionRow, type View } from './rows.ts'
@@ -19,14 +20,7 @@ export function sessionAfter(prior: readonly KeptStep[]): SessionRow {
 }
 
 /** True: the row with the steps of earlier turns can't be read any more. */
-export function isPriorLost(rows: View): boolean {
-  try {
-    void rows.prior
-    return false
-  } catch {
-    return true
-  }
-}
+export const isPriorLost = (rows: View): boolean => isLost(rows, 'prior')
 
 /** The last finished step before this one; null if there is none. */
 function lastBefore(rows: View, before: number): number | null {

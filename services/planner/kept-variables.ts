@@ -16,6 +16,7 @@ import {
   type StepReport,
   type TurnVariables,
 } from '../../runtime/kept-variables.ts'
+import { withoutLost } from '../../runtime/missing-row.ts'
 import type { CodeCompleted } from '../../schemas/generated/events.ts'
 import { markedAsData } from './prompts/replies.ts'
 import {
@@ -85,15 +86,8 @@ export function variablesOfTurn({ run, rows }: Situation): TurnVariables | null 
 }
 
 /** The rows without those of variables that the blob store has lost. */
-export function withoutLost(rows: State): State {
-  const lost = Object.keys(rows).filter(
-    (name) =>
-      (name === 'prior' || name.startsWith('variables:')) && Object.getOwnPropertyDescriptor(rows, name)?.get,
-  )
-  if (lost.length === 0) return rows
-  const left = Object.entries(Object.getOwnPropertyDescriptors(rows)).filter(([name]) => !lost.includes(name))
-  return Object.defineProperties({}, Object.fromEntries(left)) as State
-}
+export const withoutLostVariables = (rows: State): State =>
+  withoutLost(rows, (name) => name === 'prior' || name.startsWith('variables:'))
 
 const MAX_CODE_CHARS = 4_000
 

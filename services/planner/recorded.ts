@@ -11,6 +11,7 @@ import { boundedText, glimpse } from '../../runtime/bounded-text.ts'
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import {
+  isRefusedByPolicy,
   keptOutcomes,
   notRecorded,
   outcomeFor,
@@ -152,12 +153,8 @@ export function refusedCalls({ task }: Situation, steps: readonly Step[]): Json 
     recorded
       ? []
       : toolCalls
-          .filter(({ status, error, approval }) => status === 'refused' && !approval && isNotRecorded(error))
+          .filter(isRefusedByPolicy)
           .map(({ callId, tool, arguments: args }) => ({ step, callId, tool, arguments: args })),
   )
   return refused.length === 0 ? null : refused.slice(0, MAX_REFUSED)
 }
-
-/** Python's calls of steps that an older version ended name no error: the policy refused them. */
-const isNotRecorded = (error: Failure | null): boolean =>
-  (error?.code ?? 'TOOL_NOT_RECORDED') === 'TOOL_NOT_RECORDED'

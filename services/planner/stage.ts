@@ -39,7 +39,7 @@ import { concludeSummaryCall, keyOfSummary, noSummary, summaryCall } from './ses
 import { steer } from './steering.ts'
 import { recordedStep, recordingRows, toolNames } from './recorded.ts'
 import { repeatStep } from './repeat.ts'
-import { keptAtFirst, withoutLost } from './kept-variables.ts'
+import { keptAtFirst, withoutLostVariables } from './kept-variables.ts'
 import { callTools, completeTool } from './tools-step.ts'
 import { followDelegation, holdCall, releaseCall } from './held.ts'
 import { toolBook } from './tool-catalogue.ts'
@@ -53,7 +53,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   const book = toolBook(fleet)
 
   function decide(event: StageEvent, given: State): Planned {
-    const rows = withoutLost(given)
+    const rows = withoutLostVariables(given)
     if (event.type === 'SummaryRequested') return { call: summaryCall(event.data, fleet) }
     const now = situation(event, rows, event.atMs)
     if (now === null) return withoutTask(event, rows)
@@ -147,7 +147,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
 
   function conclude(event: StageEvent, given: State, call: Call, outcome: CallOutcome): Planned {
     if (event.type === 'SummaryRequested') return concludeSummaryCall(event.data, call, outcome, fleet)
-    const now = situation(event, withoutLost(given), outcome.endedMs)
+    const now = situation(event, withoutLostVariables(given), outcome.endedMs)
     if (now === null) return {}
     return call.kind === 'check'
       ? concludeCheck(event, now, outcome)
@@ -247,7 +247,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     interrupts: (event) =>
       event.type === 'TaskCancelled' || (event.type === 'TimerFired' && event.data.name === 'deadline'),
     poisoned(event, given, reason) {
-      const rows = withoutLost(given)
+      const rows = withoutLostVariables(given)
       if (event.type === 'SummaryRequested') return noSummary(event.data, reason)
       const now = situation(event, rows, event.atMs)
       if (now) return giveUp(now, reason)

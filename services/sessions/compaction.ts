@@ -1,9 +1,10 @@
 // Replaces older turns by a summary, or by a line each where no summary can be had.
 import type { Sessions } from '../../runtime/config/sessions.ts'
+import { withoutLost } from '../../runtime/missing-row.ts'
 import type { SessionSummarised, TurnEnded } from '../../schemas/generated/events.ts'
 import { progressed } from './events.ts'
 import { isPressing, linesOf, replaceable, transcriptOf } from './memory.ts'
-import { readable, type Session, type SessionDecision, type State } from './rows.ts'
+import type { Session, SessionDecision, State } from './rows.ts'
 
 /** A summary that did not come within this time is given up. */
 export const SUMMARY_MS = 15 * 60_000
@@ -87,7 +88,7 @@ function replaced(
 ): Shorter {
   const { through, text } = summary
   const gone: Record<`turn:${number}`, null> = {}
-  const left: Record<string, unknown> = { ...readable(rows), summary }
+  const left: Record<string, unknown> = { ...withoutLost(rows), summary }
   for (let turn = session.oldest; turn <= through; turn++) {
     gone[`turn:${turn}`] = null
     delete left[`turn:${turn}`]

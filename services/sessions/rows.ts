@@ -104,9 +104,3 @@ export function turnOf(rows: State, turn: number): Turn | null {
     return null
   }
 }
-
-/** The rows that are there: one that the blob store has lost throws when it is read. */
-export function readable(rows: State): Record<string, unknown> {
-  const plain = Object.entries(Object.getOwnPropertyDescriptors(rows)).filter(([, { get }]) => !get)
-  return Object.fromEntries(plain.map(([name, { value }]) => [name, value as unknown]))
-}

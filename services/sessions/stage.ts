@@ -15,6 +15,7 @@ import { defaultSessions, type Sessions } from '../../runtime/config/sessions.ts
 import { merge } from '../../runtime/decisions.ts'
 import { failure } from '../../runtime/errors.ts'
 import { decodeKey } from '../../runtime/keys.ts'
+import { withoutLost } from '../../runtime/missing-row.ts'
 import type { Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import type { TurnEnded, TurnRequested } from '../../schemas/generated/events.ts'
 import { cancelled, progressed, refused, settled } from './events.ts'
@@ -23,7 +24,6 @@ import { memoryOf, turnFrom } from './memory.ts'
 import { dropVariables, giveVariables, hasVariables, keepVariables } from './variables.ts'
 import {
   begun,
-  readable,
   type Session,
   type SessionDecision,
   type SessionRows,
@@ -218,8 +218,8 @@ function endRunning(session: Session, data: TurnEnded, at: At): SessionDecision 
   const kept = keepVariables(session, at.rows, { turn, data, limits: at.limits })
   const ended = { ...kept.session, turns: turn, waiting, running: null }
   const rows = { [`turn:${turn}`]: row, ...kept.rows } as Record<string, unknown>
-  const left = Object.entries({ ...readable(at.rows), ...rows }).filter(([, value]) => value !== null)
-  const written = Object.fromEntries(left) as State
+  const all: Record<string, unknown> = { ...withoutLost(at.rows), ...rows }
+  const written = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as State
   const { asked, answered: answer, status } = row
   const detail = {
     asked,

@@ -8,6 +8,7 @@
 //    ends but by an answer, the requester has its reply at once, and the server is asked to stop.
 // 4. A server that is down is asked again until the deadline: what it goes on with may be well.
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
+import { merge } from '../../runtime/decisions.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { CallOutcome, Decision } from '../../runtime/stage.ts'
 import type { ToolRequested } from '../../schemas/generated/events.ts'
@@ -162,8 +163,7 @@ export function keepAsking(
   const polling = begun.rows?.polling
   if (!polling || rows.closed) return begun
   const held = holdPolling(polling, answer.asks, { ...called, atMs: outcome.endedMs })
-  const emit = [...(begun.emit ?? []), ...(held.emit ?? [])]
-  return { rows: { ...begun.rows, ...held.rows }, timers: { ...held.timers, poll: null }, emit }
+  return merge(begun, held, { timers: { poll: null } })
 }
 
 function holdPolling(

@@ -16,6 +16,7 @@
 //    the wait at once, with the release and the notices that a decision has.
 import { defaultDelegation, toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
+import { merge } from '../../runtime/decisions.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Key } from '../../runtime/keys.ts'
 import type {
@@ -184,12 +185,6 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
   }
 }
 
-const merge = (first: Decision<ToolRows>, second: Decision<ToolRows>): Decision<ToolRows> => ({
-  rows: { ...first.rows, ...second.rows },
-  timers: { ...first.timers, ...second.timers },
-  emit: [...(first.emit ?? []), ...(second.emit ?? [])],
-})
-
 type Decided = Extract<StageEvent, { type: 'ApprovalDecided' }>
 
 /** Calls of other agents are handled under the task's own key (delegation.ts, 2). */
@@ -325,7 +320,7 @@ function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
     const doubt = { callId: outcome.callId, failure: plainFailure(error) }
     const at = { id: called.id, atMs: outcome.endedMs }
     const settled = resolveDoubt(doubtful(called, startedAtMs), doubt, at)
-    if (settled) return { ...settled, emit: [...usage, ...(settled.emit ?? [])] }
+    if (settled) return merge({ emit: usage }, settled)
   }
   const { deadlineMs } = request
   const when = { nowMs: outcome.endedMs, deadlineMs, seed: outcome.callId }
@@ -349,7 +344,7 @@ function concludeQuestion(
   }
   const call = { request, askedMs, firstMs, before: rows.waiting?.approval }
   const asked = askForServer(call, spec, question, { id, atMs: outcome.endedMs })
-  return { ...asked, emit: [...usage, ...(asked.emit ?? [])] }
+  return merge({ emit: usage }, asked)
 }
 
 function wait(

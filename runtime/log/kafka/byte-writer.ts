@@ -25,12 +25,6 @@ export class ByteWriter {
     return this.buf.subarray(0, this.#end)
   }
 
-  /** Begins again in the same buffer. */
-  clear(): this {
-    this.#end = 0
-    return this
-  }
-
   /** Room for so many bytes more; returns where they begin. */
   #take(count: number): number {
     const start = this.#end

@@ -130,8 +130,10 @@ export class MoveTarget {
     return this.#mark(move, 'unfinished', 0)
   }
 
-  finish(move: Move, progress: number): Promise<void> {
-    return this.#mark(move, 'finished', progress)
+  /** The mark is also the progress of its partition, which stays. */
+  async finish(move: Move): Promise<void> {
+    const state = await this.state()
+    await this.#mark(move, 'finished', state?.progress.get(targetKey(markOf(this.context))) ?? 0)
   }
 
   async #mark(move: Move, state: 'unfinished' | 'finished', progress: number): Promise<void> {
@@ -172,8 +174,7 @@ export class MoveTarget {
   /** Commits them in one transaction for each group. */
   async setPositions(groups: readonly GroupPositions[]): Promise<void> {
     const { names } = this.context
-    const asked = [...allTopics.map(names.topic), ...this.#stages.map(names.stateTopic)]
-    const { facts } = await lookAt(this.#link, asked, this.#withinMs)
+    const { facts } = await lookAt(this.#link, this.#topics, this.#withinMs)
     const idOf = (topic: string): string => shortId(facts.get(topic)?.id ?? '')
     for (const { kind, name, positions } of groups) {
       const marked = positions.map(({ topic, partition, offset, metadata, laneEpoch }) => {
@@ -203,12 +204,16 @@ export class MoveTarget {
     return this.context.settings.deliveryTimeoutMs
   }
 
-  /** Names of the topics that exist. */
-  async #existing(): Promise<string[]> {
+  /** Names of the fleet's topics. */
+  get #topics(): string[] {
     const { names } = this.context
-    const asked = [...allTopics.map(names.topic), ...this.#stages.map(names.stateTopic)]
-    const { missing } = await lookAt(this.#link, asked, this.#withinMs)
-    return asked.filter((topic) => !missing.has(topic))
+    return [...allTopics.map(names.topic), ...this.#stages.map(names.stateTopic)]
+  }
+
+  /** Names of those that exist. */
+  async #existing(): Promise<string[]> {
+    const { missing } = await lookAt(this.#link, this.#topics, this.#withinMs)
+    return this.#topics.filter((topic) => !missing.has(topic))
   }
 }
 

@@ -1,5 +1,6 @@
 // Names on the broker, all with the fleet's prefix, and records as stored there.
 import { topics as contract } from '../../../schemas/topics.ts'
+import { bufferOf } from '../../bytes.ts'
 import { FlotillaError } from '../../errors.ts'
 import { groupName, type GroupKind } from '../groups.ts'
 import type { LogRecord, LogTopic, OutgoingRecord, StateRow } from '../port.ts'
@@ -54,15 +55,12 @@ export function toLogRecord(topic: LogTopic, partition: number, message: RawMess
   }
 }
 
-const bytesOf = (value: Uint8Array | null): Buffer | null =>
-  value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-
 function toMessage({ key, value, headers }: OutgoingRecord): ProducedMessage {
-  return { key, value: bytesOf(value), headers }
+  return { key, value: value && bufferOf(value), headers }
 }
 
 export function rowMessage({ key, value }: StateRow): ProducedMessage {
-  return { key, value: bytesOf(value), headers: {} }
+  return { key, value: value && bufferOf(value), headers: {} }
 }
 
 /** Throws when a record names a partition that task topics don't have: the broker would be asked in vain. */

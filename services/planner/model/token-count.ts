@@ -1,5 +1,6 @@
 // Counts the tokens of a request before it is sent. A budget that must never be exceeded needs a figure that
 // is never too low, so the first is a cheap upper bound; only if that does not fit are the tokens counted.
+import { once } from '../../../runtime/once.ts'
 import type { ModelRequest } from '../call.ts'
 import { textOf } from '../token-estimates.ts'
 
@@ -40,15 +41,7 @@ interface Tokenizer {
   readonly isOwn: boolean
 }
 
-type Load = () => Promise<{ readonly countTokens: CountTokens }>
-type CountTokens = (text: string, options: { readonly allowedSpecial: 'all' }) => number
-
-/** Loads it once: each import() of a module that is there already costs as much as counting a short text. */
-function once(load: Load): Load {
-  let loading: ReturnType<Load> | null = null
-  return () => (loading ??= load())
-}
-
+/** Once: each import() of a module that is there already costs as much as counting a short text. */
 const cl100k = once(() => import('gpt-tokenizer/encoding/cl100k_base'))
 const own = [
   {

@@ -6,7 +6,7 @@ import type { GivenVariables, KeptStep, StepReport, TurnVariables } from '../../
 import type { Json } from '../../../runtime/stage.ts'
 import type { StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { State } from '../../../services/planner/rows.ts'
-import { withoutLost } from '../../../services/planner/kept-variables.ts'
+import { withoutLostVariables } from '../../../services/planner/kept-variables.ts'
 import { MissingRow } from '../../../runtime/missing-row.ts'
 import type { CodeCompleted } from '../../../schemas/generated/events.ts'
 import { fleetOf } from '../router/fleet.ts'
@@ -115,6 +115,6 @@ test('the step of the final answer counts', async () => {
 test('rows that the blob store has lost are left out, and no other row is read', () => {
   const rows: Record<string, unknown> = { run: 1 }
   for (const name of ['prior', 'variables:2', 'step:2']) new MissingRow('hash').standIn(rows, name)
-  const names = Object.keys(withoutLost(rows as State))
+  const names = Object.keys(withoutLostVariables(rows as State))
   assert.deepEqual(names, ['run', 'step:2'])
 })

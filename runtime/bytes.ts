@@ -1,0 +1,3 @@
+/** The same bytes as a Buffer, not copied. */
+export const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength)
