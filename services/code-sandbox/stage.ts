@@ -19,12 +19,7 @@ import { failure, plainFailure } from '../../runtime/errors.ts'
 import { toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
-import type {
-  CodeRequested,
-  TaskClosed,
-  ToolCompleted,
-  WorkCancelled,
-} from '../../schemas/generated/events.ts'
+import type { CodeRequested, ToolCompleted, WorkCancelled } from '../../schemas/generated/events.ts'
 import { headers as headerNames } from '../../schemas/topics.ts'
 import type { KeptStep } from '../../runtime/kept-variables.ts'
 import type { KeptOutcome } from '../../runtime/recording.ts'
@@ -33,6 +28,7 @@ import { answerByPolicy } from './recorded.ts'
 import { resultOf } from './results.ts'
 import { codeCall, discardCall } from './call.ts'
 import { isPriorLost, reportOf, sessionAfter, withoutPrior } from './kept.ts'
+import { FORGET, closeTask } from './closed.ts'
 import { agentsFirst, delegationOf, handedOver, type Delegates, type OpenCall } from './delegation.ts'
 import type { Finished, Outcome, Paused, ToolSignature } from './executors/port.ts'
 import { EVICT, followDelegation, holdCall, releaseCall } from './held.ts'
@@ -60,9 +56,6 @@ import {
 type Decided = Decision<SandboxRows>
 
 const RETRY = 'retry'
-const FORGET = 'forget'
-/** How long after its deadline the end of a task is remembered: records may come late. */
-const REMEMBER_MS = 600_000
 const MAX_ATTEMPTS = 6
 const MAX_RETRY_MS = 30_000
 const INTERRUPTED_MS = 2_000
@@ -372,17 +365,6 @@ function abandonStep(taskId: string, rows: View, active: ActiveRow, atMs: number
   return closeStep(taskId, rows, active, { status: 'cancelled', error, finished: null, atMs })
 }
 
-function closeTask({ taskId, status, deadlineMs }: TaskClosed, atMs: number, rows: View): Decided {
-  const closed: Decided =
-    status === 'succeeded'
-      ? {}
-      : {
-          rows: { closed: { status } },
-          timers: { [FORGET]: Math.max(atMs, deadlineMs ?? 0) + REMEMBER_MS },
-        }
-  return rows.session ? { ...closed, clear: true, call: discardCall(taskId) } : closed
-}
-
 function rejectLate({ taskId, code: _, ...given }: CodeRequested, atMs: number, status: string): Decided {
   const error = failure('CALL_ABORTED', `step ${given.step} was not run: its task is over (${status})`)
   const unbegun: ActiveRow = { ...given, n: 0, startedAtMs: atMs, ...FRESH }
@@ -391,6 +373,12 @@ function rejectLate({ taskId, code: _, ...given }: CodeRequested, atMs: number, 
 
 function poisoned(event: StageEvent, rows: View, error: Failure): Decided {
   const { active } = rows
+  if (event.type === 'TimerFired' && event.data.name === FORGET) return { rows: { closed: null } }
+  if (event.type === 'TaskClosed') {
+    // Without giving the interpreter back: it goes when others need its place.
+    const { call: _, ...closed } = closeTask(event.data, event.atMs, rows)
+    return closed
+  }
   const ending: Ending = { status: 'failed', error: plainFailure(error), finished: null, atMs: event.atMs }
   if (event.type !== 'CodeRequested') return active ? closeStep(event.key, rows, active, ending) : {}
   const { taskId, code: _, ...given } = event.data

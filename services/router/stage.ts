@@ -30,6 +30,9 @@ import { type RouterDecision, type RouterRows, type State } from './rows.ts'
 import { Schedule } from './schedule.ts'
 import { failTurn, settleTurn, takeTurn } from './session-turns.ts'
 
+/** When ids are forgotten that a timer, which was given up, was to forget. */
+const FORGET_AGAIN_MS = 3_600_000
+
 type Event<T> = Extract<StageEvent, { type: T }>
 
 export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
@@ -91,6 +94,10 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     },
     poisoned(event, rows, reason, lane) {
       if (event.type === 'TimerFired' && event.data.name === GIVE_BACK) return { rows: { granted: null } }
+      if (event.type === 'TimerFired' && event.data.name === FORGET_ANSWERED)
+        return { timers: { [FORGET_ANSWERED]: event.atMs + FORGET_AGAIN_MS } }
+      if (event.type === 'TimerFired' && event.data.name !== 'deadline')
+        return forget(event, rows, lane, fleet)
       if (event.type === 'TurnGranted' || event.type === 'TurnSettled')
         return failTurn(event, lane.heldTask(event.key), reason)
       const freed = release([event.key], lane, limits, event.atMs)

@@ -171,6 +171,8 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
       return call.kind === 'reconcile' ? concludeReconcile(called, outcome) : conclude(called, outcome)
     },
     poisoned(event, rows, error) {
+      if (event.type === 'TaskClosed') return closeTask(event, rows)
+      if (event.type === 'TimerFired' && event.data.name === 'forget') return { clear: true }
       if (event.type === 'DelegationEnded') return failDelegated(event.data, rows, error, event.atMs)
       const at = { startedAtMs: event.atMs, endedAtMs: event.atMs }
       // The decision is a dead letter: the call waits for another one.

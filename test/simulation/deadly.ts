@@ -2,7 +2,7 @@
 //
 // 1. The first event of the task that comes to its stage is the deadly one; the task's other events harm
 //    nobody.
-import { isCrash, type Fate } from '../../runtime/testing/simulator/fate.ts'
+import { endsLanes, outlasts, type Fate } from '../../runtime/testing/simulator/fate.ts'
 import type { Phase, World } from '../../runtime/testing/simulator/world.ts'
 import type { DeadLettered } from '../../schemas/generated/events.ts'
 
@@ -34,6 +34,8 @@ const places: readonly (readonly [stage: string, phase: Phase])[] = [
 export const MOST_DEATHS = 20
 /** Age up to which an event in a trial is not known to have lived. */
 const FIRST_STEP_MS = 10
+/** A pause or a cut at its longest, and the session that ends by it. */
+const LONGEST_MS = 15_000
 
 export class Deadly {
   readonly plans: Plan[] = []
@@ -78,21 +80,24 @@ export class Deadly {
 
   /**
    * Whether an innocent event was given up by the chance that the quarantine takes (suspects.ts): it had been held back,
-   * and a crash struck just as its trial began. Crashes strike at operations here, and a trial begins with one.
+   * and its lane ended just as its trial began. Faults strike at operations here, and a trial begins with one.
    */
   isCoincidence(
     { stage, partition, code }: DeadLettered,
     { witness, fate, slowestCommitMs }: World,
   ): boolean {
     const nearMs = FIRST_STEP_MS + slowestCommitMs
+    const ends = fate.faults.filter(({ kind }) => endsLanes(kind))
     return (
       code === 'PROCESS_DIED' &&
-      witness.heldTrials.some(
-        (trial) =>
-          trial.stage === stage &&
-          trial.lane === partition &&
-          fate.faults.some(({ kind, atMs }) => isCrash(kind) && Math.abs(atMs - trial.atMs) <= nearMs),
-      )
+      witness.heldTrials
+        .filter((trial) => trial.stage === stage && trial.lane === partition)
+        .some((trial) =>
+          ends.some(({ kind, atMs }) => {
+            const agoMs = trial.atMs - atMs
+            return -nearMs <= agoMs && agoMs <= (outlasts(kind) ? LONGEST_MS : nearMs)
+          }),
+        )
     )
   }
 }

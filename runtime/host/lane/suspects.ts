@@ -18,7 +18,7 @@
 // 5. An event is given up after three deaths at the least, two of them in trials.
 // 6. Deaths are counted by the next opening of the lane, in its first commit, once for each epoch. A lane
 //    that moved while its owner lived on ends uncleanly too: the owner says so in the key-value store, and
-//    such an end counts for nothing.
+//    such an end counts for nothing. An owner that is paused or cut off says so too late: it counts as dead.
 
 /** One opening of a lane: written before anything is handled, and by a lane that closes cleanly. */
 export interface LaneLife {

@@ -66,6 +66,13 @@ interface Asked {
 
 export const isCrash = (kind: FaultKind): boolean => kind.startsWith('crash-')
 
+/** Whether the process may lose its lanes by it long after it struck, and say so later still. */
+export const outlasts = (kind: FaultKind): boolean => kind.startsWith('pause') || kind === 'cut-off'
+
+/** Whether a lane ends by it, or by what strikes next, before its owner can say that it lives on. */
+export const endsLanes = (kind: FaultKind): boolean =>
+  isCrash(kind) || outlasts(kind) || kind.startsWith('commit-')
+
 export class Fate {
   readonly faults: Fault[] = []
   readonly #seed: number

@@ -319,6 +319,16 @@ const bug = {
   retryAfterMs: null,
 } as const
 
+test('a task’s end that was given up ends its session all the same', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(paused(0))
+  const end = { taskId: 't', status: 'cancelled', deadlineMs: null }
+  d.poison('code.requested', 'TaskClosed', end, { ...bug, code: 'PROCESS_DIED' })
+  assert.deepEqual(d.rows('t'), { closed: { status: 'cancelled' } })
+  assert.deepEqual(Object.keys(d.timers('t')), ['forget'])
+})
+
 test('a poisoned request is answered with its failure', () => {
   const d = driver()
   d.poison('code.requested', 'CodeRequested', request(1), bug)

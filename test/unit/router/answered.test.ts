@@ -137,6 +137,17 @@ test('an estimate whose return was given up is not kept for good', () => {
   assert.deepEqual(stage.poisoned?.(event, rows, reason, new Schedule()), { rows: { granted: null } })
 })
 
+test('ids whose timer was given up are forgotten by a later one, and a cancel at once', () => {
+  const meta = { id: 'e', key: 't', lane: 0, atMs: 1, traceId: null }
+  const given = (name: string, lane: Schedule) =>
+    stage.poisoned?.({ type: 'TimerFired', data: { name }, ...meta }, {}, failure('PROCESS_DIED', 'no'), lane)
+  assert.deepEqual(given('forget answered', new Schedule()), { timers: { 'forget answered': 3_600_001 } })
+  const lane = new Schedule()
+  for (const [name, row] of Object.entries(lane.cancels.keep('t', { reason: 'no', atMs: 0 })))
+    lane.write(name, row)
+  assert.deepEqual(Object.values(given('forget', lane)?.lane ?? {}), [null])
+})
+
 const DAY_MS = 86_400_000
 
 test('an id is remembered until a day after the deadline of its task, however long that may run', () => {

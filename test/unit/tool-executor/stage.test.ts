@@ -301,6 +301,24 @@ test('a task that succeeded leaves nothing behind', () => {
   assert.deepEqual([driver.rows('t1'), driver.timers('t1')], [{}, {}])
 })
 
+test('the end of a task is remembered and forgotten, also where its handling, or its timer’s, was given up', () => {
+  const driver = start()
+  const died = failure('PROCESS_DIED', 'it kills')
+  ask(driver)
+  const end = { taskId: 't1', status: 'cancelled', deadlineMs: null }
+  driver.poison('tools.requested', 'TaskClosed', end, died)
+  assert.deepEqual(driver.rows('t1'), { closed: { status: 'cancelled' } })
+  assert.deepEqual(Object.keys(driver.timers('t1')), ['forget'])
+  const timer = { id: 'e', key: 't1', lane: 0, atMs: START, traceId: null }
+  const given = createToolExecutorStage({ tools }).poisoned?.(
+    { type: 'TimerFired', data: { name: 'forget' }, ...timer },
+    { closed: { status: 'cancelled' } },
+    died,
+    undefined,
+  )
+  assert.deepEqual(given, { clear: true })
+})
+
 test('a handling that keeps throwing is told to the requester', () => {
   const driver = start()
   driver.poison('tools.requested', 'ToolRequested', request(), failure('HANDLER_FAILED', 'a bug'))
