@@ -314,7 +314,7 @@ test('the end of a task is remembered and forgotten, also where its handling, or
     { type: 'TimerFired', data: { name: 'forget' }, ...timer },
     { closed: { status: 'cancelled' } },
     died,
-    undefined,
+    { write: () => {} },
   )
   assert.deepEqual(given, { clear: true })
 })
