@@ -55,6 +55,17 @@ export function openSql(
   return openPostgres(databaseUrl, prefix, security?.database)
 }
 
+/** The database of a fleet on Kafka as it is: nothing is created there. Null without DATABASE_URL. */
+export async function openSharedSql({
+  databaseUrl,
+  prefix,
+  security,
+}: Pick<StoreSettings, 'databaseUrl' | 'prefix' | 'security'>): Promise<Sql | null> {
+  if (databaseUrl === null) return null
+  const { connectPostgresSql } = await import('./sql-postgres.ts')
+  return connectPostgresSql(databaseUrl, prefix, security?.database)
+}
+
 const openPostgres = async (url: string, prefix: string, security?: ServerSecurity): Promise<Sql> =>
   (await import('./sql-postgres.ts')).openPostgresSql(url, prefix, security)
 
