@@ -1,5 +1,6 @@
 // `docker compose up` for real, on an engine with networks of its own: every service of docker-compose.yml but Grafana,
 // which no registry here has. The fleet's image is the one that deploy/Dockerfile builds; stand-ins.ts has the others.
+// Before it starts, a fleet of this machine moves there, as docs/migrate-to-kafka.md says.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,6 +11,7 @@ import { serviceNames } from '../../services/index.ts'
 import { startEngine, type DockerEngine } from '../infra/docker.ts'
 import { compose, goProgram } from '../infra/go-program.ts'
 import { runTool } from '../infra/tool.ts'
+import { flotilla } from '../support/command.ts'
 import { root } from './chart.ts'
 import { buildImage } from './image.ts'
 import { importStandIns } from './stand-ins.ts'
@@ -18,13 +20,16 @@ const ABSENT = ['grafana']
 const UP_LIMIT_MS = 600_000
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-compose-'))
 const override = join(directory, 'override.json')
+const dataDir = join(directory, 'data')
+const UP = ['up', '--no-build', '--pull', 'never', '--wait', '--wait-timeout', '420']
 const settings = {
   ...{ POSTGRES_PASSWORD: 'of-the-database', REDIS_PASSWORD: 'of-the-store', GRAFANA_PASSWORD: 'of-nobody' },
-  ...{ FLOTILLA_VERSION: 'test', FLOTILLA_MODEL: 'scripted' },
+  ...{ FLOTILLA_VERSION: 'test', FLOTILLA_MODEL: 'scripted', FLOTILLA_PARTITIONS: '3' },
 }
 
 let engine: DockerEngine
 let program: string
+let moved: string
 
 const run = (files: readonly string[], args: readonly string[]): Promise<string> =>
   runTool(program, [...files.flatMap((file) => ['--file', file]), '--env-file', '/dev/null', ...args], {
@@ -55,27 +60,41 @@ after(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-test('up --wait: every service is healthy', { timeout: UP_LIMIT_MS }, async () => {
+/** Resolves once all of these are healthy, or all. */
+async function up(...names: string[]): Promise<void> {
   try {
-    await composed('up', '--no-build', '--pull', 'never', '--wait', '--wait-timeout', '420')
+    await composed(...UP, ...names)
   } catch (error) {
     throw new Error(await composed('logs', '--tail', '30').catch(() => 'no logs'), { cause: error })
   }
+}
+
+test('the servers are healthy, and a fleet of one machine moves there', { timeout: UP_LIMIT_MS }, async () => {
+  const env = { FLOTILLA_DATA: dataDir, FLOTILLA_PARTITIONS: settings.FLOTILLA_PARTITIONS }
+  const ended = await flotilla(['run', '--json', 'say hi'], { env })
+  moved = (JSON.parse(ended.out) as { taskId: string }).taskId
+  await up('broker', 'registry', 'redis', 'postgres')
+  const once = ['run', '--rm', '-T', '--no-deps', '--user', '0:0', '-v', `${dataDir}:/data`]
+  const said = await composed(...once, '-e', 'FLOTILLA_DATA=/data', 'router', 'migrate', '--to', 'kafka', '--json')
+  assert.equal((JSON.parse(said) as { outcome: string }).outcome, 'moved')
 })
 
-test('a key is made by the gateway’s container, and with it a task with Python goes through', async () => {
+test('up --wait: every service is healthy', { timeout: UP_LIMIT_MS }, () => up())
+
+test('a key is made by the gateway’s container, and with it the moved task is found and one with Python goes through', async () => {
   const made = await composed('exec', '-T', 'gateway', ...'node cli/main.ts keys create admin --role admin --json'.split(' '))
   const { secret } = JSON.parse(made) as { secret: string }
   const script = `
-    const [key, text] = process.argv.slice(1)
+    const [key, text, moved] = process.argv.slice(1)
     const headers = { authorization: 'Bearer ' + key, 'content-type': 'application/json' }
     const body = JSON.stringify({ text, mode: 'code', timeoutMs: 120000 })
     const post = (headers) => fetch('http://127.0.0.1:8000/v1/tasks?wait=60', { method: 'POST', headers, body })
     const refused = (await post({ 'content-type': 'application/json' })).status
     const { status, error } = await (await post(headers)).json()
-    console.log(JSON.stringify({ refused, status, error }))`
-  const answer = JSON.parse(await onHost(`(async () => {${script}})()`, secret, demoTasks[0]?.text ?? ''))
-  assert.deepEqual(answer, { refused: 401, status: 'succeeded', error: null })
+    const former = await (await fetch('http://127.0.0.1:8000/v1/tasks/' + moved + '/result', { headers })).json()
+    console.log(JSON.stringify({ refused, status, error, former: former.status }))`
+  const said = await onHost(`(async () => {${script}})()`, secret, demoTasks[0]?.text ?? '', moved)
+  assert.deepEqual(JSON.parse(said), { refused: 401, status: 'succeeded', error: null, former: 'succeeded' })
 })
 
 test('Prometheus reaches every service and has the rules; code-sandbox reaches no service and nothing outside', async () => {
