@@ -57,17 +57,18 @@ async function buildImage(client: string, host: string): Promise<void> {
   const env = { ...process.env, DOCKER_HOST: host, DOCKER_BUILDKIT: '0' }
   const text = readFileSync(join(repository, dockerfile), 'utf8')
   const base = /^FROM (\S+)$/m.exec(text)?.[1] ?? ''
-  const python = await installedProgram(SYSTEM_PYTHON.slice('/usr/bin/'.length), 'python3')
-  const from = existsSync(SYSTEM_PYTHON) ? SYSTEM_PYTHON : python
-  const version = await runTool(from, ['--version'])
-  const folder = await cached(
-    'sandbox-base',
-    [version, readFileSync(import.meta.filename, 'utf8')],
-    (target) => makeBase(from, target),
-  )
-  await runTool(client, ['import', join(folder, 'base.tar'), base], { env })
+  await runTool(client, ['import', await pythonArchive(), base], { env })
   const build = ['build', '--network=none', '-q', '-f', dockerfile, '-t', 'flotilla-sandbox', '.']
   await runTool(client, build, { env, cwd: repository })
+}
+
+/** Path of an archive of a file system with python3. */
+export async function pythonArchive(): Promise<string> {
+  const python = await installedProgram(SYSTEM_PYTHON.slice('/usr/bin/'.length), 'python3')
+  const from = existsSync(SYSTEM_PYTHON) ? SYSTEM_PYTHON : python
+  const inputs = [await runTool(from, ['--version']), readFileSync(import.meta.filename, 'utf8')]
+  const folder = await cached('sandbox-base', inputs, (target) => makeBase(from, target))
+  return join(folder, 'base.tar')
 }
 
 /** A file system with python3, its library, a shell, and the shared libraries that these load. */
