@@ -9,6 +9,10 @@ import { oldRelease } from '../support/old-release.ts'
 import { startServices, type ServiceProcess } from '../support/service-process.ts'
 import { fleetEnvironment } from '../support/servers.ts'
 
+/** A process that starts on a machine that does much else, and a group that moves its lanes there. */
+const START_MS = 180_000
+const MOVE_MS = 60_000
+
 const BEFORE = oldRelease('0.1.0')
 after(() => BEFORE.remove())
 const model = await startScriptedModel()
@@ -45,7 +49,7 @@ function fleetOf(t: TestContext, name: string): Fleet {
     begin,
     async start(part, release) {
       const started = await begin(part, release)
-      await started.ready(180_000)
+      await started.ready(START_MS)
       return started
     },
     async submit({ url }, round) {
@@ -94,11 +98,16 @@ test('a rolling upgrade from either end, and back', { timeout: 600_000 }, async 
 
   // Back: lanes that this release has written stay closed under the earlier one, which says so; nothing is lost.
   const earlier = await fleet.begin('entry', 'before')
+  await eventually('it runs', async () => (await earlier.readiness()) !== null, START_MS)
   assert.equal(await entry.drain(), 0)
-  await eventually('it declines what it may not take', async () => {
-    const router = (await earlier.readiness())?.parts.find(({ name }) => name === 'stage router')
-    return /version 5/.test(router?.problem ?? '')
-  })
+  await eventually(
+    'it declines what it may not take',
+    async () => {
+      const router = (await earlier.readiness())?.parts.find(({ name }) => name === 'stage router')
+      return /version 5/.test(router?.problem ?? '')
+    },
+    MOVE_MS,
+  )
   await fleet.submit(earlier, 'back')
   const again = await fleet.start('entry', 'now')
   await earlier.drain()
