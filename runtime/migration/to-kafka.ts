@@ -19,7 +19,7 @@ import { copyKeys, countKeys, holdsKeys, keysBeginning } from '../store/copy-key
 import { copyTable, countStoredRows, holdsRows, storedTables } from '../store/copy-tables.ts'
 import { hasDataFile, openDataFile, type DataFile } from '../store/data-file.ts'
 import { moveNoted, noteMoved, refuseMoved } from '../store/moved-file.ts'
-import { openSharedSql, openStores, type Stores } from '../store/open.ts'
+import { openSharedSql, openStores, requireShared, type Stores } from '../store/open.ts'
 import { openSqliteSql } from '../store/sql-sqlite.ts'
 import type { OffsetMap } from './copied-slot.ts'
 import { LogCopy } from './log-copy.ts'
@@ -69,6 +69,7 @@ export async function moveToKafka(options: MoveOptions): Promise<MoveReport> {
   const prefix = prefixOf(options)
   if (kafkaBrokers.length === 0)
     throw new FlotillaError('CONFIG_INVALID', 'KAFKA_BROKERS is not set: set it to the cluster to move to')
+  requireShared(options.environment)
   if (!hasDataFile(dataDir))
     throw new FlotillaError(
       'NOT_FOUND',

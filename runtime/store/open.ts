@@ -128,11 +128,11 @@ function together(keyValue: KeyValue, limits: Limits, sql: Sql): Stores {
 }
 
 /**
- * On Kafka a lane may move to another process at any time, which must then find its journal and its payloads:
- * they can't be in files of one process. Even a process that runs every service may get a twin on another
- * machine.
+ * Throws CONFIG_INVALID if stores that must be shared have no server. On Kafka a lane may move to another
+ * process at any time, which must then find its journal and its payloads: they can't be in files of one
+ * process. Even a process that runs every service may get a twin on another machine.
  */
-function requireShared({ kafkaBrokers, redisUrl, databaseUrl, allowVolatileStore }: StoreSettings): void {
+export function requireShared({ kafkaBrokers, redisUrl, databaseUrl, allowVolatileStore }: StoreSettings): void {
   if (kafkaBrokers.length === 0 || allowVolatileStore) return
   const missing = [redisUrl === null && 'REDIS_URL', databaseUrl === null && 'DATABASE_URL'].filter(
     (name) => name !== false,

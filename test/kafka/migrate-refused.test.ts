@@ -1,9 +1,12 @@
 // A move to Kafka that is stopped at each of its steps, that meets a target which is not empty or refuses it, or a fleet
 // that has run in between: nothing runs in two places, and what is refused is refused before anything is changed.
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
+import { zstdDecompressSync } from 'node:zlib'
+import { HttpClient } from '../../client/http/client.ts'
+import { httpOperator } from '../../operator/http.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { openRedisLimits } from '../../runtime/limits/redis.ts'
 import { createClient, TOPIC_RESOURCE, type Admin } from '../../runtime/log/kafka/client.ts'
@@ -14,6 +17,7 @@ import { stageNames } from '../../services/index.ts'
 import { flotilla } from '../support/command.ts'
 import { testDirectory } from '../support/killable-fleet.ts'
 import { fleetEnvironment } from '../support/servers.ts'
+import { startServices } from '../support/service-process.ts'
 import { brokers, kafkaLog, PARTITIONS } from './brokers.ts'
 
 let admin: Admin
@@ -164,6 +168,32 @@ test('brokers that are away or refuse: an error with a remedy, and the move goes
     resources: [{ type: TOPIC_RESOURCE, name: topic, configEntries: size('1048588') }],
   })
   assert.equal((await fleet.move()).outcome, 'moved')
+})
+
+test('a dry run says which store has no server', async (t) => {
+  const fleet = await moving(t, 'move-stores')
+  const environment = readEnvironment({ ...fleet.env, REDIS_URL: '' })
+  await assert.rejects(fleet.move({ environment, isDryRun: true }), /share their stores: set REDIS_URL/)
+})
+
+test('the data file of 0.1.0', { timeout: 180_000 }, async (t) => {
+  const dataDir = join(testDirectory(t, 'move-old'), 'data')
+  mkdirSync(dataDir)
+  const file = readFileSync(join(import.meta.dirname, '../golden/data-files/0.1.0.db.zst'))
+  writeFileSync(join(dataDir, 'flotilla.db'), zstdDecompressSync(file))
+  const config = join(import.meta.dirname, '../../examples/flotilla.config.ts')
+  const servers = fleetEnvironment('move-old', { FLOTILLA_PARTITIONS: '12' })
+  const env = { ...servers, FLOTILLA_DATA: dataDir, FLOTILLA_CONFIG: config }
+  const moved = await flotilla(['migrate', '--to', 'kafka', '--from-prefix', 'flotilla'], { env })
+  assert.equal(moved.code, 0, moved.err)
+  const fleet = await startServices([], { env })
+  t.after(() => fleet.kill9())
+  await fleet.ready(120_000)
+  const client = new HttpClient(fleet.url)
+  t.after(() => client.close())
+  for (const id of ['done-tools', 'done-code']) assert.equal((await client.result(id)).status, 'succeeded', id)
+  await httpOperator(fleet.url).pauses.set({ paused: false, stage: 'planner' })
+  assert.equal((await client.result('open-expired', { timeoutMs: 60_000 })).status, 'timed_out')
 })
 
 test('records of a clock that was ahead', async (t) => {
