@@ -45,7 +45,11 @@ async function countRows(sql: Sql, table: string): Promise<number> {
 /** Whether the table has rows; one that is not there has none. */
 export async function holdsRows(sql: Sql, table: string): Promise<boolean> {
   try {
-    const found = await anyTables(sql).selectFrom(table).select(raw`1`.as('one')).limit(1).execute()
+    const found = await anyTables(sql)
+      .selectFrom(table)
+      .select(raw`1`.as('one'))
+      .limit(1)
+      .execute()
     return found.length > 0
   } catch (error) {
     if (error instanceof Error && 'code' in error && ABSENT.test(String(error.code))) return false

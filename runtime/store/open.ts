@@ -132,7 +132,12 @@ function together(keyValue: KeyValue, limits: Limits, sql: Sql): Stores {
  * process at any time, which must then find its journal and its payloads: they can't be in files of one
  * process. Even a process that runs every service may get a twin on another machine.
  */
-export function requireShared({ kafkaBrokers, redisUrl, databaseUrl, allowVolatileStore }: StoreSettings): void {
+export function requireShared({
+  kafkaBrokers,
+  redisUrl,
+  databaseUrl,
+  allowVolatileStore,
+}: StoreSettings): void {
   if (kafkaBrokers.length === 0 || allowVolatileStore) return
   const missing = [redisUrl === null && 'REDIS_URL', databaseUrl === null && 'DATABASE_URL'].filter(
     (name) => name !== false,

@@ -69,20 +69,38 @@ async function up(...names: string[]): Promise<void> {
   }
 }
 
-test('the servers are healthy, and a fleet of one machine moves there', { timeout: UP_LIMIT_MS }, async () => {
-  const env = { FLOTILLA_DATA: dataDir, FLOTILLA_PARTITIONS: settings.FLOTILLA_PARTITIONS }
-  const ended = await flotilla(['run', '--json', 'say hi'], { env })
-  moved = (JSON.parse(ended.out) as { taskId: string }).taskId
-  await up('broker', 'registry', 'redis', 'postgres')
-  const once = ['run', '--rm', '-T', '--no-deps', '--user', '0:0', '-v', `${dataDir}:/data`]
-  const said = await composed(...once, '-e', 'FLOTILLA_DATA=/data', 'router', 'migrate', '--to', 'kafka', '--json')
-  assert.equal((JSON.parse(said) as { outcome: string }).outcome, 'moved')
-})
+test(
+  'the servers are healthy, and a fleet of one machine moves there',
+  { timeout: UP_LIMIT_MS },
+  async () => {
+    const env = { FLOTILLA_DATA: dataDir, FLOTILLA_PARTITIONS: settings.FLOTILLA_PARTITIONS }
+    const ended = await flotilla(['run', '--json', 'say hi'], { env })
+    moved = (JSON.parse(ended.out) as { taskId: string }).taskId
+    await up('broker', 'registry', 'redis', 'postgres')
+    const once = ['run', '--rm', '-T', '--no-deps', '--user', '0:0', '-v', `${dataDir}:/data`]
+    const said = await composed(
+      ...once,
+      '-e',
+      'FLOTILLA_DATA=/data',
+      'router',
+      'migrate',
+      '--to',
+      'kafka',
+      '--json',
+    )
+    assert.equal((JSON.parse(said) as { outcome: string }).outcome, 'moved')
+  },
+)
 
 test('up --wait: every service is healthy', { timeout: UP_LIMIT_MS }, () => up())
 
 test('a key is made by the gateway’s container, and with it the moved task is found and one with Python goes through', async () => {
-  const made = await composed('exec', '-T', 'gateway', ...'node cli/main.ts keys create admin --role admin --json'.split(' '))
+  const made = await composed(
+    'exec',
+    '-T',
+    'gateway',
+    ...'node cli/main.ts keys create admin --role admin --json'.split(' '),
+  )
   const { secret } = JSON.parse(made) as { secret: string }
   const script = `
     const [key, text, moved] = process.argv.slice(1)
@@ -104,7 +122,10 @@ test('Prometheus reaches every service and has the rules; code-sandbox reaches n
     const { groups } = await ask('rules')
     const health = activeTargets.map(({ labels, health }) => labels.instance + ' ' + health).sort()
     console.log(JSON.stringify({ health, groups: groups.length }))`
-  const found = JSON.parse(await onHost(`(async () => {${script}})()`)) as { health: string[]; groups: number }
+  const found = JSON.parse(await onHost(`(async () => {${script}})()`)) as {
+    health: string[]
+    groups: number
+  }
   const watched = serviceNames.filter((name) => name !== 'gateway').map((name) => `${name}:8000 up`)
   assert.deepEqual(found.health, watched.toSorted())
   assert.ok(found.groups > 0)

@@ -100,7 +100,10 @@ test('a fleet that was moved is not moved elsewhere too', async (t) => {
   assert.equal((await fleet.move()).outcome, 'moved')
   const environment = readEnvironment({ ...fleet.env, FLOTILLA_PREFIX: `${fleet.prefix}-other` })
   for (const isDryRun of [true, false])
-    await assert.rejects(fleet.move({ environment, fromPrefix: fleet.prefix, isDryRun }), /was moved to Kafka at/)
+    await assert.rejects(
+      fleet.move({ environment, fromPrefix: fleet.prefix, isDryRun }),
+      /was moved to Kafka at/,
+    )
   assert.ok(!(await admin.listTopics()).some((topic) => topic.startsWith(`${fleet.prefix}-other.`)))
 })
 
@@ -109,7 +112,13 @@ test('what is there already is named by the dry run too, which changes nothing',
   const limits = await moving(t, 'held-redis')
   const redis = openRedisLimits({ url: REDIS_URL, prefix: limits.prefix })
   t.after(() => redis.close())
-  const claim = { form: 'budget', key: 'day:fleet', amount: 1, limit: 9, resetsAtMs: Date.now() + 60_000 } as const
+  const claim = {
+    form: 'budget',
+    key: 'day:fleet',
+    amount: 1,
+    limit: 9,
+    resetsAtMs: Date.now() + 60_000,
+  } as const
   await redis.reserve({ id: 'theirs', alternatives: [[claim]], ttlMs: 60_000 })
 
   const tables = await moving(t, 'held-tables')
@@ -138,7 +147,10 @@ test('what is there already is named by the dry run too, which changes nothing',
 
 test('under another prefix', async (t) => {
   const fleet = await moving(t, 'renamed', 'flotilla')
-  await assert.rejects(fleet.move(), /holds no fleet with the prefix renamed.* give that one by --from-prefix/)
+  await assert.rejects(
+    fleet.move(),
+    /holds no fleet with the prefix renamed.* give that one by --from-prefix/,
+  )
   const moved = await flotilla(['migrate', '--to', 'kafka', '--from-prefix', 'flotilla', '--json'], {
     env: fleet.env,
   })
@@ -152,7 +164,9 @@ test('under another prefix', async (t) => {
 
 test('brokers that are away or refuse: an error with a remedy, and the move goes on afterwards', async (t) => {
   const fleet = await moving(t, 'move-away')
-  const away = await flotilla(['migrate', '--to', 'kafka'], { env: { ...fleet.env, KAFKA_BROKERS: '127.0.0.1:1' } })
+  const away = await flotilla(['migrate', '--to', 'kafka'], {
+    env: { ...fleet.env, KAFKA_BROKERS: '127.0.0.1:1' },
+  })
   assert.equal(away.code, 69, away.err)
   assert.match(away.err, /LOG_UNAVAILABLE: Kafka at 127\.0\.0\.1:1 does not answer/)
 
@@ -191,7 +205,8 @@ test('the data file of 0.1.0', { timeout: 180_000 }, async (t) => {
   await fleet.ready(120_000)
   const client = new HttpClient(fleet.url)
   t.after(() => client.close())
-  for (const id of ['done-tools', 'done-code']) assert.equal((await client.result(id)).status, 'succeeded', id)
+  for (const id of ['done-tools', 'done-code'])
+    assert.equal((await client.result(id)).status, 'succeeded', id)
   await httpOperator(fleet.url).pauses.set({ paused: false, stage: 'planner' })
   assert.equal((await client.result('open-expired', { timeoutMs: 60_000 })).status, 'timed_out')
 })

@@ -10,7 +10,8 @@ const folder = join(import.meta.dirname, '../../../deploy/kubernetes')
 function secretsIn(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, below]) => {
-    const named = (below as { name?: unknown } | null)?.name ?? (below as { secretName?: unknown } | null)?.secretName
+    const named =
+      (below as { name?: unknown } | null)?.name ?? (below as { secretName?: unknown } | null)?.secretName
     const own = /^secret(KeyRef)?$/.test(key) && typeof named === 'string' ? [named] : []
     return [...own, ...secretsIn(below)]
   })

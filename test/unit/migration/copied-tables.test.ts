@@ -58,7 +58,10 @@ test('rows that were not copied are refused, but for payloads', async (t) => {
     .insertInto('task_feedback')
     .values({ ...row, task_id: 'theirs' })
     .execute()
-  await assert.rejects(copyTable(file, target, 'task_feedback'), /task_feedback .* has 2 rows, and 1 were copied/)
+  await assert.rejects(
+    copyTable(file, target, 'task_feedback'),
+    /task_feedback .* has 2 rows, and 1 were copied/,
+  )
   await sqlBlobs(target).put(payload(9))
   assert.equal(await copyTable(file, target, 'blobs'), 0)
 })
