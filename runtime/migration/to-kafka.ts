@@ -231,6 +231,7 @@ async function copyAll(parts: Parts, stores: Stores, state: MoveState | null): P
   })
   // Fenced by now is a former move: what it has committed last counts.
   await copy.copy((await target.state())?.progress ?? begun.progress)
+  await target.settled()
   const lines = await compareAndSet(parts, copy)
   await target.finish(begun)
   note(parts, begun.startedMs, true)

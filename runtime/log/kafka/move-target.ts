@@ -168,7 +168,15 @@ export class MoveTarget {
     await this.#producer.commit(copied, { groupId, topics: byTopic(progress) })
   }
 
-  /** Every committed record of the partition, oldest first. Once all are copied. */
+  /**
+   * Resolves once all that was copied can be read: brokers answer the end of a transaction before its partitions have it, and
+   * give a new identity only afterwards. Ends of topics would be too early until then.
+   */
+  settled(): Promise<void> {
+    return this.#producer.open()
+  }
+
+  /** Every committed record of the partition, oldest first. Once all are settled. */
   async read({ topic, partition }: Target, take: (message: RawMessage) => void): Promise<void> {
     if ((await this.end({ topic, partition })) === 0) return
     const withinMs = this.context.settings.startTimeoutMs
@@ -176,7 +184,7 @@ export class MoveTarget {
     await readRange(this.#link, range, (message) => (take(message), true))
   }
 
-  /** Offset that the next record gets, for readers of committed ones. Once all are copied: it is asked for once. */
+  /** Offset that the next record gets, for readers of committed ones. Once all are settled: it is asked for once. */
   async end({ topic, partition }: Target): Promise<number> {
     const ask = (): Promise<Bounds[]> => boundsOf(this.#link, topic, this.#partitions)
     const asked = this.#ends.get(topic) ?? this.#link.attempt(ask, { withinMs: this.#withinMs })
