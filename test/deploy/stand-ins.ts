@@ -26,10 +26,10 @@ const broker = `#!/bin/sh
 set -e
 env | grep '^KAFKA_' | while IFS='=' read -r name value; do
   echo "$(echo "\${name#KAFKA_}" | tr 'A-Z_' 'a-z.')=$value"
-done > /tmp/server.properties
+done > /run/server.properties
 run() { exec java ${JAVA} -Xmx512m -cp '/opt/kafka/libs/*' "$@"; }
-( run kafka.tools.StorageTool format --ignore-formatted -t "$CLUSTER_ID" -c /tmp/server.properties )
-run kafka.Kafka /tmp/server.properties
+( run kafka.tools.StorageTool format --ignore-formatted -t "$CLUSTER_ID" -c /run/server.properties )
+run kafka.Kafka /run/server.properties
 `
 const brokerVersions = `#!/bin/sh
 exec java ${JAVA} -Xmx128m -cp '/opt/kafka/libs/*' kafka.admin.BrokerApiVersionsCommand "$@"
@@ -42,8 +42,8 @@ data=/var/lib/postgresql/data
 as() { setpriv --reuid 70 --regid 70 --clear-groups "$@"; }
 if [ ! -s $data/PG_VERSION ]; then
   chown 70:70 $data
-  echo "$POSTGRES_PASSWORD" > /tmp/password && chown 70:70 /tmp/password
-  as ${programs}/initdb -D $data -U "$POSTGRES_USER" --pwfile=/tmp/password -A scram-sha-256 -E UTF8 --locale=C.UTF-8
+  echo "$POSTGRES_PASSWORD" > /run/password && chown 70:70 /run/password
+  as ${programs}/initdb -D $data -U "$POSTGRES_USER" --pwfile=/run/password -A scram-sha-256 -E UTF8 --locale=C.UTF-8
   echo 'host all all all scram-sha-256' >> $data/pg_hba.conf
   export PGPASSWORD="$POSTGRES_PASSWORD"
   as ${programs}/pg_ctl -D $data -o "-c listen_addresses= -c unix_socket_directories=/tmp" -w start
