@@ -1,4 +1,5 @@
 // The cost of a task, and what a load of tasks needs. Where each figure comes from is in docs/capacity.md.
+import { topics } from '../schemas/topics.ts'
 
 /** Records and bytes (values, keys and headers, uncompressed): of any task, and of each further step. */
 interface Cost {
@@ -38,6 +39,9 @@ const commitsOf: Readonly<Record<string, readonly [ofTask: number, ofStep: numbe
   'tool-executor': [0, 1],
   metering: [0.15, 0],
   alerting: [0.05, 0],
+  // Tasks of sessions and steps in Python, which the measured task has not.
+  sessions: [0, 0],
+  'code-sandbox': [0, 0],
 }
 
 /** Defaults of limits.concurrency and limits.queue.inFlight in flotilla.config.ts. */
@@ -47,7 +51,7 @@ const TASKS_A_LANE = 32
 const USED_CORE = 0.6
 const LEAST_PROCESSES = 2
 const LEAST_LANES = 12
-const STAGES = 7
+const STAGES = Object.keys(commitsOf).length
 const BROKER_USED = 0.5
 const BROKER_CORES = 4
 const DAY_S = 86_400
@@ -174,7 +178,7 @@ function limitsOf({ tasksPerSecond: rate, steps }: Load, capacity: Omit<Capacity
     ],
     [
       partitions > PARTITIONS_MOST,
-      `${partitions} partitions of each of 15 topics: elections and opening of lanes get slow beyond ${PARTITIONS_MOST}. Raise limits.queue.inFlight, or split into several fleets`,
+      `${partitions} partitions of each of ${topics.length + STAGES} topics: elections and opening of lanes get slow beyond ${PARTITIONS_MOST}. Raise limits.queue.inFlight, or split into several fleets`,
     ],
     [
       partitions > LEAST_LANES,

@@ -28,7 +28,7 @@ export function defineCapacity(command: Command): void {
   command
     .description('what a load needs on Kafka: partitions, processes, brokers, disk')
     .requiredOption('--tasks-per-second <n>', 'at the peak', number(0.001, 1_000_000))
-    .option('--steps <n>', 'model calls of a task; between two is a tool call', number(1, 100, true), 3)
+    .option('--steps <n>', 'model calls of a task; between two is a tool call', number(1, 10_000, true), 3)
     .option('--model-seconds <s>', 'time of a model call', number(0, 3_600), 3)
     .option('--tool-seconds <s>', 'time of a tool call', number(0, 3_600), 0.5)
     .option('--replication <n>', 'copies of each partition', number(1, 9, true), 3)

@@ -13,21 +13,32 @@ export function defineMigrate(command: Command): void {
         'tasks, sessions and ledgers, under their ids; docs/migrate-to-kafka.md',
     )
     .addOption(new Option('--to <log>', 'where to').choices(['kafka']).makeOptionMandatory())
+    .option(
+      '--from-prefix <prefix>',
+      'its prefix here, where it gets another one on Kafka (FLOTILLA_PREFIX); default: the same',
+    )
     .option('--dry-run', 'say what would be moved, and whether it could be; change nothing on the servers')
     .option('--json', 'JSON on stdout')
     .action(migrate)
 }
 
 interface Options {
+  readonly fromPrefix?: string
   readonly dryRun?: boolean
   readonly json?: boolean
 }
 
-async function migrate({ dryRun = false, json = false }: Options): Promise<void> {
+async function migrate({ fromPrefix, dryRun = false, json = false }: Options): Promise<void> {
   const { moveToKafka } = await import('../../runtime/migration/to-kafka.ts')
   const environment = readEnvironment(process.env)
   const onProgress = (text: string): void => (json ? undefined : say(text))
-  const report = await moveToKafka({ environment, stages: stageNames, isDryRun: dryRun, onProgress })
+  const report = await moveToKafka({
+    environment,
+    stages: stageNames,
+    isDryRun: dryRun,
+    onProgress,
+    ...(fromPrefix === undefined ? {} : { fromPrefix }),
+  })
   if (json) printJson(report)
   else show(report, environment.prefix)
   process.exit(0)

@@ -9,10 +9,19 @@ type Commands = (string | number)[][]
 
 const AT_ONCE = 500
 
+/** A fleet's prefix in the data file, and on Redis. */
+export interface MovedPrefix {
+  readonly from: string
+  readonly to: string
+}
+
+/** Names of the limits of a fleet on Redis begin so. */
+export const limitsBeginning = (prefix: string): string => `${limitsPrefix(prefix)}:`
+
 /** Resolves with how many reservations and figures, budgets, and windows there are. */
 export async function copyLimits(
   file: DataFile,
-  prefix: string,
+  prefix: MovedPrefix,
   server: RedisServer,
   nowMs: number,
 ): Promise<number> {
@@ -35,13 +44,13 @@ export async function copyLimits(
 }
 
 export function countLimits(file: DataFile, prefix: string, nowMs: number): number {
-  return commandsFor(file, prefix, nowMs).length
+  return commandsFor(file, { from: prefix, to: prefix }, nowMs).length
 }
 
 /** One list of commands for each reservation or figure, budget and window. */
-function commandsFor({ db }: DataFile, prefix: string, nowMs: number): Commands[] {
-  const own = `${prefix}:`
-  const names = limitsPrefix(prefix)
+function commandsFor({ db }: DataFile, { from, to }: MovedPrefix, nowMs: number): Commands[] {
+  const own = `${from}:`
+  const names = limitsPrefix(to)
   const rows = (table: string, column: string, untilMs: string) =>
     db
       .prepare(`SELECT * FROM ${table} WHERE ${column} >= ? AND ${column} < ? AND ${untilMs} > ?`)

@@ -84,6 +84,6 @@ export function compareSlot({ where, source, target, targetEnd, keptSinceMs }: S
 const differs = (where: string, why: string): FlotillaError =>
   new FlotillaError(
     'INTERNAL',
-    `checking ${where}: ${why}. Nothing of the data file was changed: delete the topics of the target, or set another ` +
-      'FLOTILLA_PREFIX, and run the move again',
+    `checking ${where}: ${why}. Nothing of the data file was changed: delete what is in the target, or ` +
+      'move under another prefix (--from-prefix)',
   )

@@ -3,7 +3,8 @@
 // 1. A lane keeps its number: both logs have the same partitions, and a key's home is the same in both.
 // 2. Records keep key, value, headers and time. Topics that anyone may write are stamped by the broker, and the ids of their
 //    events, which derive from positions, are in a header that only operators' replays read.
-// 3. A record that a stage has yet to finish gets a day of retention at least: the data file would have kept it.
+// 3. A record that a stage has yet to finish gets a day of retention at least: the data file would have kept it. None is
+//    from the future, as after a clock that was set back: brokers refuse those.
 // 4. Positions come last: before they are set, nothing may read the topics (log/kafka/move-progress.ts).
 import { createHash } from 'node:crypto'
 import { headers, topics as contract, type TopicName, type TopicSpec } from '../../schemas/topics.ts'
@@ -138,8 +139,9 @@ export class LogCopy {
 
   #timeOf({ topic, unfinished }: StoppedSlot, { offset, timestampMs }: StoredRecord): number {
     const { retentionMs } = specOf(topic)
-    const leastMs = this.#parts.move.startedMs - retentionMs + DAY_MS
-    return offset < unfinished ? timestampMs : Math.max(timestampMs, leastMs)
+    const { startedMs } = this.#parts.move
+    const knownMs = Math.min(timestampMs, startedMs)
+    return offset < unfinished ? knownMs : Math.max(knownMs, startedMs - retentionMs + DAY_MS)
   }
 
   /** Compares the slot on both sides. */

@@ -16,16 +16,16 @@ interface StoredKey {
   readonly leasedUntilMs: number | null
 }
 
-/** Whether Redis holds keys of a fleet with this prefix. */
-export async function holdsKeys(server: RedisServer, prefix: string): Promise<boolean> {
+/** Whether Redis holds keys that begin so. */
+export async function holdsKeys(server: RedisServer, beginning: string): Promise<boolean> {
   const { redis, asked, close } = connectRedis(server)
-  const pattern = `${`${prefix}:kv:`.replaceAll(/[*?[\]\\]/g, String.raw`\$&`)}*`
+  const pattern = `${beginning.replaceAll(/[*?[\]\\]/g, String.raw`\$&`)}*`
   try {
     for (let cursor = '0'; ;) {
       const scanned = redis.scan(cursor, 'MATCH', pattern, 'COUNT', 1_000)
       const [next, keys] = await asked('looking for keys', scanned)
       // A fleet that was only checked (`flotilla doctor`) has written one key.
-      if (keys.some((key) => key !== `${prefix}:kv:check`)) return true
+      if (keys.some((key) => key !== `${beginning}check`)) return true
       if (next === '0') return false
       cursor = next
     }
@@ -41,6 +41,9 @@ export function countKeys({ db }: DataFile, prefix: string, nowMs: number): numb
   )
   return Number(counted.get(begin, end, nowMs)?.['n'])
 }
+
+/** Names of the keys of a fleet on Redis begin so. */
+export const keysBeginning = (prefix: string): string => `${prefix}:kv:`
 
 /**
  * Copies and compares. Resolves with how many there are; a key that is there already stays, and must be the same.
@@ -68,7 +71,7 @@ async function copyKey(target: KeyValue, stored: StoredKey, nowMs: number): Prom
   if (written.swapped || written.current === value) return
   throw new FlotillaError(
     'REQUEST_INVALID',
-    `Redis holds another value under ${key}: move to an empty Redis, or set another FLOTILLA_PREFIX`,
+    `Redis holds another value under ${key}: move to an empty Redis, or under another prefix`,
   )
 }
 

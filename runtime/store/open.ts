@@ -55,6 +55,17 @@ export function openSql(
   return openPostgres(databaseUrl, prefix, security?.database)
 }
 
+/** The database of a fleet on Kafka as it is: nothing is created there. Null without DATABASE_URL. */
+export async function openSharedSql({
+  databaseUrl,
+  prefix,
+  security,
+}: Pick<StoreSettings, 'databaseUrl' | 'prefix' | 'security'>): Promise<Sql | null> {
+  if (databaseUrl === null) return null
+  const { connectPostgresSql } = await import('./sql-postgres.ts')
+  return connectPostgresSql(databaseUrl, prefix, security?.database)
+}
+
 const openPostgres = async (url: string, prefix: string, security?: ServerSecurity): Promise<Sql> =>
   (await import('./sql-postgres.ts')).openPostgresSql(url, prefix, security)
 
@@ -117,11 +128,16 @@ function together(keyValue: KeyValue, limits: Limits, sql: Sql): Stores {
 }
 
 /**
- * On Kafka a lane may move to another process at any time, which must then find its journal and its payloads:
- * they can't be in files of one process. Even a process that runs every service may get a twin on another
- * machine.
+ * Throws CONFIG_INVALID if stores that must be shared have no server. On Kafka a lane may move to another
+ * process at any time, which must then find its journal and its payloads: they can't be in files of one
+ * process. Even a process that runs every service may get a twin on another machine.
  */
-function requireShared({ kafkaBrokers, redisUrl, databaseUrl, allowVolatileStore }: StoreSettings): void {
+export function requireShared({
+  kafkaBrokers,
+  redisUrl,
+  databaseUrl,
+  allowVolatileStore,
+}: StoreSettings): void {
   if (kafkaBrokers.length === 0 || allowVolatileStore) return
   const missing = [redisUrl === null && 'REDIS_URL', databaseUrl === null && 'DATABASE_URL'].filter(
     (name) => name !== false,

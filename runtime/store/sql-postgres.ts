@@ -28,8 +28,7 @@ export async function openPostgresSql(
   schema = 'flotilla',
   security: ServerSecurity = {},
 ): Promise<Sql> {
-  const dialect = new PostgresDialect({ pool: createPool(url, security) })
-  const sql = new Kysely<Tables>({ dialect }).withSchema(schema)
+  const sql = connectPostgresSql(url, schema, security)
   try {
     await migrate(sql, 'postgres', schema)
     return sql
@@ -37,6 +36,12 @@ export async function openPostgresSql(
     await sql.destroy()
     throw error
   }
+}
+
+/** As `openPostgresSql`, with the tables as they are: nothing is created, and the first statement connects. */
+export function connectPostgresSql(url: string, schema: string, security: ServerSecurity = {}): Sql {
+  const dialect = new PostgresDialect({ pool: createPool(url, security) })
+  return new Kysely<Tables>({ dialect }).withSchema(schema)
 }
 
 function createPool(url: string, security: ServerSecurity): PostgresPool {

@@ -175,7 +175,10 @@ test('another fleet is not moved over it', { timeout: 240_000 }, async (t) => {
   assert.equal((await migrate(env)).outcome, 'moved')
   const other = { ...env, FLOTILLA_DATA: join(directory, 'two') }
   const refused = await flotilla(['migrate', '--to', 'kafka'], { env: other })
-  assert.match(refused.err, /the target is not empty.*another data file.*set another FLOTILLA_PREFIX/)
+  assert.match(
+    refused.err,
+    /the target is not empty.*another data file.*FLOTILLA_PREFIX=<new> flotilla migrate --to kafka --from-prefix/,
+  )
 })
 
 test('limits go on where they were', async (t) => {
@@ -193,7 +196,8 @@ test('limits go on where they were', async (t) => {
   const file = openDataFile({ dataDir })
   t.after(() => file.release())
   const server = { url: process.env['REDIS_URL'] ?? '' }
-  for (let time = 0; time < 2; time++) await copyLimits(file, prefix, server, Date.now())
+  for (let time = 0; time < 2; time++)
+    await copyLimits(file, { from: prefix, to: prefix }, server, Date.now())
   const moved = openRedisLimits({ ...server, prefix })
   t.after(() => moved.close())
   assert.deepEqual(await moved.budgets('day:'), await limits.budgets('day:'))

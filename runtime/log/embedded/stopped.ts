@@ -30,6 +30,8 @@ export interface StoppedLog {
   readonly id: string
   /** Lanes of each stage. */
   readonly partitions: number
+  /** Grows with every record, and with every start of the fleet. */
+  readonly writes: number
   readonly slots: readonly StoppedSlot[]
   readonly groups: readonly StoppedGroup[]
   /** Oldest first. */
@@ -51,9 +53,11 @@ export function openStoppedLog(file: DataFile, prefix: string): StoppedLog | nul
   if (first === undefined) return null
   const groups = groupsIn(file, prefix)
   const slotOf = ({ topic, partition }: StoppedSlot): Slot => storage.slots(topic)?.[partition] as Slot
+  const openings = groups.flatMap(({ name }) => first.map(({ partition }) => storage.epoch(name, partition)))
   return {
     id: storage.identity('tasks.submitted'),
     partitions: first.length,
+    writes: [...slots.map(({ next }) => next), ...openings].reduce((sum, each) => sum + each, 0),
     slots: slots.map(({ topic, partition, next }) => {
       return { topic, partition, next, unfinished: unfinishedIn(groups, { topic, partition, next }) }
     }),

@@ -16,6 +16,8 @@ export interface Move {
   /** Identity of the log in the data file. */
   readonly logId: string
   readonly startedMs: number
+  /** What the log said of itself (StoppedLog.writes): another figure later means that the fleet has run since. */
+  readonly writes: number
 }
 
 /** Stands for the whole move: written first, and again at its end. */
@@ -27,13 +29,13 @@ export const markOf = (context: Context): { topic: string; partition: number } =
   partition: MARK_PARTITION,
 })
 
-export const encodeMove = ({ logId, startedMs }: Move, state: 'unfinished' | 'finished'): string =>
-  `${logId} ${startedMs} ${state}`
+export const encodeMove = ({ logId, startedMs, writes }: Move, state: 'unfinished' | 'finished'): string =>
+  `${logId} ${startedMs} ${state} ${writes}`
 
 export function decodeMove(metadata: string): (Move & { readonly isFinished: boolean }) | null {
-  const [logId, startedMs, state] = metadata.split(' ')
+  const [logId, startedMs, state, writes] = metadata.split(' ')
   if (logId === undefined || startedMs === undefined || state === undefined) return null
-  return { logId, startedMs: Number(startedMs), isFinished: state === 'finished' }
+  return { logId, startedMs: Number(startedMs), writes: Number(writes), isFinished: state === 'finished' }
 }
 
 /** Rejects if a move to these topics has begun and not ended. A principal that may not see the group passes. */

@@ -5,7 +5,7 @@
 // 2. Records and the progress that they mean are one transaction: killed at any point, nothing is copied twice.
 import type { GroupKind } from '../groups.ts'
 import type { LogTopic, Position } from '../port.ts'
-import { ensureTopics, members } from './admin.ts'
+import { check, ensureTopics, members } from './admin.ts'
 import type { ProducedMessage, RawMessage } from './client.ts'
 import { contextOf, newLink, type Context } from './context.ts'
 import { committedOffsets } from './group-positions.ts'
@@ -56,6 +56,7 @@ export interface GroupPositions {
 export class MoveTarget {
   readonly context: Context
   readonly #stages: readonly string[]
+  readonly #brokers: readonly string[]
   readonly #link: Link
   readonly #producer: LaneProducer
   readonly #ends = new Map<string, Promise<Bounds[]>>()
@@ -63,6 +64,7 @@ export class MoveTarget {
   constructor(options: KafkaLogOptions, stages: readonly string[]) {
     this.context = contextOf({ ...options, ...PATIENT })
     this.#stages = stages
+    this.#brokers = options.brokers
     this.#link = newLink(this.context)
     const { transactionTimeoutMs, deliveryTimeoutMs } = this.context.settings
     const transactionalId = this.context.names.transactionalId(MOVE, 0)
@@ -71,6 +73,11 @@ export class MoveTarget {
       transactionTimeoutMs,
       deliveryTimeoutMs,
     })
+  }
+
+  /** Rejects with LOG_UNAVAILABLE at once if no broker answers. */
+  check(): Promise<void> {
+    return check(this.context, this.#brokers)
   }
 
   /** Rejects with TOPICS_MISMATCH where topics exist with another number of partitions. */
@@ -107,8 +114,14 @@ export class MoveTarget {
     return { ...move, progress: new Map(found.map((each) => [targetKey(each), each.offset])) }
   }
 
-  /** Topics that hold records, and stages that run: a fleet is there already. */
+  /** Topics that hold records or have other partitions, and stages that run: another fleet is there already. */
   async occupied(): Promise<string[]> {
+    const { facts, missing } = await lookAt(this.#link, this.#topics, this.#withinMs)
+    const { partitions } = this.context
+    const divided = [...facts.values()].filter((fact) => fact.partitions !== partitions)
+    if (divided.length > 0)
+      return divided.map((fact) => `${fact.name} has ${fact.partitions} partitions, not ${partitions}`)
+    const existing = this.#topics.filter((topic) => !missing.has(topic))
     const running = await Promise.all(
       this.#stages.map(async (stage) => {
         const { owners } = await members(this.context, this.context.names.group('stage', stage))
@@ -116,7 +129,7 @@ export class MoveTarget {
       }),
     )
     const held = await Promise.all(
-      (await this.#existing()).map(async (topic) => {
+      existing.map(async (topic) => {
         const bounds = await this.#link.attempt(() => boundsOf(this.#link, topic, this.#partitions), {
           withinMs: this.#withinMs,
         })
@@ -155,7 +168,15 @@ export class MoveTarget {
     await this.#producer.commit(copied, { groupId, topics: byTopic(progress) })
   }
 
-  /** Every committed record of the partition, oldest first. Once all are copied. */
+  /**
+   * Resolves once all that was copied can be read: brokers answer the end of a transaction before its partitions have it, and
+   * give a new identity only afterwards. Ends of topics would be too early until then.
+   */
+  settled(): Promise<void> {
+    return this.#producer.open()
+  }
+
+  /** Every committed record of the partition, oldest first. Once all are settled. */
   async read({ topic, partition }: Target, take: (message: RawMessage) => void): Promise<void> {
     if ((await this.end({ topic, partition })) === 0) return
     const withinMs = this.context.settings.startTimeoutMs
@@ -163,7 +184,7 @@ export class MoveTarget {
     await readRange(this.#link, range, (message) => (take(message), true))
   }
 
-  /** Offset that the next record gets, for readers of committed ones. Once all are copied: it is asked for once. */
+  /** Offset that the next record gets, for readers of committed ones. Once all are settled: it is asked for once. */
   async end({ topic, partition }: Target): Promise<number> {
     const ask = (): Promise<Bounds[]> => boundsOf(this.#link, topic, this.#partitions)
     const asked = this.#ends.get(topic) ?? this.#link.attempt(ask, { withinMs: this.#withinMs })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { capacityFor, type Load } from '../../../cli/capacity-model.ts'
+import { serviceNames } from '../../../services/index.ts'
 
 const load: Load = {
   tasksPerSecond: 100,
@@ -35,6 +36,7 @@ test('tasks under way, lanes, disk and operations follow from rate and duration'
 test('a small load gets the least of everything, and only the limit that everybody has', () => {
   const { partitions, processes, limits } = capacityFor({ ...load, tasksPerSecond: 0.1 })
   assert.equal(partitions, 12)
+  assert.deepEqual(Object.keys(processes).toSorted(), [...serviceNames].toSorted())
   assert.deepEqual(new Set(Object.values(processes)), new Set([2]))
   assert.equal(limits.length, 1)
 })

@@ -169,3 +169,9 @@ test('the image is not run by root, checks its own health, and leaves out secret
   for (const entry of ['**/.env', '**/.env.*', '**/.npmrc', '.git', 'node_modules', '.flotilla'])
     assert.ok(ignored.includes(entry), entry)
 })
+
+test('the page on operating names every server and service of the file', () => {
+  const page = read('docs/operating.md')
+  const table = page.slice(page.indexOf('| service'), page.indexOf('Every port is published'))
+  for (const name of Object.keys(compose.services)) assert.ok(table.includes(`\`${name}\``), name)
+})
