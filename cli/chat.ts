@@ -135,6 +135,7 @@ export class Chat {
     const view = new LiveView({
       detail: detailOf(this.#options),
       decide: (call) => this.#decisionOf(call),
+      decided: (callId) => this.#waiting.delete(callId),
       typed: () => this.#input.typed,
     })
     const unwatch = watchPauses(view, () => this.#fleet.pauses())
@@ -168,10 +169,13 @@ export class Chat {
     if (call === undefined) return say('No call waits for a person.')
     if (call.why === 'doubt') return say(`A call in doubt: ${this.#decisionOf(call)}`)
     if (call.why === 'question' && approved && text === '') return say('It is a question: /approve ANSWER')
-    const { taskId, callId } = call
+    const { taskId, callId, heldAtMs } = call
     const words = text === '' ? {} : call.why === 'question' && approved ? { answer: text } : { reason: text }
-    const decision: ApprovalInput = { taskId, callId, approved, ...words }
+    const wait = heldAtMs === null ? {} : { heldAtMs }
+    const decision: ApprovalInput = { taskId, callId, approved, ...words, ...wait }
     this.#waiting.delete(callId)
+    // Several may wait: the one that has waited for longest is meant.
+    say(`${approved ? (call.why === 'question' ? 'answering' : 'approving') : 'declining'} ${call.tool} ${callId}`)
     this.#fleet.client.approve(decision).catch((error: unknown) => {
       this.#waiting.set(callId, call)
       say(paint('red', describe(error)))

@@ -102,9 +102,8 @@ function show(found: readonly ApprovalView[]): void {
   printTable(columns, rows, (index) => (found[index]?.status === 'waiting' ? null : 'dim'))
 }
 
-function stateOf({ status, terms, votes }: ApprovalView): string {
+function stateOf({ status, terms, agreed }: ApprovalView): string {
   const { needed = 1 } = (terms ?? {}) as { needed?: number }
-  const agreed = Array.isArray(votes) ? votes.length : 0
   return status === 'waiting' && needed > 1 ? `waiting, ${agreed} of ${needed}` : status
 }
 
@@ -115,7 +114,7 @@ async function decide(
   flags: Flags,
 ): Promise<void> {
   const call = await usingOperator((operator) => callOf(operator, taskId, given), { needs: 'database' })
-  const input = inputOf(taskId, call.callId, approved, flags)
+  const input = inputOf(call, approved, flags)
   if (call.why === 'doubt' && input.tookEffect === undefined)
     throw new FlotillaError(
       'REQUEST_INVALID',
@@ -166,12 +165,18 @@ const noCall = (taskId: string, given: string | undefined): FlotillaError =>
       : `task ${taskId} has no call ${given} that waits for a person; flotilla approvals lists those that do`,
   )
 
-function inputOf(taskId: string, callId: string, approved: boolean, flags: Flags): ApprovalInput {
+/** It is about this wait of the call and no later one. */
+function inputOf(
+  { taskId, callId, heldAtMs }: ApprovalView,
+  approved: boolean,
+  flags: Flags,
+): ApprovalInput {
   const { reason, by, edit, answer, tookEffect, effect } = flags
   const took = tookEffect === true ? true : effect === false ? false : undefined
   return {
     taskId,
     callId,
+    heldAtMs,
     approved,
     ...(reason === undefined ? {} : { reason }),
     ...(by === undefined ? {} : { decidedBy: by }),

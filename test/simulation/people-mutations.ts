@@ -12,7 +12,7 @@ export function consenting(executor: Stage): Stage {
         return executor.decide(event, rows, lane)
       const { taskId, callId } = held.request
       const approval = { taskId, callId, approved: true, reason: null, decidedBy: 'nobody', arguments: null }
-      const data = { ...approval, answer: null, tookEffect: null, scopes: null }
+      const data = { ...approval, answer: null, tookEffect: null, scopes: null, heldAtMs: held.heldAtMs }
       const decided = executor.decide({ ...event, type: 'ApprovalDecided', data } as StageEvent, rows, lane)
       // As if nobody had decided: the record says that it expired.
       const emit = (decided.emit ?? []).map((each) =>

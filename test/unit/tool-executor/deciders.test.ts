@@ -97,3 +97,16 @@ test('votes that do not settle it are bounded in number and in size', () => {
     /more than 1,200,000 characters/,
   )
 })
+
+test('a name with its accents typed apart is the same person; one that only looks alike is another', () => {
+  const [whole, apart, cyrillic] = ['Jos\u00e9', 'Jose\u0301', 'J\u043es\u00e9']
+  const { decide } = held({ needed: 2 })
+  assert.equal(decide(by(whole, 'a')), 1)
+  assert.equal(decide(by(apart, 'b')), 1, 'one vote')
+  assert.equal(decide(by(cyrillic, 'c')), 'approved')
+  const listed = held({ approvers: { users: [whole] } })
+  assert.match(String(listed.decide(by(cyrillic, 'c'))), /may not decide it/)
+  assert.equal(listed.decide(by(apart, 'b')), 'approved')
+  const own = held({ selfApproval: false }, whole)
+  assert.match(String(own.decide(by(apart, 'b'))), /submitted the task/)
+})
