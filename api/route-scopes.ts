@@ -21,6 +21,8 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   // Somebody who signs in has no credentials yet.
   'GET /v1/sign-in': 'open',
   'POST /v1/sign-in': 'open',
+  'GET /.well-known/oauth-protected-resource': 'open',
+  'GET /.well-known/oauth-protected-resource/mcp': 'open',
 
   'POST /v1/tasks': 'tasks:submit',
   'GET /v1/tasks': 'tasks:read',

@@ -25,6 +25,17 @@ export function consenting(executor: Stage): Stage {
   }
 }
 
+/** The end of a task forgets its calls that wait, and says so to nobody. */
+export function forgettingWaits(executor: Stage): Stage {
+  return {
+    ...executor,
+    decide(event, rows, lane) {
+      const isOver = rows['held'] !== undefined && rows['closed'] !== undefined
+      return isOver && event.type === 'TimerFired' ? { clear: true } : executor.decide(event, rows, lane)
+    },
+  }
+}
+
 /** A call of which nobody knows whether it took effect is made as if it had taken none. */
 export function repeatingDoubt(executor: Stage): Stage {
   return {

@@ -90,7 +90,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   operatorRoutes(app, operator)
   sessionRoutes(app, sessions)
   meRoutes(app, context.environment)
-  signInRoutes(app, access.signIn, context.fleet.gateway?.jwt?.issuer ?? '')
+  signInRoutes(app, access.signIn, context.fleet.gateway)
   evaluationRoutes(app, client, operator)
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)
