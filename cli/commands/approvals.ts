@@ -9,7 +9,7 @@ import type { Json } from '../../schemas/json.ts'
 import { jsonFile, jsonOrText, wholeNumber } from '../arguments.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import { withClient } from '../fleet-client.ts'
-import { print, printJson } from '../output.ts'
+import { print, printJson, say } from '../output.ts'
 import { shorten } from '../render.ts'
 import { printTable, type Column } from '../table.ts'
 import { elapsed } from '../units.ts'
@@ -122,10 +122,18 @@ async function decide(
     )
   if (call.why === 'question' && approved && input.answer === undefined)
     throw new FlotillaError('REQUEST_INVALID', `call ${call.callId} is a question: give --answer`)
+  if (approved && input.arguments === undefined && call.why === 'approval') noteEdits(call)
   await withClient((client) => client.approve(input), { offline: true })
   if (flags.json) printJson(input)
   else print(`${approved ? 'approved' : 'declined'}: ${call.tool} ${input.callId} of task ${taskId}`)
   process.exit(0)
+}
+
+/** Who agrees without arguments agrees to what was asked for, not to what others made of it. */
+function noteEdits({ votes }: ApprovalView): void {
+  const given = (Array.isArray(votes) ? votes : []) as { by?: string | null; arguments?: Json }[]
+  for (const { by, arguments: edited } of given.filter((vote) => vote.arguments != null))
+    say(`${by ?? 'Somebody'} agreed to other arguments, which --edit takes: ${JSON.stringify(edited)}`)
 }
 
 /** The call that is meant: the one that is named, or the only one that waits. */
