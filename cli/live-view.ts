@@ -19,8 +19,8 @@ export interface LiveViewOptions {
   readonly now?: () => number
   /** How a call that waits for a person can be decided. Default: by the command. */
   readonly decide?: (call: WaitingCall) => string
-  /** A call waits no more: somebody decided, or nobody did in time. */
-  readonly decided?: (callId: string) => void
+  /** A decision about a call. `isOver`: it waits no more; else others must agree, or this one does not count. */
+  readonly decided?: (callId: string, isOver: boolean) => void
   /** What a person has typed meanwhile: the status line begins with it. */
   readonly typed?: () => string
 }
@@ -47,7 +47,7 @@ export class LiveView {
   readonly #print: (text: string) => void
   readonly #now: () => number
   readonly #decide: (call: WaitingCall) => string
-  readonly #decided: (callId: string) => void
+  readonly #decided: (callId: string, isOver: boolean) => void
   readonly #typed: () => string
   readonly #status: StatusLine | null
   readonly #shown = new Map<number, Shown>()
@@ -254,10 +254,14 @@ export class LiveView {
 
   #personDecided(fields: Fields): void {
     const by = textIn(fields, 'by')
-    this.note(`${textIn(fields, 'tool')}: ${textIn(fields, 'outcome')}${by === '' ? '' : ` by ${by}`}`)
-    if (fields['final'] !== true) return
-    this.#decided(textIn(fields, 'callId'))
-    this.now(`step ${this.#step} · running the call`)
+    const problem = textIn(fields, 'problem')
+    const { missing } = fields
+    const more = typeof missing === 'number' ? `, ${missing} more must agree` : ''
+    const why = problem === '' ? more : `: ${shorten(problem)}`
+    this.note(`${textIn(fields, 'tool')}: ${textIn(fields, 'outcome')}${by === '' ? '' : ` by ${by}`}${why}`)
+    const isOver = fields['final'] === true
+    this.#decided(textIn(fields, 'callId'), isOver)
+    if (isOver) this.now(`step ${this.#step} · running the call`)
   }
 
   #complete(step: TaskStep): void {
