@@ -1,7 +1,8 @@
 // People as approvals count them. Pure.
 //
-// 1. Two names are of one person if Unicode holds them to be the same text: an accent that is typed apart makes nobody
-//    another person. Whatever else differs makes two.
+// 1. Where people are told apart, names that differ in case, spaces or Unicode's equivalent forms are of one: another
+//    spelling makes nobody a second person. Where a name gives somebody a right it must be that very name, because
+//    somebody else may have the other spelling.
 // 2. Two votes are of two people only if nobody stands behind both.
 import { sortedJson } from './sorted-json.ts'
 import type { Json } from '../schemas/json.ts'
@@ -12,12 +13,10 @@ export interface Voter {
   readonly madeBy?: readonly string[]
 }
 
-const formOf = (name: string): string => name.normalize('NFC')
+const formOf = (name: string): string =>
+  name.normalize('NFKC').toLowerCase().normalize('NFKC').replaceAll(/\s+/gu, ' ').trim()
 
-export const isSamePerson = (one: string, other: string): boolean => formOf(one) === formOf(other)
-
-export const isAmong = (people: readonly string[], person: string): boolean =>
-  people.some((each) => isSamePerson(each, person))
+export const maybeSamePerson = (one: string, other: string): boolean => formOf(one) === formOf(other)
 
 /** How many people have voted at least: votes that have somebody in common count as one. */
 export function peopleIn(votes: readonly Voter[]): number {

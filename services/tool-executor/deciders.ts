@@ -4,8 +4,8 @@
 //    those who made the key that it came with (`madeBy`). All of them must be allowed to decide.
 // 2. Two decisions are of two people only if nobody stands behind both (runtime/people.ts). So one person with several
 //    keys counts once, and so does one who makes keys for others.
-// 3. A person has one vote; a later one replaces it. What is kept is bounded in number and in size.
-import { isAmong, isSamePerson } from '../../runtime/people.ts'
+// 3. A person has one vote, however the name is spelt; a later one replaces it. What is kept is bounded in number and in size.
+import { maybeSamePerson } from '../../runtime/people.ts'
 import type { ApprovalDecided } from '../../schemas/generated/events.ts'
 import type { Held, Vote } from './rows.ts'
 
@@ -27,7 +27,7 @@ export function cannotDecide({ terms, request }: Held, given: Given): string | n
   if (scope !== null && !scopes?.includes(scope))
     return `it needs the scope ${scope}, which ${decidedBy ?? credential ?? 'nobody'} has not`
   const behind = [...(decidedBy === null ? [] : [decidedBy]), ...(madeBy ?? [])]
-  const stranger = users === null ? undefined : behind.find((person) => !isAmong(users, person))
+  const stranger = users === null ? undefined : behind.find((person) => !users.includes(person))
   if (stranger !== undefined && users !== null)
     return `${nameOf(stranger, given)} may not decide it; its approvers are: ${users.join(', ')}`
   return selfApproval ? null : isOwn(behind, request.userId, given)
@@ -36,18 +36,19 @@ export function cannotDecide({ terms, request }: Held, given: Given): string | n
 function isOwn(behind: readonly string[], userId: string | null, given: Given): string | null {
   if (userId === null)
     return 'its task names no user, so nobody is known to be another person: submit such tasks with a userId'
-  if (!isAmong(behind, userId)) return null
-  return `${nameOf(userId, given)} submitted the task, and another person must decide (selfApproval: false)`
+  const own = behind.find((person) => maybeSamePerson(person, userId))
+  if (own === undefined) return null
+  return `${nameOf(own, given)} submitted the task, and another person must decide (selfApproval: false)`
 }
 
 const nameOf = (person: string, { decidedBy, credential }: Given): string =>
-  decidedBy !== null && isSamePerson(person, decidedBy)
+  person === decidedBy
     ? person
     : `${person}, who made the ${credential ?? 'key'} of ${decidedBy ?? 'nobody'},`
 
 /** The votes with this one, which replaces that of the same person. */
 export const withVote = (votes: readonly Vote[], vote: Vote): Vote[] => [
-  ...votes.filter(({ by }) => by !== vote.by && !(by !== null && vote.by !== null && isSamePerson(by, vote.by))),
+  ...votes.filter(({ by }) => !maybeSamePerson(by ?? '', vote.by ?? '')),
   vote,
 ]
 
