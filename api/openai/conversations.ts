@@ -63,11 +63,11 @@ const ofConversation = z.object({ id: conversation.shape.id })
 const ofItem = z.object({ id: conversation.shape.id, item: z.string() })
 const none = z.strictObject({})
 
-/** `items` and `include`: what can't be taken is refused with a reason. */
 export const newConversation = z.strictObject({
   metadata,
   items: z
-    .array(z.never(), { error: 'a conversation begins with its first response: send earlier messages there' })
+    .array(z.unknown())
+    .max(0, 'a conversation begins with its first response: what was said before can’t be brought along')
     .nullish(),
 })
 export const changedConversation = z.strictObject({ metadata })

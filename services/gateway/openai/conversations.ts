@@ -122,8 +122,13 @@ export class Conversations {
     const listed = turns.flatMap((turn) => (order === 'asc' ? sidesOf(turn) : sidesOf(turn).toReversed()))
     const rest = listed.slice(after === undefined ? 0 : listed.findIndex((each) => each.id === after) + 1)
     const data = rest.slice(0, limit)
-    const [first_id, last_id] = [data[0]?.id ?? null, data.at(-1)?.id ?? null]
-    return { object: 'list', data, first_id, last_id, has_more: rest.length > limit }
+    return {
+      object: 'list',
+      data,
+      first_id: data[0]?.id ?? null,
+      last_id: data.at(-1)?.id ?? null,
+      has_more: rest.length > limit,
+    }
   }
 
   async item(request: FastifyRequest, id: string, itemId: string): Promise<ConversationItem> {
@@ -181,8 +186,12 @@ function keptOf({ session, kept }: Found): Kept {
 
 function viewOf(found: Found): Conversation {
   const { createdAtMs, metadata } = keptOf(found)
-  const created_at = Math.floor(createdAtMs / 1_000)
-  return { id: conversationId(found.sessionId), object: 'conversation', created_at, metadata }
+  return {
+    id: conversationId(found.sessionId),
+    object: 'conversation',
+    created_at: Math.floor(createdAtMs / 1_000),
+    metadata,
+  }
 }
 
 /** What was asked, and the answer: that of the response `resp_<task>` has the same id there. */
