@@ -171,7 +171,7 @@ export class Chat {
   }
 
   #decide(approved: boolean, text: string): void {
-    const call = this.#waiting.values().find(({ callId }) => !this.#sent.has(callId))
+    const call = [...this.#waiting.values()].find(({ callId }) => !this.#sent.has(callId))
     if (call === undefined) return say('No call waits for a person.')
     if (call.why === 'doubt') return say(`A call in doubt: ${this.#decisionOf(call)}`)
     if (call.why === 'question' && approved && text === '') return say('It is a question: /approve ANSWER')
@@ -179,7 +179,7 @@ export class Chat {
     const words = text === '' ? {} : call.why === 'question' && approved ? { answer: text } : { reason: text }
     const { userId } = this.#options
     const about = { taskId, callId, ...(heldAtMs === null ? {} : { heldAtMs }) }
-    const who = userId === undefined ? {} : { decidedBy: userId }
+    const who = typeof userId === 'string' ? { decidedBy: userId } : {}
     const decision: ApprovalInput = { ...about, approved, ...words, ...who }
     this.#sent.add(callId)
     // Several may wait: the one that has waited for longest is meant.

@@ -50,5 +50,5 @@ export function agreeing<V extends SubjectVote>(asked: Json, votes: readonly V[]
 /** How many people agree on the same, where most do. */
 export function mostAgreeing(asked: Json, votes: readonly SubjectVote[]): number {
   const bySubject = Map.groupBy(votes, (vote) => subjectOf(asked, vote))
-  return Math.max(0, ...bySubject.values().map(peopleIn))
+  return Math.max(0, ...[...bySubject.values()].map((same) => peopleIn(same)))
 }

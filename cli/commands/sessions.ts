@@ -5,8 +5,9 @@ import { usingOperator } from '../../operator/connect.ts'
 import type { SessionOperator } from '../../operator/direct/sessions.ts'
 import { wholeNumber } from '../arguments.ts'
 import { paint, print, printJson, say } from '../output.ts'
+import { seconds } from '../render.ts'
 import { printTable, type Column } from '../table.ts'
-import { moment, plural, seconds } from '../units.ts'
+import { moment, plural } from '../units.ts'
 
 export function defineSessions(command: Command): void {
   command.description('sessions: conversations whose turns are tasks')

@@ -87,7 +87,7 @@ test('Python loops over a server’s tools: two people approve one call, its ser
   assert.deepEqual([ann, bo], ['hello ann', 'hello bo'])
   assert.match(report ?? '', /accept.*sure/)
   assert.equal(server.state.count('report'), 1, 'the call was begun once')
-  const { approval } = result.steps[0]?.toolCalls.at(-1) as { approval: { decisions: { by: string }[] } }
+  const { approval } = result.steps[0]?.toolCalls.at(-1) as unknown as { approval: { decisions: { by: string }[] } }
   assert.deepEqual(
     approval.decisions.map(({ by }) => by),
     ['bo', 'cy'],
