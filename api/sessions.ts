@@ -30,7 +30,9 @@ const turnView = z
 /** Python variables that are kept, by agent: sizes, never values. */
 const keptVariables = z
   .object({
-    untilMs: timeMs.meta({ description: 'When they go, unless the session is used before. Epoch milliseconds.' }),
+    untilMs: timeMs.meta({
+      description: 'When they go, unless the session is used before. Epoch milliseconds.',
+    }),
     owners: z.array(
       z.object({
         agent: z.string(),

@@ -20,7 +20,9 @@ const resource = {
       description: 'Protected resource metadata (RFC 9728).',
       schema: z
         .object({
-          resource: z.string().meta({ description: 'What tokens are for: the parameter of this name (RFC 8707).' }),
+          resource: z
+            .string()
+            .meta({ description: 'What tokens are for: the parameter of this name (RFC 8707).' }),
           authorization_servers: z.array(z.string()).meta({ description: 'The OpenID provider.' }),
           bearer_methods_supported: z.array(z.literal('header')),
           resource_name: z.string(),

@@ -183,7 +183,9 @@ export class Chat {
     const decision: ApprovalInput = { ...about, approved, ...words, ...who }
     this.#sent.add(callId)
     // Several may wait: the one that has waited for longest is meant.
-    say(`${approved ? (call.why === 'question' ? 'answering' : 'approving') : 'declining'} ${call.tool} ${callId}`)
+    say(
+      `${approved ? (call.why === 'question' ? 'answering' : 'approving') : 'declining'} ${call.tool} ${callId}`,
+    )
     this.#fleet.client.approve(decision).catch((error: unknown) => {
       this.#sent.delete(callId)
       say(paint('red', describe(error)))

@@ -10,7 +10,11 @@ export interface WaitingCall {
 }
 
 /** The commands that decide it, where another command reaches the fleet. */
-export function decidedByCommand({ taskId, callId, why }: Pick<WaitingCall, 'taskId' | 'callId' | 'why'>): string {
+export function decidedByCommand({
+  taskId,
+  callId,
+  why,
+}: Pick<WaitingCall, 'taskId' | 'callId' | 'why'>): string {
   const call = `${shellWord(taskId)} ${shellWord(callId)}`
   const approve = `flotilla approvals approve ${call}`
   if (why === 'question') return `${approve} --answer '…' (or: flotilla approvals deny ${call})`

@@ -174,11 +174,7 @@ const noCall = (taskId: string, given: string | undefined): FlotillaError =>
   )
 
 /** It is about this wait of the call and no later one. */
-function inputOf(
-  { taskId, callId, heldAtMs }: ApprovalView,
-  approved: boolean,
-  flags: Flags,
-): ApprovalInput {
+function inputOf({ taskId, callId, heldAtMs }: ApprovalView, approved: boolean, flags: Flags): ApprovalInput {
   const { reason, by, edit, answer, tookEffect, effect } = flags
   const took = tookEffect === true ? true : effect === false ? false : undefined
   return {

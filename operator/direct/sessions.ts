@@ -1,5 +1,11 @@
 // Sessions as the ledger has them, and their deletion, on the log.
-import type { KeptVariablesView, SessionDetail, SessionList, SessionView, TurnView } from '../../api/sessions.ts'
+import type {
+  KeptVariablesView,
+  SessionDetail,
+  SessionList,
+  SessionView,
+  TurnView,
+} from '../../api/sessions.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
@@ -95,7 +101,11 @@ export class DirectSessions implements SessionOperator {
   /** Its turns in this order, from that of the task on; none if that has none. `from`: null for all. */
   async turns(
     { sessionId, begunAtMs }: SessionView,
-    { from, limit, order }: { readonly from: string | null; readonly limit: number; readonly order: 'asc' | 'desc' },
+    {
+      from,
+      limit,
+      order,
+    }: { readonly from: string | null; readonly limit: number; readonly order: 'asc' | 'desc' },
   ): Promise<TurnView[]> {
     const sql = await this.#parts.sql()
     // None of a session that another user has begun under this id meanwhile.

@@ -153,6 +153,7 @@ function isApprovers(value: unknown): boolean {
   if (Object.keys(others).length > 0 || (scope === undefined && users === undefined)) return false
   return (
     (scope === undefined || isText(scope)) &&
-    (users === undefined || (isTexts(users) && (users as string[]).length > 0 && (users as string[]).every(isName)))
+    (users === undefined ||
+      (isTexts(users) && (users as string[]).length > 0 && (users as string[]).every(isName)))
   )
 }

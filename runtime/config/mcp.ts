@@ -129,7 +129,8 @@ const auth = z.discriminatedUnion('type', [
 const data = z.enum(['private', 'untrusted'])
 const approval = z.unknown().superRefine((given, context) => {
   if (given === undefined || typeof given === 'boolean') return
-  for (const message of termsMistakes(given, 'requiresApproval')) context.addIssue({ code: 'custom', message })
+  for (const message of termsMistakes(given, 'requiresApproval'))
+    context.addIssue({ code: 'custom', message })
 })
 const settings = z.strictObject({
   idempotent: z.boolean().optional(),

@@ -34,7 +34,10 @@ export async function writeSession(sql: Sql, write: SessionWrite): Promise<void>
 
 type TurnWrite = Extract<SessionWrite, { turn: unknown }>
 
-async function writeTurn(sql: Sql, { session_id, user_id, at_ms, turn, variables }: TurnWrite): Promise<void> {
+async function writeTurn(
+  sql: Sql,
+  { session_id, user_id, at_ms, turn, variables }: TurnWrite,
+): Promise<void> {
   const row = { session_id, at_ms, ...turn }
   const session: SessionRow = {
     session_id,

@@ -40,7 +40,9 @@ test('a call in doubt that is in doubt again: what was decided before makes no t
     })
   const first = await next()
   const { callId } = first
-  const approved = await flotilla(['approvals', 'approve', taskId, '--by', 'ann'], { env: { FLOTILLA_URL: url } })
+  const approved = await flotilla(['approvals', 'approve', taskId, '--by', 'ann'], {
+    env: { FLOTILLA_URL: url },
+  })
   assert.equal(approved.code, 0, approved.err)
   const doubt = await next()
   assert.deepEqual([doubt.why, charges], ['doubt', 1])

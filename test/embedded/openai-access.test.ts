@@ -66,7 +66,11 @@ const chat = (content: string, model = 'flotilla/default') => ({
 test('errors of access have OpenAI’s shape on every one of its routes', async () => {
   const monitor = await create({ name: 'monitor', userId: 'm', scopes: ['ops:read'] })
   for (const { method, path } of Object.values(routes)) {
-    const request = { path: path.replaceAll(/:\w+/g, 'x'), method, ...(method === 'POST' ? { body: {} } : {}) }
+    const request = {
+      path: path.replaceAll(/:\w+/g, 'x'),
+      method,
+      ...(method === 'POST' ? { body: {} } : {}),
+    }
     const nobody = await ask({ key: null, ...request })
     assert.deepEqual([nobody.status, errorOf(nobody).type], [401, 'authentication_error'], path)
     assert.equal(nobody.headers.get('www-authenticate'), 'Bearer realm="flotilla"')

@@ -14,7 +14,9 @@ const ADMIN = 'an admin key of this test'.replaceAll(' ', '-').padEnd(40, 'x')
 const model = 'flotilla/default'
 
 /** Says what it was told before, so that a test sees what is remembered. */
-const script: Script = ({ task, observations }) => ({ text: [task, observations].filter(Boolean).join(' | ') })
+const script: Script = ({ task, observations }) => ({
+  text: [task, observations].filter(Boolean).join(' | '),
+})
 
 let fleet: TestFleet
 let ann: OpenAI
@@ -56,7 +58,9 @@ const itemsOf = (client: OpenAI, id: string, turns: number) =>
     return data.length === 2 * turns ? data : undefined
   })
 const textsOf = (items: readonly unknown[]) =>
-  (items as { role: string; content: { text: string }[] }[]).map(({ role, content }) => `${role}: ${content[0]?.text}`)
+  (items as { role: string; content: { text: string }[] }[]).map(
+    ({ role, content }) => `${role}: ${content[0]?.text}`,
+  )
 
 test('a conversation remembers: created, continued, listed, changed and deleted', async () => {
   const created = await ann.conversations.create({ metadata: { topic: 'orders' } })
@@ -143,11 +147,18 @@ test('what can’t be taken is refused, with the parameter', async () => {
       'conversation',
       () => ann.responses.create({ model, input: 'x', conversation: id, previous_response_id: first.id }),
     ],
-    ['previous_response_id', () => ann.responses.create({ model, input: 'x', previous_response_id: first.id })],
+    [
+      'previous_response_id',
+      () => ann.responses.create({ model, input: 'x', previous_response_id: first.id }),
+    ],
     [
       'input',
       () =>
-        ann.responses.create({ model, conversation: id, input: [user, { role: 'assistant', content: 'y' }, user] }),
+        ann.responses.create({
+          model,
+          conversation: id,
+          input: [user, { role: 'assistant', content: 'y' }, user],
+        }),
     ],
     ['after', () => ann.conversations.items.list(id, { after: 'msg_none' })],
   ]

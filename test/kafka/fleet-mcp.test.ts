@@ -87,7 +87,9 @@ test('Python loops over a server’s tools: two people approve one call, its ser
   assert.deepEqual([ann, bo], ['hello ann', 'hello bo'])
   assert.match(report ?? '', /accept.*sure/)
   assert.equal(server.state.count('report'), 1, 'the call was begun once')
-  const { approval } = result.steps[0]?.toolCalls.at(-1) as unknown as { approval: { decisions: { by: string }[] } }
+  const { approval } = result.steps[0]?.toolCalls.at(-1) as unknown as {
+    approval: { decisions: { by: string }[] }
+  }
   assert.deepEqual(
     approval.decisions.map(({ by }) => by),
     ['bo', 'cy'],
@@ -97,7 +99,9 @@ test('Python loops over a server’s tools: two people approve one call, its ser
   assert.deepEqual((await client.result(again.taskId, LIMIT)).output, ['hello ann', 'hello bo'])
   assert.equal(server.state.count('greet'), 2, 'no tool is called again')
   const shown = await eventually('the ledger has the sizes', async () => {
-    const { list, variables } = await sessions.get(session.sessionId).catch(() => ({ list: [], variables: null }))
+    const { list, variables } = await sessions
+      .get(session.sessionId)
+      .catch(() => ({ list: [], variables: null }))
     return list.length === 2 ? variables : null
   })
   assert.ok((shown.owners[0]?.steps ?? 0) >= 1)

@@ -24,7 +24,8 @@ const reporting = (kept: (steps: readonly KeptStep[]) => readonly KeptStep[]): M
   stage('sessions', (sessions) => ({
     ...sessions,
     decide: (event, rows, lane) => {
-      if (event.type !== 'TurnEnded' || event.data.variables === null) return sessions.decide(event, rows, lane)
+      if (event.type !== 'TurnEnded' || event.data.variables === null)
+        return sessions.decide(event, rows, lane)
       const ended = event.data.variables as unknown as TurnVariables
       const variables = { ...ended, steps: kept(ended.steps) } as unknown as Json
       return sessions.decide({ ...event, data: { ...event.data, variables } }, rows, lane)

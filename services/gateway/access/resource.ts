@@ -44,7 +44,11 @@ export function metadataParameter({ jwt, url }: GatewayDefinition, request: Fast
 }
 
 /** What a client asks the provider for. None: its tokens need none, or have their scopes in other claims. */
-function scopesOf({ scopeClaims = ['scope'], scopes = {}, everyToken = [] }: JwtDefinition): readonly string[] {
+function scopesOf({
+  scopeClaims = ['scope'],
+  scopes = {},
+  everyToken = [],
+}: JwtDefinition): readonly string[] {
   if (everyToken.length > 0 || !scopeClaims.includes('scope')) return []
   const mapped = Object.keys(scopes)
   return mapped.length > 0 ? mapped : [...roles.user, 'approvals:decide']

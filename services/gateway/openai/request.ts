@@ -53,8 +53,7 @@ function fieldsOf(body: unknown, table: Parameters): Record<string, unknown> {
   const fields = withoutNulls(body)
   const mistake = parameterMistake(body as Record<string, unknown>, table)
   if (mistake) throw new Refusal(mistake)
-  for (const param of ['metadata', 'response_format', 'text'])
-    refuseLostNames(param, fields[param])
+  for (const param of ['metadata', 'response_format', 'text']) refuseLostNames(param, fields[param])
   return fields
 }
 
@@ -122,7 +121,11 @@ export function responseTask(request: ResponseRequest, { earlier, parent, sessio
     typeof input === 'string' ? [{ role: 'user' as const, content: input }] : input.flatMap(inputMessage)
   const first = instructions ? [{ role: 'system' as const, content: instructions }] : []
   return {
-    ...conversation('input', [...first, ...earlier, ...(sessionId === null ? messages : oneMessage(messages))]),
+    ...conversation('input', [
+      ...first,
+      ...earlier,
+      ...(sessionId === null ? messages : oneMessage(messages)),
+    ]),
     ...outputOf(format?.type ?? 'text', format?.type === 'json_schema' ? format : null),
     ...choicesOf(request, request.max_output_tokens ?? null),
     ...labelsOf(request.metadata, {

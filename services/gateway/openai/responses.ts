@@ -217,7 +217,10 @@ function conversationOf({ task, result }: Known): HistoryMessage[] {
       'the conversation before the previous response is no longer kept; send its messages as input',
     )
   if (task.sessionId !== null)
-    throw refuse(param, `the previous response is of a conversation; send conversation: "${conversationId(task.sessionId)}"`)
+    throw refuse(
+      param,
+      `the previous response is of a conversation; send conversation: "${conversationId(task.sessionId)}"`,
+    )
   const earlier = historyOf(task)
   return [
     ...(earlier[0]?.role === 'system' ? earlier.slice(1) : earlier),

@@ -31,7 +31,10 @@ export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Pr
   await app.register(async (scope) => register(scope, parts))
 }
 
-function register(app: FastifyInstance, { client, known, ids, owners, sessions, context }: OpenAiParts): void {
+function register(
+  app: FastifyInstance,
+  { client, known, ids, owners, sessions, context }: OpenAiParts,
+): void {
   const { fleet, environment, logger } = context
   const running = new Running({ client, known, ids, owners, settings: environment.http, logger })
   const { retentionDays } = fleet.sessions ?? defaultSessions

@@ -129,11 +129,7 @@ function stepsLeft(evidence: Evidence): Map<string, Left> {
 }
 
 /** What a turn is given is whole: each step stands behind the one that it stood behind when it ran. */
-function missingSteps(
-  sessionId: string,
-  turns: readonly Turn[],
-  left: ReadonlyMap<string, Left>,
-): string[] {
+function missingSteps(sessionId: string, turns: readonly Turn[], left: ReadonlyMap<string, Left>): string[] {
   return turns.flatMap(({ taskId, variables }) =>
     (variables?.steps ?? []).flatMap(({ n, seed }, index, steps) => {
       const [before, ran] = [steps[index - 1]?.n ?? null, left.get(seed)?.after ?? null]
@@ -145,11 +141,7 @@ function missingSteps(
 }
 
 /** Each step that a turn was given is as an earlier turn of the session left it, of the same user and agent. */
-function foreignSteps(
-  sessionId: string,
-  turns: readonly Turn[],
-  left: ReadonlyMap<string, Left>,
-): string[] {
+function foreignSteps(sessionId: string, turns: readonly Turn[], left: ReadonlyMap<string, Left>): string[] {
   return turns.flatMap(({ taskId, userId, agent, variables, fromMs }) => {
     const earlier = turns.filter(
       (turn) => turn.toMs <= fromMs && turn.userId === userId && turn.agent === agent,

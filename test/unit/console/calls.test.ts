@@ -43,7 +43,12 @@ test('votes that count so far are shown, and why one did not', () => {
 test('a call that waits once more is another wait, without the votes of the first', () => {
   const at = (heldAtMs: number) =>
     event('approval_requested', { callId: 'a', tool: 'refund', needed: 2, heldAtMs })
-  const events = [at(1), decided('a', { final: false, by: 'ann', missing: 1 }), decided('a', { final: true }), at(9)]
+  const events = [
+    at(1),
+    decided('a', { final: false, by: 'ann', missing: 1 }),
+    decided('a', { final: true }),
+    at(9),
+  ]
   const [again, ...more] = waitingCalls({ events })
   assert.ok(again)
   assert.deepEqual([waitKey(again), again.missing, again.agreed, more], ['a 9', 2, [], []])

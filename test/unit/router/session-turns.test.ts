@@ -112,7 +112,11 @@ test('a history that the client gives takes the place of what the session rememb
 
 test('instructions of the application stand before what the session remembers, and part with nothing', () => {
   const sessions = { ...defaultSessions, keepVariables: true }
-  const driver = routerOf({ sessions, agents: { default: { overrides: { instructions: true } } }, defaultAgent: 'default' })
+  const driver = routerOf({
+    sessions,
+    agents: { default: { overrides: { instructions: true } } },
+    defaultAgent: 'default',
+  })
   const instructions = { role: 'system', content: 'Be brief.' }
   submit(driver, 'a', { history: [instructions, { role: 'developer', content: 'In French.' }] })
   assert.equal(driver.only('TurnRequested').executor, 'default')

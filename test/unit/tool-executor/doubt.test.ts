@@ -149,7 +149,7 @@ test('a decision is about one wait: late or twice, it makes no later attempt of 
   assert.match(String(problem()), /has waited before, and it does not say which wait/)
   decide(driver, { ...again, heldAtMs: first })
   assert.match(String(problem()), /about another wait/)
-  assert.equal(driver.pendingCallOf(key), undefined, 'nothing is made')
+  assert.equal(driver.pendingCallOf(key), null, 'nothing is made')
   decide(driver, { ...again, tookEffect: true, answer: 5, heldAtMs: waitOf() })
   assert.equal(status(driver), 'succeeded')
 })

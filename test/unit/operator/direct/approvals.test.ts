@@ -17,7 +17,14 @@ test('a list says how many people agree, not how many votes there are', async (t
     ...{ by, madeBy, arguments: given as never, atMs: 1, reason: null },
   })
   const held = {
-    ...{ taskId: 't', callId: 'c', tool: 'pay', requester: 'planner' as const, step: 1, why: 'approval' as const },
+    ...{
+      taskId: 't',
+      callId: 'c',
+      tool: 'pay',
+      requester: 'planner' as const,
+      step: 1,
+      why: 'approval' as const,
+    },
     ...{ arguments: { amount: 5 }, userId: 'ann', agent: null, heldAtMs: 1, expiresAtMs: null },
     terms: { needed: 3 },
     votes: [vote('ann', [], null), vote('bo', ['ann'], { amount: 5 }), vote('cy', [], { amount: 6 })],
