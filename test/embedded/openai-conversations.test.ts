@@ -54,8 +54,11 @@ const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 /** The items, once as many turns are in the ledger. */
 const itemsOf = (client: OpenAI, id: string, turns: number) =>
   eventually('the ledger has the turns', async () => {
-    const { data } = await client.conversations.items.list(id, { order: 'asc' })
-    return data.length === 2 * turns ? data : undefined
+    // A session of any origin is a conversation once its first turn is there.
+    const found = await client.conversations.items.list(id, { order: 'asc' }).catch((error: APIError) => {
+      if (error.status !== 404) throw error
+    })
+    return found?.data.length === 2 * turns ? found.data : undefined
   })
 const textsOf = (items: readonly unknown[]) =>
   (items as { role: string; content: { text: string }[] }[]).map(

@@ -77,10 +77,11 @@ test('the address that the configuration names is what tokens are for; without a
   const jwt = { issuer: issuer.url, audience: 'flotilla', everyToken: ['user'] }
   const metadataOf = async (gateway: GatewayDefinition) => {
     await using fleet = await startTestFleet({ http: true, definition: { gateway } })
-    return fetch(`${fleet.process.url}/.well-known/oauth-protected-resource/mcp`)
+    const answer = await fetch(`${fleet.process.url}/.well-known/oauth-protected-resource/mcp`)
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
   }
   const named = await metadataOf({ jwt, url: 'https://fleet.example.org/' })
-  const { resource, scopes_supported: scopes } = (await named.json()) as Record<string, unknown>
+  const { resource, scopes_supported: scopes } = named.body
   assert.deepEqual([resource, scopes], ['https://fleet.example.org/mcp', undefined])
   assert.equal((await metadataOf({})).status, 404)
 })

@@ -178,7 +178,7 @@ export class Conversations {
 /** A session may have any name. */
 const keyOf = (sessionId: string): string => `conversation:${encodeURIComponent(sessionId)}`
 
-/** Of a session that was not begun here the ledger says all but its metadata. */
+/** What is kept of it; of a session that was begun elsewhere the ledger says all but its metadata. */
 function keptOf({ session, kept }: Found): Kept {
   const { userId, begunAtMs } = session ?? { userId: kept?.userId ?? null, begunAtMs: 0 }
   return { createdAtMs: begunAtMs, metadata: {}, ...kept, userId }
