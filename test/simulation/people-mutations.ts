@@ -25,12 +25,12 @@ export function consenting(executor: Stage): Stage {
   }
 }
 
-/** The end of a task forgets its calls that wait, and says so to nobody. */
+/** A cancel and the end of a task forget the calls that wait, and nobody learns of it. */
 export function forgettingWaits(executor: Stage): Stage {
   return {
     ...executor,
     decide(event, rows, lane) {
-      const isOver = rows['held'] !== undefined && rows['closed'] !== undefined
+      const isOver = rows['held'] !== undefined && (rows['closed'] ?? rows['cancelled']) !== undefined
       return isOver && event.type === 'TimerFired' ? { clear: true } : executor.decide(event, rows, lane)
     },
   }
