@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import { connect } from '../../client/index.ts'
 import type { Client } from '../../client/types.ts'
 import { httpOperator } from '../../operator/http.ts'
+import type { Script } from '../../runtime/scripted-model/script.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { flotilla } from '../support/command.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
@@ -20,18 +21,13 @@ const lock = { FLOTILLA_MCP_LOCK: join(directory, 'lock.json') }
 const env = { ...fleetEnvironment('fleet-mcp'), ...lock }
 
 const python = (...lines: string[]) => ({ text: `\`\`\`python\n${lines.join('\n')}\n\`\`\`` })
-const turns = {
-  'greet everybody': [
-    python(
-      'greetings = [srv_greet(name=name)["greeting"] for name in ("ann", "bo")]',
-      'final_answer(greetings + [srv_report(polls=2, asks=True)])',
-    ),
-  ],
-  'greet again': [python('final_answer(greetings)')],
-}
-const conversations = Object.entries(turns).map(([task, each]) => ({
-  ...{ title: task, task, mode: 'code' as const, turns: each },
-}))
+const greeting = python(
+  'greetings = [srv_greet(name=name)["greeting"] for name in ("ann", "bo")]',
+  'final_answer(greetings + [srv_report(polls=2, asks=True)])',
+)
+/** The newest message says what to do; those before it are of the session. */
+const script: Script = ({ task, observations }) =>
+  `${task} ${observations}`.includes('greet again') ? python('final_answer(greetings)') : greeting
 
 let server: TestServer
 let fleet: TestFleet
@@ -52,7 +48,7 @@ before(async () => {
     agents: { default: { mode: 'code' as const } },
     sessions: { keepVariables: true },
   }
-  fleet = await startTestFleet({ env, http: true, definition, model: { conversations } })
+  fleet = await startTestFleet({ env, http: true, definition, model: { script } })
   client = await connect({ env })
 })
 after(async () => {
