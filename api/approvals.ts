@@ -21,8 +21,15 @@ const approval = z
     terms: json.meta({
       description: '{rule, needed, approvers, onExpiry, answer}; answer: its JSON Schema.',
     }),
-    votes: json.meta({ description: 'Approvals so far: [{by, atMs, reason, arguments}].' }),
-    heldAtMs: timeMs,
+    votes: json.meta({
+      description: 'Approvals so far: [{by, credential, madeBy, atMs, reason, arguments}].',
+    }),
+    agreed: z.number().meta({
+      description: 'People who agree so far, of `terms.needed`: on the same arguments, and each person once.',
+    }),
+    heldAtMs: timeMs.meta({
+      description: 'When it began to wait; names this wait in a decision. Epoch milliseconds.',
+    }),
     expiresAtMs: timeMs.nullable(),
     endedAtMs: timeMs.nullable(),
     approval: json.meta({ description: 'How people decided; null while it waits.' }),

@@ -21,6 +21,8 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   // Somebody who signs in has no credentials yet.
   'GET /v1/sign-in': 'open',
   'POST /v1/sign-in': 'open',
+  'GET /.well-known/oauth-protected-resource': 'open',
+  'GET /.well-known/oauth-protected-resource/mcp': 'open',
 
   'POST /v1/tasks': 'tasks:submit',
   'GET /v1/tasks': 'tasks:read',
@@ -57,6 +59,12 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'POST /v1/responses': 'tasks:submit',
   'GET /v1/responses/:id': 'tasks:read',
   'POST /v1/responses/:id/cancel': 'tasks:cancel',
+  'POST /v1/conversations': 'tasks:submit',
+  'GET /v1/conversations/:id': 'tasks:read',
+  'POST /v1/conversations/:id': 'tasks:submit',
+  'DELETE /v1/conversations/:id': 'tasks:cancel',
+  'GET /v1/conversations/:id/items': 'tasks:read',
+  'GET /v1/conversations/:id/items/:item': 'tasks:read',
 
   // MCP: each method asks for its own scope (services/gateway/mcp).
   'GET /v1/agents': 'tasks:submit',

@@ -27,6 +27,25 @@ const turnView = z
   })
   .meta({ id: 'Turn' })
 
+/** Python variables that are kept, by agent: sizes, never values. */
+const keptVariables = z
+  .object({
+    untilMs: timeMs.meta({
+      description: 'When they go, unless the session is used before. Epoch milliseconds.',
+    }),
+    owners: z.array(
+      z.object({
+        agent: z.string(),
+        executor: z.string(),
+        steps: z.number().meta({ description: 'Python steps that define them again.' }),
+        chars: z.number().meta({ description: 'Characters of their code and results of tools.' }),
+        computeMs: z.number().meta({ description: 'How long these steps compute.' }),
+        gone: z.string().optional().meta({ description: 'Why what was kept is gone. Absent: it is not.' }),
+      }),
+    ),
+  })
+  .meta({ id: 'KeptVariables' })
+
 const sessionDetail = z
   .object({
     ...sessionView.shape,
@@ -35,6 +54,9 @@ const sessionDetail = z
       .nullable()
       .meta({ description: 'Stands for the turns through `summaryThrough` in what tasks are given.' }),
     summaryThrough: z.number().nullable(),
+    variables: keptVariables.nullable().meta({
+      description: 'Python variables, as its last turn left them; null: none were ever kept.',
+    }),
     list: z.array(turnView).meta({ description: 'Its turns, the oldest first.' }),
     next: z.number().nullable().meta({ description: '`after` of the next page; null: there is none.' }),
   })
@@ -49,6 +71,7 @@ const sessionList = z
 
 export type SessionView = z.output<typeof sessionView>
 export type SessionDetail = z.output<typeof sessionDetail>
+export type KeptVariablesView = z.output<typeof keptVariables>
 export type SessionList = z.output<typeof sessionList>
 export type TurnView = z.output<typeof turnView>
 

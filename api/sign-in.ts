@@ -1,5 +1,5 @@
-// Signing in to the console at the fleet's OpenID provider. Open: somebody who signs in has no credentials
-// yet.
+// Signing in at the fleet's OpenID provider: people to the console, and programs by what they learn of it here. Open:
+// who signs in has no credentials yet.
 import { z } from 'zod'
 import { SIGNED_IN_PAGE } from './console.ts'
 import { route, type Route } from './route.ts'
@@ -7,7 +7,44 @@ import { route, type Route } from './route.ts'
 const MAX_CHARS = 8_192
 const text = (description: string) => z.string().min(1).max(MAX_CHARS).meta({ description })
 
+/** Metadata of the API as a protected resource; of the resource at a path below it, with that path behind. */
+export const RESOURCE_PATH = '/.well-known/oauth-protected-resource'
+export const MCP_PATH = '/mcp'
+
+const resource = {
+  method: 'GET',
+  tag: 'keys',
+  query: z.strictObject({}),
+  answers: {
+    200: {
+      description: 'Protected resource metadata (RFC 9728).',
+      schema: z
+        .object({
+          resource: z
+            .string()
+            .meta({ description: 'What tokens are for: the parameter of this name (RFC 8707).' }),
+          authorization_servers: z.array(z.string()).meta({ description: 'The OpenID provider.' }),
+          bearer_methods_supported: z.array(z.literal('header')),
+          resource_name: z.string(),
+          scopes_supported: z.array(z.string()).optional(),
+        })
+        .meta({ id: 'ProtectedResource' }),
+    },
+  },
+  errors: ['NOT_FOUND'],
+} as const
+
 export const signIn = {
+  resource: route({
+    ...resource,
+    path: RESOURCE_PATH,
+    summary: 'Where a client of the API gets a token',
+  }),
+  mcpResource: route({
+    ...resource,
+    path: `${RESOURCE_PATH}${MCP_PATH}`,
+    summary: 'Where a client of the MCP server gets a token',
+  }),
   provider: route({
     method: 'GET',
     path: '/v1/sign-in',

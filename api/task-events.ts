@@ -90,6 +90,7 @@ const durable = {
     tool: text,
     arguments: json,
     why: text.describe('approval, question (the answer is wanted), or doubt (did the call take effect).'),
+    heldAtMs: numberOrNull.describe('Names this wait of the call, in a decision.'),
     expiresAtMs: numberOrNull.describe('When it stops waiting; null: never.'),
     needed: z.number().describe('People who must agree.'),
     answer: json.describe('JSON Schema of the answer to a question; null: any.'),

@@ -343,6 +343,14 @@ export const tasks = {
         .boolean()
         .meta({ description: 'Of a call in doubt, needed. False with `approved`: it is made again.' })
         .exactOptional(),
+      heldAtMs: z
+        .int()
+        .min(0)
+        .meta({
+          description:
+            'The wait that is meant, as the list and `approval.requested` name it: a call may wait several times. Needed from its second wait on.',
+        })
+        .exactOptional(),
     }),
     invalid: 'TASK_INVALID',
     bodyExample: { approved: true, decidedBy: 'ann' },

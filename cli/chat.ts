@@ -40,6 +40,8 @@ export class Chat {
   readonly #options: ChatOptions
   /** Calls of the running turn that wait for a person, the longest first. */
   readonly #waiting = new Map<string, WaitingCall>()
+  /** Those of them whose decision is on its way. */
+  readonly #sent = new Set<string>()
   #session: string
   #messages = 0
   /** Messages of the session that were not refused. */
@@ -128,6 +130,7 @@ export class Chat {
       return exitCodes.failed.code
     } finally {
       this.#waiting.clear()
+      this.#sent.clear()
     }
   }
 
@@ -135,6 +138,10 @@ export class Chat {
     const view = new LiveView({
       detail: detailOf(this.#options),
       decide: (call) => this.#decisionOf(call),
+      decided: (callId, isOver) => {
+        this.#sent.delete(callId)
+        if (isOver) this.#waiting.delete(callId)
+      },
       typed: () => this.#input.typed,
     })
     const unwatch = watchPauses(view, () => this.#fleet.pauses())
@@ -164,16 +171,23 @@ export class Chat {
   }
 
   #decide(approved: boolean, text: string): void {
-    const call = this.#waiting.values().next().value
+    const call = [...this.#waiting.values()].find(({ callId }) => !this.#sent.has(callId))
     if (call === undefined) return say('No call waits for a person.')
     if (call.why === 'doubt') return say(`A call in doubt: ${this.#decisionOf(call)}`)
     if (call.why === 'question' && approved && text === '') return say('It is a question: /approve ANSWER')
-    const { taskId, callId } = call
+    const { taskId, callId, heldAtMs } = call
     const words = text === '' ? {} : call.why === 'question' && approved ? { answer: text } : { reason: text }
-    const decision: ApprovalInput = { taskId, callId, approved, ...words }
-    this.#waiting.delete(callId)
+    const { userId } = this.#options
+    const about = { taskId, callId, ...(heldAtMs === null ? {} : { heldAtMs }) }
+    const who = typeof userId === 'string' ? { decidedBy: userId } : {}
+    const decision: ApprovalInput = { ...about, approved, ...words, ...who }
+    this.#sent.add(callId)
+    // Several may wait: the one that has waited for longest is meant.
+    say(
+      `${approved ? (call.why === 'question' ? 'answering' : 'approving') : 'declining'} ${call.tool} ${callId}`,
+    )
     this.#fleet.client.approve(decision).catch((error: unknown) => {
-      this.#waiting.set(callId, call)
+      this.#sent.delete(callId)
       say(paint('red', describe(error)))
     })
   }

@@ -3,11 +3,18 @@
 export interface WaitingCall {
   readonly taskId: string
   readonly callId: string
+  readonly tool: string
   readonly why: string
+  /** The wait; null: a history of an older version does not say. */
+  readonly heldAtMs: number | null
 }
 
 /** The commands that decide it, where another command reaches the fleet. */
-export function decidedByCommand({ taskId, callId, why }: WaitingCall): string {
+export function decidedByCommand({
+  taskId,
+  callId,
+  why,
+}: Pick<WaitingCall, 'taskId' | 'callId' | 'why'>): string {
   const call = `${shellWord(taskId)} ${shellWord(callId)}`
   const approve = `flotilla approvals approve ${call}`
   if (why === 'question') return `${approve} --answer '…' (or: flotilla approvals deny ${call})`

@@ -19,6 +19,8 @@ export interface LiveViewOptions {
   readonly now?: () => number
   /** How a call that waits for a person can be decided. Default: by the command. */
   readonly decide?: (call: WaitingCall) => string
+  /** A decision about a call. `isOver`: it waits no more; else others must agree, or this one does not count. */
+  readonly decided?: (callId: string, isOver: boolean) => void
   /** What a person has typed meanwhile: the status line begins with it. */
   readonly typed?: () => string
 }
@@ -45,6 +47,7 @@ export class LiveView {
   readonly #print: (text: string) => void
   readonly #now: () => number
   readonly #decide: (call: WaitingCall) => string
+  readonly #decided: (callId: string, isOver: boolean) => void
   readonly #typed: () => string
   readonly #status: StatusLine | null
   readonly #shown = new Map<number, Shown>()
@@ -61,6 +64,7 @@ export class LiveView {
     this.#detail = detail
     this.#now = now
     this.#decide = options.decide ?? decidedByCommand
+    this.#decided = options.decided ?? (() => {})
     this.#typed = options.typed ?? (() => '')
     this.#sinceMs = now()
     const stream = terminal === undefined ? (canRewrite(process.stderr) ? process.stderr : null) : terminal
@@ -243,14 +247,21 @@ export class LiveView {
     const [callId, tool] = [textIn(fields, 'callId'), textIn(fields, 'tool')]
     const asked = shorten(JSON.stringify(fields['arguments'] ?? null), 80)
     this.note(`${tool}(${asked}) waits for a person: ${WHY[textIn(fields, 'why')] ?? WHY['approval']}`)
-    this.note(`  to decide: ${this.#decide({ taskId, callId, why: textIn(fields, 'why') })}`)
+    const { heldAtMs = null } = fields as { heldAtMs?: number | null }
+    this.note(`  to decide: ${this.#decide({ taskId, callId, tool, why: textIn(fields, 'why'), heldAtMs })}`)
     this.now(`step ${this.#step} · waiting for a person`)
   }
 
   #personDecided(fields: Fields): void {
     const by = textIn(fields, 'by')
-    this.note(`${textIn(fields, 'tool')}: ${textIn(fields, 'outcome')}${by === '' ? '' : ` by ${by}`}`)
-    if (fields['final'] === true) this.now(`step ${this.#step} · running the call`)
+    const problem = textIn(fields, 'problem')
+    const { missing } = fields
+    const more = typeof missing === 'number' ? `, ${missing} more must agree` : ''
+    const why = problem === '' ? more : `: ${shorten(problem)}`
+    this.note(`${textIn(fields, 'tool')}: ${textIn(fields, 'outcome')}${by === '' ? '' : ` by ${by}`}${why}`)
+    const isOver = fields['final'] === true
+    this.#decided(textIn(fields, 'callId'), isOver)
+    if (isOver) this.now(`step ${this.#step} · running the call`)
   }
 
   #complete(step: TaskStep): void {

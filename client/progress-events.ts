@@ -166,6 +166,7 @@ const mapping: Partial<Record<TaskProgressed['kind'], Map>> = {
       step,
       ...callIn(fields),
       why: textIn(fields, 'why') ?? 'approval',
+      heldAtMs: numberIn(fields, 'heldAtMs'),
       expiresAtMs: numberIn(fields, 'expiresAtMs'),
       needed: numberIn(fields, 'needed') ?? 1,
       answer: fields['answer'] ?? null,

@@ -180,6 +180,8 @@ export interface ApprovalInput {
   answer?: Json
   /** Whether a call in doubt took effect; needed for one. False with `approved`: it is made again. */
   tookEffect?: boolean
+  /** The wait that is meant, as `approval.requested` names it. Needed for a call that has waited before. */
+  heldAtMs?: number
 }
 
 export interface BatchOptions {

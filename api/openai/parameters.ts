@@ -93,6 +93,7 @@ export const responseParameters = {
   ),
   instructions: supported('a system message at the beginning of the history'),
   previous_response_id: supported('its conversation comes before `input`'),
+  conversation: supported('a conversation of `POST /v1/conversations`, or `conv_` and the id of a session'),
   background: supported('`true`: the task itself; poll it, cancel it, resume its stream'),
   store: supported('`false`: it can’t be retrieved; not together with `background`'),
   max_output_tokens: supported(
@@ -104,7 +105,6 @@ export const responseParameters = {
   reasoning: empty(perAgent),
   truncation: only(['disabled'], 'a conversation that is too long is refused, not cut'),
   max_tool_calls: refused('`maxSteps` of the agent limits its work'),
-  conversation: refused('conversations are chained by `previous_response_id`'),
   prompt: refused('prompts are the agents’ configuration'),
   context_management: refused('a conversation that is too long is refused, not cut'),
   access_programs: refused('they are OpenAI’s own'),

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../../runtime/errors.ts'
 import { idempotencyKey } from '../request-headers.ts'
 import { route, type Answer, type Route } from '../route.ts'
 import { flag, whole } from '../schemas/values.ts'
+import { conversations } from './conversations.ts'
 import { chatChunk, chatCompletion, chatRequest } from './chat.ts'
 import { model, modelList, openaiError } from './fields.ts'
 import { chatParameters, responseParameters, type Parameters } from './parameters.ts'
@@ -62,6 +63,7 @@ const submitHeaders = {
 const taskIdHeader = { 'flotilla-task-id': 'Id of the task.' }
 
 export const openai = {
+  ...conversations,
   models: route({
     ...shared,
     method: 'GET',

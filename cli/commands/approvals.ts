@@ -9,7 +9,7 @@ import type { Json } from '../../schemas/json.ts'
 import { jsonFile, jsonOrText, wholeNumber } from '../arguments.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import { withClient } from '../fleet-client.ts'
-import { print, printJson } from '../output.ts'
+import { print, printJson, say } from '../output.ts'
 import { shorten } from '../render.ts'
 import { printTable, type Column } from '../table.ts'
 import { elapsed } from '../units.ts'
@@ -102,9 +102,8 @@ function show(found: readonly ApprovalView[]): void {
   printTable(columns, rows, (index) => (found[index]?.status === 'waiting' ? null : 'dim'))
 }
 
-function stateOf({ status, terms, votes }: ApprovalView): string {
+function stateOf({ status, terms, agreed }: ApprovalView): string {
   const { needed = 1 } = (terms ?? {}) as { needed?: number }
-  const agreed = Array.isArray(votes) ? votes.length : 0
   return status === 'waiting' && needed > 1 ? `waiting, ${agreed} of ${needed}` : status
 }
 
@@ -115,7 +114,7 @@ async function decide(
   flags: Flags,
 ): Promise<void> {
   const call = await usingOperator((operator) => callOf(operator, taskId, given), { needs: 'database' })
-  const input = inputOf(taskId, call.callId, approved, flags)
+  const input = inputOf(call, approved, flags)
   if (call.why === 'doubt' && input.tookEffect === undefined)
     throw new FlotillaError(
       'REQUEST_INVALID',
@@ -123,10 +122,18 @@ async function decide(
     )
   if (call.why === 'question' && approved && input.answer === undefined)
     throw new FlotillaError('REQUEST_INVALID', `call ${call.callId} is a question: give --answer`)
+  if (approved && input.arguments === undefined && call.why === 'approval') noteEdits(call)
   await withClient((client) => client.approve(input), { offline: true })
   if (flags.json) printJson(input)
   else print(`${approved ? 'approved' : 'declined'}: ${call.tool} ${input.callId} of task ${taskId}`)
   process.exit(0)
+}
+
+/** Who agrees without arguments agrees to what was asked for, not to what others made of it. */
+function noteEdits({ votes }: ApprovalView): void {
+  const given = (Array.isArray(votes) ? votes : []) as { by?: string | null; arguments?: Json }[]
+  for (const { by, arguments: edited } of given.filter((vote) => vote.arguments != null))
+    say(`${by ?? 'Somebody'} agreed to other arguments, which --edit takes: ${JSON.stringify(edited)}`)
 }
 
 /** The call that is meant: the one that is named, or the only one that waits. */
@@ -166,12 +173,14 @@ const noCall = (taskId: string, given: string | undefined): FlotillaError =>
       : `task ${taskId} has no call ${given} that waits for a person; flotilla approvals lists those that do`,
   )
 
-function inputOf(taskId: string, callId: string, approved: boolean, flags: Flags): ApprovalInput {
+/** It is about this wait of the call and no later one. */
+function inputOf({ taskId, callId, heldAtMs }: ApprovalView, approved: boolean, flags: Flags): ApprovalInput {
   const { reason, by, edit, answer, tookEffect, effect } = flags
   const took = tookEffect === true ? true : effect === false ? false : undefined
   return {
     taskId,
     callId,
+    heldAtMs,
     approved,
     ...(reason === undefined ? {} : { reason }),
     ...(by === undefined ? {} : { decidedBy: by }),

@@ -1,10 +1,11 @@
 // Sessions: list them, look at one, export it, delete it.
 import type { Command } from 'commander'
-import type { SessionDetail, SessionView } from '../../api/sessions.ts'
+import type { KeptVariablesView, SessionDetail, SessionView } from '../../api/sessions.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { SessionOperator } from '../../operator/direct/sessions.ts'
 import { wholeNumber } from '../arguments.ts'
 import { paint, print, printJson, say } from '../output.ts'
+import { seconds } from '../render.ts'
 import { printTable, type Column } from '../table.ts'
 import { moment, plural } from '../units.ts'
 
@@ -82,10 +83,24 @@ async function show(id: string, { json }: { json?: boolean }): Promise<void> {
     print(`${session.sessionId}  user ${session.userId ?? '–'}  ${plural(session.turns, 'turn')}`)
     if (session.summary !== null)
       print(paint('dim', `Turns 1 to ${session.summaryThrough} in short:\n${session.summary}`))
+    for (const line of variableLines(session.variables, Date.now())) print(paint('dim', line))
     for (const { turn, taskId, status, asked, answered, atMs } of turns)
       print(`\n${turn}  ${moment(atMs)}  ${status}  ${taskId}\n> ${asked}\n${answered}`)
   })
   process.exit(0)
+}
+
+function variableLines(variables: KeptVariablesView | null, nowMs: number): string[] {
+  if (variables === null) return []
+  const { untilMs, owners } = variables
+  const isOver = untilMs < nowMs
+  return owners.map(({ agent, executor, steps, chars, computeMs, gone }) => {
+    const whose = `Python variables of ${agent} (${executor})`
+    if (gone !== undefined) return `${whose}: gone, because ${gone}`
+    if (steps === 0) return `${whose}: none`
+    const size = `${plural(steps, 'step')}, ${chars.toLocaleString('en')} characters, ${seconds(computeMs)} to run`
+    return `${whose}: ${size}; ${isOver ? 'gone since' : 'kept until'} ${moment(untilMs)}`
+  })
 }
 
 async function exportTurns(id: string): Promise<void> {

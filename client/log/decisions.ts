@@ -14,6 +14,7 @@ export interface VerifiedDecision extends ApprovalInput {
 export function decidedData({ scopes, credential, madeBy, ...given }: VerifiedDecision): ApprovalDecided {
   return {
     ...{ reason: null, decidedBy: null, arguments: null, answer: null, tookEffect: null },
+    heldAtMs: null,
     ...given,
     scopes: scopes ? [...scopes] : null,
     credential: credential ?? null,

@@ -1,5 +1,11 @@
 // Sessions as the ledger has them, and their deletion, on the log.
-import type { SessionDetail, SessionList, SessionView, TurnView } from '../../api/sessions.ts'
+import type {
+  KeptVariablesView,
+  SessionDetail,
+  SessionList,
+  SessionView,
+  TurnView,
+} from '../../api/sessions.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
@@ -83,11 +89,47 @@ export class DirectSessions implements SessionOperator {
     const { summary, summary_through: summaryThrough } = row
     const list = turns.slice(0, limit).map(turnOf)
     const next = turns.length > limit ? (list.at(-1)?.turn ?? null) : null
-    return { ...viewOf(row), summary, summaryThrough, list, next }
+    const variables = row.variables === null ? null : (JSON.parse(row.variables) as KeptVariablesView)
+    return { ...viewOf(row), summary, summaryThrough, variables, list, next }
+  }
+
+  /** Rejects with NOT_FOUND. */
+  async view(id: string): Promise<SessionView> {
+    return viewOf(await this.#row(id, anybody))
+  }
+
+  /** Its turns in this order, from that of the task on; none if that has none. `from`: null for all. */
+  async turns(
+    { sessionId, begunAtMs }: SessionView,
+    {
+      from,
+      limit,
+      order,
+    }: { readonly from: string | null; readonly limit: number; readonly order: 'asc' | 'desc' },
+  ): Promise<TurnView[]> {
+    const sql = await this.#parts.sql()
+    // None of a session that another user has begun under this id meanwhile.
+    const ofSession = sql
+      .selectFrom('session_turns')
+      .innerJoin('sessions', 'sessions.session_id', 'session_turns.session_id')
+      .where('sessions.session_id', '=', sessionId)
+      .where('sessions.begun_at_ms', '=', begunAtMs)
+    let query = ofSession.selectAll('session_turns')
+    if (from !== null) {
+      const first = await ofSession.select('turn').where('task_id', '=', from).executeTakeFirst()
+      if (first === undefined) return []
+      query = query.where('turn', order === 'asc' ? '>=' : '<=', first.turn)
+    }
+    return (await query.orderBy('turn', order).limit(limit).execute()).map(turnOf)
   }
 
   async remove(id: string, mayRead = anybody): Promise<{ sessionId: string }> {
     const { user_id: requestedBy } = await this.#row(id, mayRead)
+    return this.removeOf(id, requestedBy)
+  }
+
+  /** Also one of which no turn has ended yet. */
+  async removeOf(id: string, requestedBy: string | null): Promise<{ sessionId: string }> {
     const [log, codec] = await Promise.all([this.#parts.log(), this.#parts.codec()])
     const topic = 'sessions.requested'
     // Of that user only: meanwhile the id may name a session of another one.

@@ -1,4 +1,5 @@
 // Calls that wait for a person: what a tool's definition says of them, and the plain terms that its spec has.
+import { isName } from '../../schemas/identity.ts'
 import type { JsonSchema } from './fleet.ts'
 
 /** What happens when nobody decided in time. `refuse`: the call is not made, and the model is told that nobody decided. */
@@ -152,6 +153,7 @@ function isApprovers(value: unknown): boolean {
   if (Object.keys(others).length > 0 || (scope === undefined && users === undefined)) return false
   return (
     (scope === undefined || isText(scope)) &&
-    (users === undefined || (isTexts(users) && (users as []).length > 0))
+    (users === undefined ||
+      (isTexts(users) && (users as string[]).length > 0 && (users as string[]).every(isName)))
   )
 }

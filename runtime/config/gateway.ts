@@ -55,6 +55,8 @@ export interface SignInDefinition {
 }
 
 export interface GatewayDefinition {
+  /** Where clients reach it, such as https://fleet.example.org. Default: as each request names it, with https. */
+  url?: string
   jwt?: JwtDefinition
 }
 
@@ -69,6 +71,7 @@ const url = z.string().refine((text) => {
 }, 'must be a URL that begins with https:// (http:// only on this machine)')
 
 export const gatewaySchema = z.strictObject({
+  url: url.optional(),
   jwt: z
     .strictObject({
       issuer: url,

@@ -1,5 +1,8 @@
 // Tools of MCP servers as the fleet knows them: made from the lock file and the configuration, without a server.
+import type { Json } from '../../schemas/json.ts'
 import { FlotillaError } from '../errors.ts'
+import { completeTerms, type ApprovalDefinition } from './approvals.ts'
+import type { ArgumentsChecked } from './coercion.ts'
 import type { JsonSchema, Tool, ToolSpec } from './fleet.ts'
 import { isAllowedTool, type McpHint, type McpServer, type McpToolSettings } from './mcp.ts'
 import { LOCK_FILE, type McpHints, type McpLock, type PinnedServer, type PinnedTool } from './mcp-lock.ts'
@@ -35,7 +38,7 @@ export function mcpTools(
     mistakes.push(...unknownNames(server, pinned))
     return [{ ...server, pinned }]
   })
-  return { servers: found, tools: found.flatMap(specsOf).map(unconnected), mistakes }
+  return { servers: found, tools: found.flatMap(toolsOf), mistakes }
 }
 
 function unknownNames({ name, tools }: McpServer, pinned: PinnedServer): string[] {
@@ -51,6 +54,34 @@ function unknownNames({ name, tools }: McpServer, pinned: PinnedServer): string[
         `mcpServers.${name}.tools: ${LOCK_FILE} has no tool ${tool} of it; it has: ${known.join(', ') || 'none'}. ` +
         'If the server has it, pin it with: flotilla mcp sync',
     )
+}
+
+/** tool-executor connects them; any other process only knows them. */
+const toolsOf = (server: PinnedMcpServer): Tool[] =>
+  specsOf(server).map((spec) => {
+    const { requiresApproval } = settingsOf(server, spec.source?.tool ?? READ_RESOURCE)
+    const rule = typeof requiresApproval === 'object' ? requiresApproval.when : undefined
+    return { spec, run: unconnected(spec), ...(rule && { needsApproval: ruleOf(spec, rule) }) }
+  })
+
+type Rule = NonNullable<ApprovalDefinition<{ [argument: string]: Json }>['when']>
+
+/** Arguments as the tool takes them; those that do not fit need a person, and are refused before. */
+function ruleOf({ input }: ToolSpec, rule: Rule): NonNullable<Tool['needsApproval']> {
+  let compiled: Promise<(value: Json) => ArgumentsChecked> | null = null
+  return async (given) => {
+    const { problems, value } = (await (compiled ??= compile(input)))(given)
+    return problems.length > 0 || rule(value as { [argument: string]: Json })
+  }
+}
+
+/** Its libraries are loaded only where a rule is asked. */
+async function compile(input: JsonSchema): Promise<(value: Json) => ArgumentsChecked> {
+  const [{ compileArguments }, { linearPatterns }] = await Promise.all([
+    import('./coercion.ts'),
+    import('../foreign-schema/patterns.ts'),
+  ])
+  return compileArguments(input, { patterns: linearPatterns })
 }
 
 /** Specs of a server's tools that its filter lets through. */
@@ -85,7 +116,8 @@ function specOf(server: McpServer, name: string, shown: string, tool: PinnedTool
     timeoutMs: settings.timeoutMs ?? server.limits.timeoutMs,
     cacheTtlMs: settings.cacheTtlMs ?? 0,
     idempotent,
-    requiresApproval: settings.requiresApproval ?? (hints.destructiveHint === true && !isReadOnly),
+    ...approvalOf(settings, hints.destructiveHint === true && !isReadOnly),
+    ...(settings.inDoubt === 'hold' && !idempotent && { inDoubt: 'hold' }),
     retries: idempotent ? 2 : 0,
     ...(settings.cacheScope === 'shared' && { cacheScope: 'shared' }),
     ...(reads.length > 0 && { reads }),
@@ -93,6 +125,16 @@ function specOf(server: McpServer, name: string, shown: string, tool: PinnedTool
     maxOutputBytes: server.limits.maxBytes,
     source: { server: server.name, tool: name },
   }
+}
+
+/** `isDestructive`: so it says of itself, and is believed. */
+function approvalOf(
+  { requiresApproval: given }: McpToolSettings,
+  isDestructive: boolean,
+): Pick<ToolSpec, 'requiresApproval' | 'approval'> {
+  if (typeof given !== 'object') return { requiresApproval: given ?? isDestructive }
+  const rule = given.when ? ('when' as const) : ('always' as const)
+  return { requiresApproval: true, approval: { ...completeTerms(given), rule } }
 }
 
 function settingsOf({ tools }: McpServer, name: string): McpToolSettings {
@@ -117,11 +159,7 @@ function readsOf(
   return trust === true && hints.openWorldHint !== true ? [] : ['untrusted']
 }
 
-/** tool-executor connects it; any other process only knows it. */
-const unconnected = (spec: ToolSpec): Tool => ({
-  spec,
-  run: () =>
-    Promise.reject(
-      new FlotillaError('INTERNAL', `${spec.name} is run by tool-executor, which connects to its server`),
-    ),
-})
+const unconnected = (spec: ToolSpec) => () =>
+  Promise.reject(
+    new FlotillaError('INTERNAL', `${spec.name} is run by tool-executor, which connects to its server`),
+  )

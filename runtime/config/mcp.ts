@@ -2,6 +2,8 @@
 //
 // What their tools are is not here: names, schemas and descriptions are pinned in a lock file (mcp-lock.ts).
 import { z } from 'zod'
+import type { Json } from '../../schemas/json.ts'
+import { termsMistakes, type ApprovalDefinition } from './approvals.ts'
 import { toolPart } from './mcp-names.ts'
 
 /** A header's value, or the environment variable that holds it, behind a prefix such as `Bearer `. */
@@ -25,7 +27,10 @@ export type McpHint = (typeof mcpHints)[number]
 /** Overrides of one tool, by its name on the server. */
 export interface McpToolSettings {
   idempotent?: boolean
-  requiresApproval?: boolean
+  /** True: each call waits for a person. An object: its rule and terms, also those of questions of the server. */
+  requiresApproval?: boolean | ApprovalDefinition<{ [argument: string]: Json }>
+  /** What becomes of a call whose outcome nobody knows, as of any tool. Only if it is not idempotent. */
+  inDoubt?: 'tell' | 'hold'
   timeoutMs?: number
   cacheTtlMs?: number
   cacheScope?: 'user' | 'shared'
@@ -122,9 +127,15 @@ const auth = z.discriminatedUnion('type', [
   }),
 ])
 const data = z.enum(['private', 'untrusted'])
+const approval = z.unknown().superRefine((given, context) => {
+  if (given === undefined || typeof given === 'boolean') return
+  for (const message of termsMistakes(given, 'requiresApproval'))
+    context.addIssue({ code: 'custom', message })
+})
 const settings = z.strictObject({
   idempotent: z.boolean().optional(),
-  requiresApproval: z.boolean().optional(),
+  requiresApproval: approval.optional(),
+  inDoubt: z.enum(['tell', 'hold']).optional(),
   timeoutMs: whole(1).optional(),
   cacheTtlMs: whole(0).optional(),
   cacheScope: z.enum(['user', 'shared']).optional(),

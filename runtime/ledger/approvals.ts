@@ -1,5 +1,6 @@
 // Lists calls that wait, or waited, for people.
 import type { Json } from '../../schemas/json.ts'
+import { mostAgreeing, type SubjectVote } from '../people.ts'
 import type { Sql, Tables } from '../store/sql.ts'
 
 export interface ApprovalQuery {
@@ -27,8 +28,10 @@ export interface ApprovalView {
   readonly arguments: Json
   /** {rule, needed, approvers, onExpiry, answer} */
   readonly terms: Json
-  /** Approvals so far: [{by, atMs, reason, arguments}]. */
+  /** Approvals so far: [{by, credential, madeBy, atMs, reason, arguments}]. */
   readonly votes: Json
+  /** People who agree so far, of `terms.needed`: on the same arguments, and each person once. */
+  readonly agreed: number
   readonly heldAtMs: number
   readonly expiresAtMs: number | null
   readonly endedAtMs: number | null
@@ -56,20 +59,25 @@ export async function listApprovals(sql: Sql, query: ApprovalQuery): Promise<App
   return found.map(viewOf)
 }
 
-const viewOf = (row: Tables['approvals']): ApprovalView => ({
-  taskId: row.task_id,
-  callId: row.call_id,
-  tool: row.tool,
-  why: row.why,
-  status: row.status,
-  step: row.step,
-  userId: row.user_id,
-  agent: row.agent,
-  arguments: JSON.parse(row.arguments) as Json,
-  terms: JSON.parse(row.terms) as Json,
-  votes: JSON.parse(row.votes) as Json,
-  heldAtMs: row.held_at_ms,
-  expiresAtMs: row.expires_at_ms,
-  endedAtMs: row.ended_at_ms,
-  approval: row.approval === null ? null : (JSON.parse(row.approval) as Json),
-})
+function viewOf(row: Tables['approvals']): ApprovalView {
+  const asked = JSON.parse(row.arguments) as Json
+  const votes = JSON.parse(row.votes) as Json
+  return {
+    taskId: row.task_id,
+    callId: row.call_id,
+    tool: row.tool,
+    why: row.why,
+    status: row.status,
+    step: row.step,
+    userId: row.user_id,
+    agent: row.agent,
+    arguments: asked,
+    terms: JSON.parse(row.terms) as Json,
+    votes,
+    agreed: mostAgreeing(asked, (votes ?? []) as unknown as SubjectVote[]),
+    heldAtMs: row.held_at_ms,
+    expiresAtMs: row.expires_at_ms,
+    endedAtMs: row.ended_at_ms,
+    approval: row.approval === null ? null : (JSON.parse(row.approval) as Json),
+  }
+}

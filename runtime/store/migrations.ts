@@ -22,6 +22,7 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
     '0007_approvals': { up: (db: Kysely<Tables>) => createApprovals(db) },
     '0008_key_makers': { up: (db: Kysely<Tables>) => addKeyMakers(db) },
     '0010_evaluation_positions': { up: (db: Kysely<Tables>) => addPositions(db) },
+    '0011_session_variables': { up: (db: Kysely<Tables>) => addSessionVariables(db) },
   }
 }
 
@@ -301,6 +302,10 @@ async function createSessions(db: Kysely<Tables>): Promise<void> {
     .addColumn('at_ms', 'bigint', (column) => column.notNull())
     .addPrimaryKeyConstraint('session_turns_key', ['session_id', 'turn'])
     .execute()
+}
+
+async function addSessionVariables(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('variables', 'text').execute()
 }
 
 async function createEvaluationCases(db: Kysely<Tables>): Promise<void> {

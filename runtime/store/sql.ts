@@ -84,6 +84,8 @@ export interface Tables {
     /** Stands for the turns through `summary_through` in what tasks are given. */
     summary: string | null
     summary_through: number | null
+    /** JSON: sizes of the Python variables that are kept, by agent. Null: none were. */
+    variables: string | null
   }
   session_turns: {
     session_id: string

@@ -150,6 +150,8 @@ export interface ApprovalDecided {
   credential: string | null
   /** Other people who may hold the key, because they made it for its user. */
   madeBy: string[] | null
+  /** The wait that is meant, as CallHeld names it: a call may wait several times. Needed from its second wait on. */
+  heldAtMs: number | null
 }
 
 /** What a user thought of a result. */

@@ -38,7 +38,7 @@ export type LedgerWrite =
 
 /** What happened to a session. `deleted`: everything of it that is not later goes. */
 export type SessionWrite = { session_id: string; user_id: string | null; at_ms: number } & (
-  | { turn: Omit<Tables['session_turns'], 'session_id' | 'at_ms'> }
+  | { turn: Omit<Tables['session_turns'], 'session_id' | 'at_ms'>; variables: string | null }
   | { summary: string; through: number }
   | { deleted: true }
 )
@@ -154,6 +154,7 @@ export function sessionWrite(data: SessionProgressed): SessionWrite {
           asked: textOf('asked'),
           answered: textOf('answered'),
         },
+        variables: detail['kept'] == null ? null : JSON.stringify(detail['kept']),
       }
     case 'compacted':
       return { ...of, summary: textOf('summary'), through: Number(detail['throughTurn'] ?? 0) }

@@ -34,7 +34,10 @@ export async function writeSession(sql: Sql, write: SessionWrite): Promise<void>
 
 type TurnWrite = Extract<SessionWrite, { turn: unknown }>
 
-async function writeTurn(sql: Sql, { session_id, user_id, at_ms, turn }: TurnWrite): Promise<void> {
+async function writeTurn(
+  sql: Sql,
+  { session_id, user_id, at_ms, turn, variables }: TurnWrite,
+): Promise<void> {
   const row = { session_id, at_ms, ...turn }
   const session: SessionRow = {
     session_id,
@@ -44,6 +47,7 @@ async function writeTurn(sql: Sql, { session_id, user_id, at_ms, turn }: TurnWri
     turns: turn.turn,
     summary: null,
     summary_through: null,
+    variables,
   }
   await sql
     .insertInto('session_turns')
@@ -56,7 +60,7 @@ async function writeTurn(sql: Sql, { session_id, user_id, at_ms, turn }: TurnWri
     .onConflict((on) =>
       on
         .column('session_id')
-        .doUpdateSet({ user_id, last_at_ms: at_ms, turns: turn.turn })
+        .doUpdateSet({ user_id, last_at_ms: at_ms, turns: turn.turn, variables })
         .where('sessions.last_at_ms', '<=', at_ms),
     )
     .execute()

@@ -51,16 +51,18 @@ export function admitOrQueue(
   }
 }
 
-/** Has the task wait for its session, or says why it can't. */
+/** Has the task wait for its session, or says why it can't. `keepsMemory`: see InSession. */
 export function waitInSession(
   event: StageEvent,
   task: TaskAdmitted,
   lane: Schedule,
   limits: QueueLimits,
+  keepsMemory: boolean,
 ): Placed | { rejected: Failure } {
   const full = lane.taskInSession(task.taskId) ? null : queueFull(task, lane, limits)
   if (full) return { rejected: full }
-  const row: ScheduleRow = { at: 'session', task, traceparent: event.traceparent ?? null }
+  const traceparent = event.traceparent ?? null
+  const row: ScheduleRow = { at: 'session', task, traceparent, ...(keepsMemory && { keepsMemory }) }
   return { lane: { [rowOf(task.taskId)]: row }, timers: { deadline: task.deadlineMs } }
 }
 

@@ -28,7 +28,10 @@ export interface Waiting {
 }
 
 /** Waits until its session says that it is its turn. */
-export type InSession = Pick<Waiting, 'task' | 'traceparent'>
+export interface InSession extends Pick<Waiting, 'task' | 'traceparent'> {
+  /** Its history is instructions of the application, and stands before what the session remembers. Absent: in place of it. */
+  readonly keepsMemory?: true
+}
 
 /** A row of the lane. */
 export type ScheduleRow =

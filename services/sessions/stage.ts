@@ -21,7 +21,7 @@ import type { TurnEnded, TurnRequested } from '../../schemas/generated/events.ts
 import { cancelled, progressed, refused, settled } from './events.ts'
 import { compact, takeSummary } from './compaction.ts'
 import { memoryOf, turnFrom } from './memory.ts'
-import { dropVariables, giveVariables, hasVariables, keepVariables } from './variables.ts'
+import { dropVariables, giveVariables, hasVariables, keepVariables, sizesOf } from './variables.ts'
 import {
   begun,
   type Session,
@@ -227,6 +227,7 @@ function endRunning(session: Session, data: TurnEnded, at: At): SessionDecision 
     status,
     steered: taken.map(({ task }) => task),
     ...(kept.detail !== null && { variables: kept.detail }),
+    ...(kept.session.variables !== undefined && { kept: sizesOf(kept.session, at.atMs, at.limits) }),
   }
   const reported = progressed(sessionId, 'turn_ended', {
     userId,

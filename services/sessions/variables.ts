@@ -29,6 +29,7 @@ interface Kept {
   readonly detail: Json
 }
 
+const HOUR_MS = 3_600_000
 const EMPTY: KeptVariables = { from: 1, last: null, steps: 0, chars: 0, computeMs: 0, gone: null }
 
 const ownerOf = ({ agent, executor }: Pick<Running, 'agent' | 'executor'>): string | null =>
@@ -127,6 +128,16 @@ export function giveVariables(
     : { session: { ...session, variables: { ...session.variables, [owner]: after } }, given: asJson(given) }
 }
 
+/** Sizes of all that is kept, and until when if no message comes; null if nothing ever was. */
+export function sizesOf({ variables }: Session, atMs: number, { variablesHours }: Sessions): Json {
+  if (variables === undefined) return null
+  const owners = Object.entries(variables).map(([owner, kept]) => {
+    const at = owner.indexOf('/')
+    return { agent: owner.slice(at + 1), executor: owner.slice(0, at), ...describe(kept) }
+  })
+  return { untilMs: atMs + variablesHours * HOUR_MS, owners }
+}
+
 export const hasVariables = ({ variables = {} }: Session): boolean =>
   Object.values(variables).some(({ steps }) => steps > 0)
 
@@ -143,7 +154,7 @@ export function dropVariables(session: Session, rows: State, { variablesHours }:
   }
 }
 
-const describe = ({ steps, chars, computeMs, gone }: KeptVariables): Json => ({
+const describe = ({ steps, chars, computeMs, gone }: KeptVariables) => ({
   steps,
   chars,
   computeMs,

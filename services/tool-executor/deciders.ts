@@ -2,10 +2,10 @@
 //
 // 1. A decision is the word of its person (`decidedBy`) and of everyone who may have sent it in that person's name:
 //    those who made the key that it came with (`madeBy`). All of them must be allowed to decide.
-// 2. Two decisions are of two people only if nobody stands behind both. So one person with several keys counts once,
-//    and so does one who makes keys for others.
-// 3. A person has one vote; a later one replaces it. What is kept is bounded in number and in size.
-import { sortedJson } from '../../runtime/sorted-json.ts'
+// 2. Two decisions are of two people only if nobody stands behind both (runtime/people.ts). So one person with several
+//    keys counts once, and so does one who makes keys for others.
+// 3. A person has one vote, however the name is spelt; a later one replaces it. What is kept is bounded in number and in size.
+import { maybeSamePerson } from '../../runtime/people.ts'
 import type { ApprovalDecided } from '../../schemas/generated/events.ts'
 import type { Held, Vote } from './rows.ts'
 
@@ -36,8 +36,9 @@ export function cannotDecide({ terms, request }: Held, given: Given): string | n
 function isOwn(behind: readonly string[], userId: string | null, given: Given): string | null {
   if (userId === null)
     return 'its task names no user, so nobody is known to be another person: submit such tasks with a userId'
-  if (!behind.includes(userId)) return null
-  return `${nameOf(userId, given)} submitted the task, and another person must decide (selfApproval: false)`
+  const own = behind.find((person) => maybeSamePerson(person, userId))
+  if (own === undefined) return null
+  return `${nameOf(own, given)} submitted the task, and another person must decide (selfApproval: false)`
 }
 
 const nameOf = (person: string, { decidedBy, credential }: Given): string =>
@@ -47,7 +48,7 @@ const nameOf = (person: string, { decidedBy, credential }: Given): string =>
 
 /** The votes with this one, which replaces that of the same person. */
 export const withVote = (votes: readonly Vote[], vote: Vote): Vote[] => [
-  ...votes.filter(({ by }) => by !== vote.by),
+  ...votes.filter(({ by }) => !maybeSamePerson(by ?? '', vote.by ?? '')),
   vote,
 ]
 
@@ -56,25 +57,4 @@ export function tooManyVotes(votes: readonly Vote[]): string | null {
   if (votes.length > MAX_VOTES) return `${MAX_VOTES} people have voted already, and no more votes are kept`
   if (JSON.stringify(votes).length <= MAX_VOTES_CHARS) return null
   return `the votes so far and this one have more than ${MAX_VOTES_CHARS.toLocaleString('en')} characters of arguments`
-}
-
-/** Votes for the same arguments as this one, itself among them. */
-export function agreeing({ request }: Held, votes: readonly Vote[], vote: Vote): Vote[] {
-  const text = ({ arguments: given }: Vote) => sortedJson(given ?? request.arguments)
-  return votes.filter((other) => text(other) === text(vote))
-}
-
-/** How many people agree at least: votes that have somebody in common count as one. */
-export function peopleIn(votes: readonly Vote[]): number {
-  const groups: Set<string>[] = []
-  for (const { by, madeBy = [] } of votes) {
-    const own = new Set([...(by === null ? [] : [by]), ...madeBy])
-    const joined = groups.filter((group) => [...own].some((person) => group.has(person)))
-    for (const group of joined) {
-      groups.splice(groups.indexOf(group), 1)
-      for (const person of group) own.add(person)
-    }
-    groups.push(own)
-  }
-  return groups.length
 }

@@ -3,6 +3,8 @@
 // 1. The arguments are frozen, and so are the terms: a configuration that changes meanwhile changes neither.
 // 2. A decision counts if it is from somebody who may decide (deciders.ts), and fits. Any other leaves the call
 //    waiting, and the history says why. A record for a call that does not wait changes nothing.
+//    A call may wait several times: for an approval, for what its server asks, because it is in doubt. A decision is
+//    about one wait, which it names from the second one on: one that is late or comes twice never decides a later wait.
 // 3. Votes count together if they are for the same arguments: one without any is for those that were asked for.
 //    One who declines ends it.
 // 4. While it waits its task's deadline stands still: released, it has as long as it had left.
@@ -10,6 +12,7 @@
 import type { Decision, Emit } from '../../runtime/stage.ts'
 import { failure } from '../../runtime/errors.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
+import { agreeing, peopleIn } from '../../runtime/people.ts'
 import type { Json } from '../../schemas/json.ts'
 import type {
   ApprovalDecided,
@@ -17,7 +20,7 @@ import type {
   ToolCompleted,
   ToolRequested,
 } from '../../schemas/generated/events.ts'
-import { agreeing, cannotDecide, peopleIn, tooManyVotes, withVote } from './deciders.ts'
+import { cannotDecide, tooManyVotes, withVote } from './deciders.ts'
 import { completedEvents } from './events.ts'
 import { decidedEvent, heldEvents, releasedEvents, votedEvents } from './held-events.ts'
 import type { Given } from './call.ts'
@@ -33,7 +36,8 @@ export interface At {
   readonly atMs: number
 }
 
-export function hold(held: Held, at: At): Decided {
+export function hold(begun: Held, at: At): Decided {
+  const held = { ...begun, heldAtMs: Math.max(begun.heldAtMs, (begun.before?.heldAtMs ?? -1) + 1) }
   return {
     rows: { held, waiting: null, ...(held.polling && { polling: null }) },
     timers: { [EXPIRY]: held.expiresAtMs, retry: null },
@@ -68,17 +72,28 @@ export function decideHeld(held: Held, given: ApprovalDecided, at: At, checks: C
     do: 'wait',
     decided: { emit: [decidedEvent(held, given, at.atMs, { problem })] },
   })
-  const problem = cannotDecide(held, given) ?? unfit(held, given, checks)
+  const problem = ofOtherWait(held, given) ?? cannotDecide(held, given) ?? unfit(held, given, checks)
   if (problem !== null) return ignored(problem)
   const vote = voteOf(held, given, at.atMs)
   if (!given.approved && !tookEffect(held, given)) return settle(held, given, at, [...held.votes, vote])
   const votes = withVote(held.votes, vote)
-  const agreed = agreeing(held, votes, vote)
+  const agreed = agreeing(held.request.arguments, votes, vote)
   const missing = held.terms.needed - peopleIn(agreed)
   if (missing <= 0) return settle(held, given, at, agreed)
   const tooMany = tooManyVotes(votes)
   return tooMany === null ? voted({ ...held, votes }, given, at, missing) : ignored(tooMany)
 }
+
+/** Why it is not about this wait; null if it is. */
+function ofOtherWait({ heldAtMs, before }: Held, { heldAtMs: meant }: ApprovalDecided): string | null {
+  if (meant === heldAtMs) return null
+  if (meant !== null) return 'it is about another wait of this call (heldAtMs)'
+  if (!hasWaited(before)) return null
+  return `this call has waited before, and it does not say which wait it is about: now heldAtMs is ${heldAtMs}`
+}
+
+const hasWaited = (before: Approval | undefined): boolean =>
+  before !== undefined && (before.outcome !== 'not needed' || hasWaited(before.before))
 
 function voteOf(held: Held, given: ApprovalDecided, atMs: number): Vote {
   const { decidedBy: by, credential, madeBy, reason } = given

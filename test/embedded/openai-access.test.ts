@@ -34,13 +34,15 @@ interface Answer {
 interface Ask {
   readonly key: string | null
   readonly path: string
+  /** Default: POST with a body, else GET. */
+  readonly method?: string
   readonly body?: unknown
   readonly idempotencyKey?: string
 }
 
-async function ask({ key, path, body, idempotencyKey }: Ask): Promise<Answer> {
+async function ask({ key, path, method, body, idempotencyKey }: Ask): Promise<Answer> {
   const response = await fetch(`${fleet.process.url}${path}`, {
-    method: body === undefined ? 'GET' : 'POST',
+    method: method ?? (body === undefined ? 'GET' : 'POST'),
     headers: {
       ...(key === null ? {} : { authorization: `Bearer ${key}` }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -64,7 +66,11 @@ const chat = (content: string, model = 'flotilla/default') => ({
 test('errors of access have OpenAI’s shape on every one of its routes', async () => {
   const monitor = await create({ name: 'monitor', userId: 'm', scopes: ['ops:read'] })
   for (const { method, path } of Object.values(routes)) {
-    const request = { path: path.replace(':id', 'x'), ...(method === 'POST' ? { body: {} } : {}) }
+    const request = {
+      path: path.replaceAll(/:\w+/g, 'x'),
+      method,
+      ...(method === 'POST' ? { body: {} } : {}),
+    }
     const nobody = await ask({ key: null, ...request })
     assert.deepEqual([nobody.status, errorOf(nobody).type], [401, 'authentication_error'], path)
     assert.equal(nobody.headers.get('www-authenticate'), 'Bearer realm="flotilla"')

@@ -159,7 +159,6 @@ const responseRefusals: [string, Record<string, unknown>, string][] = [
   ],
   ['a call', { input: [{ type: 'function_call', call_id: 'a', name: 'f', arguments: '{}' }] }, 'input[0]'],
   ['a reference', { input: [{ type: 'item_reference', id: 'a' }] }, 'input[0]'],
-  ['a conversation', { conversation: 'c' }, 'conversation'],
   ['reasoning effort', { reasoning: { effort: 'high' } }, 'reasoning'],
   ['truncation', { truncation: 'auto' }, 'truncation'],
   ['an unknown parameter', { max_tokens: 5 }, 'max_tokens'],

@@ -75,6 +75,7 @@ export const samples: EventMap = {
     scopes: ['approvals:decide'],
     credential: 'key ann-laptop (3f9a1c0b77de)',
     madeBy: ['bo'],
+    heldAtMs: 1_750_000_000_000,
   },
   FeedbackGiven: { taskId: 'task-1', userId: 'ana', satisfaction: 0.75, comment: 'fine' },
   QualityScored: { taskId: 'task-1', quality: 0.5, scorer: 'gpt-4o as judge' },

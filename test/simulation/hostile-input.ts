@@ -32,6 +32,7 @@ const controls: { [T in 'TaskCancelled' | 'FeedbackGiven' | 'ApprovalDecided']: 
   ApprovalDecided: {
     ...{ taskId: '', callId: '', approved: true, reason: null, decidedBy: null },
     ...{ arguments: null, answer: null, tookEffect: null, scopes: null, credential: null, madeBy: null },
+    heldAtMs: null,
   },
 }
 

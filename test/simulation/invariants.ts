@@ -18,7 +18,8 @@
 // state        state rows are the fold of the commits, on the log and in every process's memory
 // letters      only unreadable records are given up, and each of them is given up or answered; no stage and no
 //              caller throws
-// people       a tool that needs approval is called for an approved call only; a call waits until its end, or its task's
+// people       a tool that needs approval is called for an approved call only; each wait ends, by a decision, by its time or
+//              with its task, and channels learn of that too
 // afterwards   a fleet at rest answers as fast as ever, despite hostile users, and reports what its log has lost
 // sessions     tasks of a session run one at a time, in the order in which they came, for the user that began it
 // alerts       alerts of a rule are raised (again while they fire) and resolved in turn, and none stays raised

@@ -4,7 +4,7 @@ import { CommitFailed, CommitUncertain, LaneFenced } from '../../runtime/log/por
 import { HOST_PREFIX } from '../../runtime/host/lane/state.ts'
 import type { LaneIndex, StageEvent } from '../../runtime/stage.ts'
 import type { Guard } from '../../runtime/host/calls/guard.ts'
-import { consenting, repeatingDoubt } from './people-mutations.ts'
+import { consenting, forgettingWaits, repeatingDoubt } from './people-mutations.ts'
 import {
   callers,
   everyStage,
@@ -259,6 +259,7 @@ export const mutants: Readonly<Record<string, Mutation>> = {
     ...lanes({ isDeaf: true }),
   },
   'silence is consent': stage('tool-executor', consenting),
+  'a call goes on waiting when its task has ended': stage('tool-executor', forgettingWaits),
   'a call in doubt is made again': stage('tool-executor', repeatingDoubt),
   'nobody is told of what the log has lost': {
     abilities: ['offsets go back'],

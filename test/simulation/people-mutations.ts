@@ -12,7 +12,7 @@ export function consenting(executor: Stage): Stage {
         return executor.decide(event, rows, lane)
       const { taskId, callId } = held.request
       const approval = { taskId, callId, approved: true, reason: null, decidedBy: 'nobody', arguments: null }
-      const data = { ...approval, answer: null, tookEffect: null, scopes: null }
+      const data = { ...approval, answer: null, tookEffect: null, scopes: null, heldAtMs: held.heldAtMs }
       const decided = executor.decide({ ...event, type: 'ApprovalDecided', data } as StageEvent, rows, lane)
       // As if nobody had decided: the record says that it expired.
       const emit = (decided.emit ?? []).map((each) =>
@@ -21,6 +21,17 @@ export function consenting(executor: Stage): Stage {
           : each,
       )
       return { ...decided, emit }
+    },
+  }
+}
+
+/** A cancel and the end of a task forget the calls that wait, and nobody learns of it. */
+export function forgettingWaits(executor: Stage): Stage {
+  return {
+    ...executor,
+    decide(event, rows, lane) {
+      const isOver = rows['held'] !== undefined && (rows['closed'] ?? rows['cancelled']) !== undefined
+      return isOver && event.type === 'TimerFired' ? { clear: true } : executor.decide(event, rows, lane)
     },
   }
 }

@@ -1,5 +1,6 @@
 // Fleets whose sessions break one promise each.
-import type { StageEvent } from '../../runtime/stage.ts'
+import type { KeptStep, TurnVariables } from '../../runtime/kept-variables.ts'
+import type { Json, StageEvent } from '../../runtime/stage.ts'
 import { stage } from './mutations.ts'
 import type { Mutation } from './simulate.ts'
 
@@ -18,6 +19,19 @@ const looking = (look: (row: SessionRow, event: StageEvent) => SessionRow | unde
 const askedFor = (event: StageEvent): event is Extract<StageEvent, { type: 'TurnRequested' }> =>
   event.type === 'TurnRequested'
 
+/** The steps of a turn that reach its session. */
+const reporting = (kept: (steps: readonly KeptStep[]) => readonly KeptStep[]): Mutation =>
+  stage('sessions', (sessions) => ({
+    ...sessions,
+    decide: (event, rows, lane) => {
+      if (event.type !== 'TurnEnded' || event.data.variables === null)
+        return sessions.decide(event, rows, lane)
+      const ended = event.data.variables as unknown as TurnVariables
+      const variables = { ...ended, steps: kept(ended.steps) } as unknown as Json
+      return sessions.decide({ ...event, data: { ...event.data, variables } }, rows, lane)
+    },
+  }))
+
 export const sessionMutants: Readonly<Record<string, Mutation>> = {
   'a turn of a session is granted while another one runs': looking((row, event) =>
     askedFor(event) ? { ...row, running: null } : row,
@@ -29,5 +43,9 @@ export const sessionMutants: Readonly<Record<string, Mutation>> = {
     event.type === 'TurnEnded' && row['deleting'] === undefined
       ? { ...row, waiting: (row['waiting'] as readonly unknown[]).toReversed() }
       : row,
+  ),
+  'a step is lost of the variables that a session keeps': reporting((steps) => steps.slice(1)),
+  'the variables of a session are those of another run': reporting((steps) =>
+    steps.map((step) => ({ ...step, nowMs: step.nowMs + 1 })),
   ),
 }

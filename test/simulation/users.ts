@@ -151,7 +151,7 @@ export class Users {
     }
   }
 
-  #decide(taskId: string, { callId, why, arguments: given }: Asked): void {
+  #decide(taskId: string, { callId, why, heldAtMs, arguments: given }: Asked): void {
     const { fate, clock } = this.#world
     const name = `decision about ${callId} (${why})`
     // A fork that asks waits for a week.
@@ -171,6 +171,8 @@ export class Users {
         answer: why === 'question' ? 'yes' : null,
       },
       arguments: edited ? { ...given, note: 'edited' } : null,
+      // Some do not say which wait they mean.
+      heldAtMs: !mustDecide && fate.chance(`${name} names no wait`, 0.2) ? null : heldAtMs,
     }
     // Some decide twice.
     for (const copy of fate.chance(`${name} twice`, 0.2) ? ['', ' again'] : [''])
@@ -187,5 +189,6 @@ const hasArrived = ({ book }: World, taskId: string, { mark }: Asked['arguments'
 interface Asked {
   readonly callId: string
   readonly why: 'approval' | 'question' | 'doubt'
+  readonly heldAtMs: number
   readonly arguments: { readonly mark?: string }
 }

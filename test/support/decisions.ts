@@ -13,5 +13,6 @@ export const decision = (
   scopes: null,
   credential: null,
   madeBy: null,
+  heldAtMs: null,
   ...changes,
 })

@@ -93,6 +93,7 @@ export async function hostileLedgers(fleet: TestFleet): Promise<void> {
         turns: figure(at),
         summary: hostileName(at),
         summary_through: 1,
+        variables: null,
       })),
     )
     .execute()

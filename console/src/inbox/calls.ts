@@ -6,15 +6,21 @@ export type Why = 'approval' | 'question' | 'doubt'
 
 export interface WaitingCall {
   readonly callId: string
+  /** Names this wait in a decision: a call may wait several times. Null: an older history does not say. */
+  readonly heldAtMs: number | null
   readonly tool: string
   readonly why: Why
   readonly arguments: unknown
   readonly step: number | null
   readonly sinceMs: number
   readonly expiresAtMs: number | null
-  /** People who must agree, and those who have. */
+  /** People who must agree, and how many still have to. */
   readonly needed: number
+  readonly missing: number
+  /** Votes that count so far. */
   readonly agreed: readonly Agreed[]
+  /** Decisions so far, also those that do not count. */
+  readonly decisions: number
   /** JSON Schema of the answer to a question; null: any. */
   readonly answer: unknown
   /** Why the last decision did not count. */
@@ -41,6 +47,9 @@ const textOf = (value: unknown): string => (typeof value === 'string' ? value : 
 const numberOf = (value: unknown): number | null => (typeof value === 'number' ? value : null)
 const whyOf = (value: unknown): Why => (value === 'question' || value === 'doubt' ? value : 'approval')
 
+/** Of this wait of the call, not of others. */
+export const waitKey = ({ callId, heldAtMs }: WaitingCall): string => `${callId} ${heldAtMs ?? ''}`
+
 /** Those that were neither decided since nor belong to a step that is over. */
 export function waitingCalls({ events }: Pick<TaskDetail, 'events'>): WaitingCall[] {
   const found = new Map<string, WaitingCall>()
@@ -62,6 +71,7 @@ export function waitingCalls({ events }: Pick<TaskDetail, 'events'>): WaitingCal
 function waitingCall(callId: string, fields: Fields, step: number | null, atMs: number): WaitingCall {
   return {
     callId,
+    heldAtMs: numberOf(fields['heldAtMs']),
     tool: textOf(fields['tool']),
     why: whyOf(fields['why']),
     arguments: fields['arguments'],
@@ -69,18 +79,23 @@ function waitingCall(callId: string, fields: Fields, step: number | null, atMs: 
     sinceMs: atMs,
     expiresAtMs: numberOf(fields['expiresAtMs']),
     needed: numberOf(fields['needed']) ?? 1,
+    missing: numberOf(fields['needed']) ?? 1,
     agreed: [],
+    decisions: 0,
     answer: fields['answer'] ?? null,
     problem: null,
   }
 }
 
-function decided(call: WaitingCall, fields: Fields): WaitingCall {
+function decided(before: WaitingCall, fields: Fields): WaitingCall {
+  const call = { ...before, decisions: before.decisions + 1 }
   const problem = textOf(fields['problem'])
   if (problem !== '') return { ...call, problem }
   const by = textOf(fields['by'])
-  const agreed = call.agreed.filter((each) => each.by !== by)
-  return { ...call, problem: null, agreed: [...agreed, { by, arguments: fields['arguments'] ?? null }] }
+  const votes = call.agreed.filter((each) => each.by !== by)
+  const agreed = [...votes, { by, arguments: fields['arguments'] ?? null }]
+  // People are counted where the call is held: several votes may be one person's.
+  return { ...call, problem: null, agreed, missing: numberOf(fields['missing']) ?? call.missing }
 }
 
 /** What the model said in each step up to now, the latest last. */

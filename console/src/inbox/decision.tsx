@@ -18,7 +18,7 @@ interface DecisionProps {
   readonly call: WaitingCall
   /** The keys a and r are about this one. */
   readonly isFirst: boolean
-  readonly onDecided: (callId: string) => void
+  readonly onDecided: (call: WaitingCall) => void
 }
 
 /** Kept in the tab: with an open API nobody else says who decides. */
@@ -53,8 +53,7 @@ export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
     try {
       await post('/v1/tasks/:id/approvals/:callId', body.body, { params: { id: taskId, callId } })
       toast(`${approved ? (why === 'question' ? 'Answered' : 'Approved') : 'Declined'}: ${line(tool, 60)}`)
-      if (call.needed <= call.agreed.length + 1 || !approved) onDecided(callId)
-      else setBusy(false)
+      onDecided(call)
     } catch (cause) {
       setError(asApiError(cause))
       setBusy(false)
@@ -93,7 +92,7 @@ export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
 }
 
 function Head({
-  call: { tool, why, step, sinceMs, expiresAtMs, needed, agreed },
+  call: { tool, why, step, sinceMs, expiresAtMs, needed, missing, agreed },
 }: {
   readonly call: WaitingCall
 }) {
@@ -117,7 +116,7 @@ function Head({
         {needed > 1 && (
           <>
             {' '}
-            · {agreed.length} of {needed} agree
+            · {needed - missing} of {needed} agree
             {agreed.length > 0 && `: ${agreed.map(({ by }) => line(by, 40)).join(', ')}`}
           </>
         )}

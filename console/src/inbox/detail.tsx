@@ -7,11 +7,13 @@ import { cost, count } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { taskPath } from '../tasks/page.tsx'
 import { line } from '../text.ts'
-import { saidBefore, waitingCalls } from './calls.ts'
+import { saidBefore, waitingCalls, waitKey, type WaitingCall } from './calls.ts'
 import { Decision } from './decision.tsx'
 
 const AGAIN_MS = 5_000
 const SAID_SHOWN = 3
+
+const sentKey = (call: WaitingCall): string => `${waitKey(call)} ${call.decisions}`
 
 interface DetailProps {
   readonly id: string
@@ -20,15 +22,16 @@ interface DetailProps {
 }
 
 export function WaitingTask({ id, onDone }: DetailProps) {
-  const [decided, setDecided] = useState<ReadonlySet<string>>(new Set())
+  /** Calls whose decision was sent, until the history has it: it may not count, or others may have to agree. */
+  const [sent, setSent] = useState<ReadonlySet<string>>(new Set())
   const task = useLoaded(id, (signal) => get('/v1/tasks/:id', { params: { id }, signal }), AGAIN_MS)
   const asked = useLoaded(id, (signal) => get('/v1/tasks/:id/submission', { params: { id }, signal }))
   if (task.error !== null && task.value === null) return <Failed error={task.error} onAgain={task.again} />
   if (task.value === null) return <Loading what="what waits" />
-  const calls = waitingCalls(task.value).filter(({ callId }) => !decided.has(callId))
+  const calls = waitingCalls(task.value).filter((call) => !sent.has(sentKey(call)))
   const said = saidBefore(task.value).slice(-SAID_SHOWN)
-  const take = (callId: string): void => {
-    setDecided(new Set([...decided, callId]))
+  const take = (call: WaitingCall): void => {
+    setSent(new Set([...sent, sentKey(call)]))
     if (calls.length === 1) onDone()
   }
   const { agent, userId, model, cost: dollars, inputTokens, outputTokens } = task.value
@@ -52,7 +55,7 @@ export function WaitingTask({ id, onDone }: DetailProps) {
         </Empty>
       )}
       {calls.map((call, index) => (
-        <Decision key={call.callId} taskId={id} call={call} isFirst={index === 0} onDecided={take} />
+        <Decision key={waitKey(call)} taskId={id} call={call} isFirst={index === 0} onDecided={take} />
       ))}
       <section class="context">
         <div>

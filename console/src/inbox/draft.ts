@@ -21,13 +21,14 @@ type Json = NonNullable<DecisionBody['answer']> | null
 
 /** `mistake`: what to correct before it can be sent. */
 export function bodyOf(
-  call: Pick<WaitingCall, 'why' | 'answer'>,
+  call: Pick<WaitingCall, 'why' | 'answer' | 'heldAtMs'>,
   draft: Draft,
   { approved, tookEffect, isOpen }: Chosen,
 ): { readonly body: DecisionBody } | { readonly mistake: string } {
   const [reason, decidedBy] = [draft.reason.trim(), draft.name.trim()]
   const base = {
     approved,
+    ...(call.heldAtMs === null ? {} : { heldAtMs: call.heldAtMs }),
     ...(reason === '' ? {} : { reason }),
     ...(isOpen && decidedBy !== '' ? { decidedBy } : {}),
     ...(tookEffect === undefined ? {} : { tookEffect }),

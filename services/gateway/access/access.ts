@@ -20,6 +20,7 @@ import { Failures } from './failures.ts'
 import { FRESH_MS, KeyChecks, unavailable } from './keys.ts'
 import { OpenRequests, type StillGood } from './open-requests.ts'
 import { requireScope, setPrincipal, type Principal } from './principal.ts'
+import { metadataParameter } from './resource.ts'
 import type { SignIn } from './sign-in.ts'
 import type { TokenChecks } from './tokens.ts'
 
@@ -139,7 +140,7 @@ export class Access {
     try {
       requireScope(principal, scope)
     } catch (error) {
-      challenge(reply, `error="insufficient_scope", scope="${scope}"`)
+      this.#challenge(reply, `error="insufficient_scope", scope="${scope}"`)
       throw error
     }
   }
@@ -166,7 +167,7 @@ export class Access {
   async #letIn({ headers, ip }: FastifyRequest, reply: FastifyReply): Promise<LetIn> {
     const { authorization } = headers
     if (authorization === undefined) {
-      challenge(reply)
+      this.#challenge(reply)
       throw new FlotillaError('UNAUTHENTICATED', 'this route needs a key: send authorization: Bearer flk_…')
     }
     const [, credentials] = /^bearer +(\S+) *$/i.exec(authorization) ?? []
@@ -181,7 +182,7 @@ export class Access {
       { address: ip, reason: found },
       'a request was refused: its credentials are wrong',
     )
-    challenge(reply, 'error="invalid_token"')
+    this.#challenge(reply, 'error="invalid_token"')
     throw new FlotillaError('UNAUTHENTICATED', found)
   }
 
@@ -222,6 +223,12 @@ export class Access {
     return { principal, isStillGood: async () => 'principal' in (await this.#keys.check(key)) }
   }
 
+  #challenge(reply: FastifyReply, more?: string): void {
+    const metadata = metadataParameter(this.#parts.fleet.gateway ?? {}, reply.request)
+    const parameters = ['realm="flotilla"', more, metadata].filter((each) => each != null)
+    reply.header('www-authenticate', `Bearer ${parameters.join(', ')}`)
+  }
+
   /** Throws TOO_MANY_ATTEMPTS. */
   #refuseFrom(address: string): void {
     this.#failures.assertFew(address, 'wrong keys or tokens')
@@ -229,10 +236,6 @@ export class Access {
 }
 
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest()
-
-function challenge(reply: FastifyReply, more?: string): void {
-  reply.header('www-authenticate', `Bearer realm="flotilla"${more === undefined ? '' : `, ${more}`}`)
-}
 
 /** The data file of a running fleet is its own: no command can put the first key there. */
 function noKeyYet({ databaseUrl }: Environment): string {

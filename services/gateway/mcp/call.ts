@@ -17,7 +17,7 @@ import { progressOf } from './progress.ts'
 import { readState, writeState, type RequestState } from './request-state.ts'
 import { argumentsRefused, toolResult } from './results.ts'
 import { createdTask } from './tasks.ts'
-import { decisionOf, questionsOf } from './forms.ts'
+import { decisionAbout, decisionOf, questionsOf } from './forms.ts'
 import { waitingCalls, type WaitingCall } from './waiting.ts'
 
 export interface Call {
@@ -64,11 +64,11 @@ async function resume(fleet: McpFleet, tool: AgentTool, call: Call, text: string
   const { task: taskId } = await verified(fleet, tool, call, text)
   const decided = new Set<string>()
   for (const waiting of await askable(fleet, taskId)) {
-    const { key, callId } = waiting
+    const { key } = waiting
     const response = Object.hasOwn(call.inputResponses, key) ? call.inputResponses[key] : null
     const decision = decisionOf(waiting, response)
     if (decision === null) continue
-    await fleet.decide({ taskId, callId, ...decision })
+    await fleet.decide(decisionAbout(taskId, waiting, decision))
     decided.add(key)
   }
   const open = mayAsk(fleet, call) ? await askable(fleet, taskId, decided) : []

@@ -17,7 +17,16 @@ interface Form {
   readonly required: string[]
 }
 
-export type Decision = Omit<ApprovalInput, 'taskId' | 'callId' | 'decidedBy'>
+export type Decision = Omit<ApprovalInput, 'taskId' | 'callId' | 'decidedBy' | 'heldAtMs'>
+
+/** The decision about this wait of the call, and about no later one. */
+export function decisionAbout(
+  taskId: string,
+  { callId, heldAtMs }: WaitingCall,
+  decision: Decision,
+): ApprovalInput {
+  return { taskId, callId, ...(heldAtMs === null ? {} : { heldAtMs }), ...decision }
+}
 
 const reason: Fields = { type: 'string', title: 'Reason', description: 'The agent is told it.' }
 

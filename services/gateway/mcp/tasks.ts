@@ -9,7 +9,7 @@ import { topics } from '../../../schemas/topics.ts'
 import { requiredScope } from './access.ts'
 import type { McpFleet, TaskState } from './fleet.ts'
 import { protocolError, toolResult } from './results.ts'
-import { decisionOf, questionsOf } from './forms.ts'
+import { decisionAbout, decisionOf, questionsOf } from './forms.ts'
 import { waitingCalls } from './waiting.ts'
 
 export const TASKS = 'io.modelcontextprotocol/tasks'
@@ -132,7 +132,7 @@ export async function updateTask(
     if (decision === null && isFilledIn(responses[call.key])) throw badForm(call.key)
     return decision === null ? [] : [{ call, decision }]
   })
-  for (const { call, decision } of answers) await fleet.decide({ taskId, callId: call.callId, ...decision })
+  for (const { call, decision } of answers) await fleet.decide(decisionAbout(taskId, call, decision))
   await taken(fleet, taskId, new Set(answers.map(({ call }) => call.key)))
   return {}
 }

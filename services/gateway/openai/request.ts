@@ -42,16 +42,26 @@ export function responseRequestOf(body: unknown): ResponseRequest {
   return parsed(responseRequest, fields)
 }
 
-/** Without those that are null: absent, as in the originals. */
+/** The body of a request that has no table of parameters. */
+export function bodyOf<T>(schema: z.ZodType<T>, body: unknown): T {
+  const fields = withoutNulls(body)
+  refuseLostNames('metadata', fields['metadata'])
+  return parsed(schema, fields)
+}
+
 function fieldsOf(body: unknown, table: Parameters): Record<string, unknown> {
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw refuse(null, 'the body must be a JSON object')
+  const fields = withoutNulls(body)
   const mistake = parameterMistake(body as Record<string, unknown>, table)
   if (mistake) throw new Refusal(mistake)
-  const fields = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
-  for (const param of ['metadata', 'response_format', 'text'])
-    refuseLostNames(param, (fields as Record<string, unknown>)[param])
+  for (const param of ['metadata', 'response_format', 'text']) refuseLostNames(param, fields[param])
   return fields
+}
+
+/** Null is absent, as in the originals. */
+function withoutNulls(body: unknown): Record<string, unknown> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw refuse(null, 'the body must be a JSON object')
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
 }
 
 const MAX_PARAM_CHARS = 200
@@ -92,12 +102,17 @@ export function chatTask(request: ChatRequest): Asked {
   }
 }
 
-/** `earlier`: the conversation of the previous response. */
-export function responseTask(
-  request: ResponseRequest,
-  earlier: readonly HistoryMessage[],
-  parent: string | null,
-): Asked {
+/** What a response continues. */
+export interface Continued {
+  /** The conversation of the previous response. */
+  readonly earlier: readonly HistoryMessage[]
+  /** The task of that response. */
+  readonly parent: string | null
+  /** The session of a conversation, which remembers by itself. */
+  readonly sessionId: string | null
+}
+
+export function responseTask(request: ResponseRequest, { earlier, parent, sessionId }: Continued): Asked {
   const { input, instructions, text, background, store } = request
   if (background === true && store === false)
     throw refuse('store', 'a background response is retrieved later: it can’t have store: false')
@@ -106,7 +121,11 @@ export function responseTask(
     typeof input === 'string' ? [{ role: 'user' as const, content: input }] : input.flatMap(inputMessage)
   const first = instructions ? [{ role: 'system' as const, content: instructions }] : []
   return {
-    ...conversation('input', [...first, ...earlier, ...messages]),
+    ...conversation('input', [
+      ...first,
+      ...earlier,
+      ...(sessionId === null ? messages : oneMessage(messages)),
+    ]),
     ...outputOf(format?.type ?? 'text', format?.type === 'json_schema' ? format : null),
     ...choicesOf(request, request.max_output_tokens ?? null),
     ...labelsOf(request.metadata, {
@@ -115,7 +134,17 @@ export function responseTask(
       ...(format?.type === 'json_schema' ? { [labels.format]: format.name } : {}),
     }),
     ...(parent === null ? {} : { parent }),
+    ...(sessionId === null ? {} : { sessionId }),
   }
+}
+
+/** Messages of a conversation that remembers what was said before: the application's, then what the user says now. */
+function oneMessage(messages: readonly HistoryMessage[]): HistoryMessage[] {
+  if (messages.some(({ role }) => role === 'assistant'))
+    throw refuse('input', 'the conversation has the earlier messages: send only what the user says now')
+  const said = messages.filter(({ role }) => role === 'user').map(({ content }) => content)
+  const brought = messages.filter(({ role }) => role !== 'user')
+  return said.length === 0 ? brought : [...brought, { role: 'user', content: said.join('\n\n') }]
 }
 
 function conversation(param: string, messages: readonly HistoryMessage[]): Pick<Asked, 'text' | 'history'> {

@@ -12,6 +12,7 @@ import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { activityOfResult } from './activity.ts'
 import { modelName, type Agent } from './agents.ts'
 import { answerOf, piecesOf, type Answer } from './answer.ts'
+import { conversationId } from './conversations.ts'
 import { openAiError } from './errors.ts'
 import { failed } from './chat.ts'
 import { labels } from './request.ts'
@@ -62,6 +63,7 @@ export function responseOf(known: Known, running: 'queued' | 'in_progress' = 'in
     error: result !== null && status === 'failed' ? errorOf(result) : null,
     incomplete_details: status === 'incomplete' && answer ? detailsOf(answer) : null,
     instructions: instructionsOf(task),
+    conversation: task?.sessionId ? { id: conversationId(task.sessionId) } : null,
     max_output_tokens: task?.maxOutputTokens ?? null,
     max_tool_calls: null,
     metadata: Object.fromEntries(Object.entries(given).filter(([name]) => !name.startsWith(RESERVED_LABELS))),

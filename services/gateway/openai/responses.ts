@@ -7,6 +7,7 @@ import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'
 import { mayRead, principalOf } from '../access/principal.ts'
 import type { Agents } from './agents.ts'
+import { conversationId, type Conversations } from './conversations.ts'
 import { openAiError, Refusal, refuse } from './errors.ts'
 import { failed } from './chat.ts'
 import { sendFrames } from './frames.ts'
@@ -30,16 +31,27 @@ export async function createResponse(
   request: FastifyRequest,
   reply: FastifyReply,
   running: Running,
-  agents: Agents,
+  { agents, conversations }: { readonly agents: Agents; readonly conversations: Conversations },
 ): Promise<FastifyReply> {
   const asked = responseRequestOf(request.body)
   const agent = agents.forTask(asked.model)
   const previous = asked.previous_response_id ?? null
+  const { conversation = null } = asked
+  if (previous !== null && conversation !== null)
+    throw refuse('conversation', 'previous_response_id and conversation exclude each other; send one of them')
   const parent = previous === null ? null : await load(request, running, agents, previous)
   const earlier = parent === null ? [] : conversationOf(parent)
+  const id = typeof conversation === 'string' ? conversation : conversation?.id
+  const session = id === undefined ? null : await conversations.use(request, id)
   const task = {
-    ...responseTask(asked, earlier, parent && parent.taskId),
+    ...responseTask(asked, {
+      earlier,
+      parent: parent && parent.taskId,
+      sessionId: session && session.sessionId,
+    }),
     agent: agent.name,
+    // A client that acts for several users need not repeat whose conversation it is.
+    ...(session === null || session.userId === null ? {} : { userId: session.userId }),
     ...agents.userOf(asked),
   }
   const begun = (taskId: string): Known => ({
@@ -203,6 +215,11 @@ function conversationOf({ task, result }: Known): HistoryMessage[] {
     throw refuse(
       param,
       'the conversation before the previous response is no longer kept; send its messages as input',
+    )
+  if (task.sessionId !== null)
+    throw refuse(
+      param,
+      `the previous response is of a conversation; send conversation: "${conversationId(task.sessionId)}"`,
     )
   const earlier = historyOf(task)
   return [

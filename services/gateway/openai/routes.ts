@@ -2,6 +2,8 @@
 import { openai as routes } from '../../../api/routes.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { LogClient } from '../../../client/log/client.ts'
+import type { DirectSessions } from '../../../operator/direct/sessions.ts'
+import { defaultSessions } from '../../../runtime/config/sessions.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
 import type { Owners } from '../access/owners.ts'
 import type { KnownTasks } from '../known-tasks.ts'
@@ -10,6 +12,7 @@ import { noHead } from '../streams.ts'
 import type { SubmittedIds } from '../submitted-ids.ts'
 import { Agents, modelOf } from './agents.ts'
 import { answerChat } from './chat.ts'
+import { Conversations } from './conversations.ts'
 import { isBugOf, sendOpenAiError } from './errors.ts'
 import { cancelResponse, createResponse, retrieveResponse } from './responses.ts'
 import { Running } from './running.ts'
@@ -19,6 +22,7 @@ export interface OpenAiParts {
   readonly known: KnownTasks
   readonly ids: SubmittedIds
   readonly owners: Owners
+  readonly sessions: DirectSessions
   readonly context: RoutesContext
 }
 
@@ -27,9 +31,14 @@ export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Pr
   await app.register(async (scope) => register(scope, parts))
 }
 
-function register(app: FastifyInstance, { client, known, ids, owners, context }: OpenAiParts): void {
+function register(
+  app: FastifyInstance,
+  { client, known, ids, owners, sessions, context }: OpenAiParts,
+): void {
   const { fleet, environment, logger } = context
   const running = new Running({ client, known, ids, owners, settings: environment.http, logger })
+  const { retentionDays } = fleet.sessions ?? defaultSessions
+  const conversations = new Conversations({ sessions, store: context.keyValue, retentionDays })
   const agents = (request: FastifyRequest): Agents => new Agents(fleet, request)
 
   app.setErrorHandler((error: Error, { method, url }, reply) => {
@@ -45,7 +54,7 @@ function register(app: FastifyInstance, { client, known, ids, owners, context }:
     serve(app, route, (request) => modelOf(agents(request).named(request.params.id).name))
   serve(app, routes.chat, (request, reply) => answerChat(request, reply, running, agents(request)))
   serve(app, routes.createResponse, (request, reply) =>
-    createResponse(request, reply, running, agents(request)),
+    createResponse(request, reply, running, { agents: agents(request), conversations }),
   )
   serve(
     app,
@@ -55,5 +64,23 @@ function register(app: FastifyInstance, { client, known, ids, owners, context }:
   )
   serve(app, routes.cancelResponse, (request, reply) =>
     cancelResponse(request, reply, running, agents(request)),
+  )
+  conversationRoutes(app, conversations)
+}
+
+function conversationRoutes(app: FastifyInstance, conversations: Conversations): void {
+  serve(app, routes.createConversation, (request) => conversations.create(request))
+  serve(app, routes.conversation, (request) => conversations.get(request, request.params.id))
+  serve(app, routes.updateConversation, (request) => conversations.update(request, request.params.id))
+  serve(app, routes.deleteConversation, async (request) => {
+    const { id } = request.params
+    await conversations.remove(request, id)
+    return { id, object: 'conversation.deleted' as const, deleted: true as const }
+  })
+  serve(app, routes.conversationItems, (request) =>
+    conversations.items(request, request.params.id, request.query),
+  )
+  serve(app, routes.conversationItem, (request) =>
+    conversations.item(request, request.params.id, request.params.item),
   )
 }

@@ -82,14 +82,15 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
 
   const open = streamRoutes(app, client, context.environment.http)
   eventRoutes(app, { client, tasks, owners, open, http: context.environment.http })
-  await openaiRoutes(app, { client, known, ids, owners, context })
+  const sessions = new DirectSessions(parts)
+  await openaiRoutes(app, { client, known, ids, owners, sessions, context })
   const { environment, fleet, logger } = context
   await mcpRoutes(app, { client, tasks, known, ids, owners, fleet, http: environment.http, logger })
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
-  sessionRoutes(app, new DirectSessions(parts))
+  sessionRoutes(app, sessions)
   meRoutes(app, context.environment)
-  signInRoutes(app, access.signIn, context.fleet.gateway?.jwt?.issuer ?? '')
+  signInRoutes(app, access.signIn, context.fleet.gateway)
   evaluationRoutes(app, client, operator)
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)

@@ -1,4 +1,5 @@
 // Calls that wait for people.
+import type { CallHeld } from '../../../schemas/generated/events.ts'
 import type { Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
@@ -10,17 +11,25 @@ export function checkPeople({ world }: Simulation, evidence: Evidence): string[]
   const approved = new Set<string>()
   const ended = new Set(evidence.of('TaskClosed').map(({ data }) => data.taskId))
   const released = new Set<string>()
+  const waitOf = ({ taskId, callId, heldAtMs }: Pick<CallHeld, 'taskId' | 'callId' | 'heldAtMs'>) =>
+    `${taskId} ${callId} since ${heldAtMs}`
   const marks = new Map(
     evidence.of('CallHeld').map(({ data }) => [`${data.taskId} ${data.callId}`, effectOf(data)]),
   )
   for (const { data } of evidence.of('CallReleased')) {
     const key = `${data.taskId} ${data.callId}`
-    released.add(key)
+    released.add(waitOf(data))
     if (data.outcome === 'approved') approved.add(marks.get(key) ?? '')
   }
-  for (const key of marks.keys())
-    if (!released.has(key) && !ended.has(key.split(' ')[0] ?? ''))
-      violations.push(`call ${key} still waits for a person`)
+  // Each vote shows the wait once more.
+  const waits = new Map(evidence.of('CallHeld').map(({ data }) => [waitOf(data), data.taskId]))
+  for (const [wait, taskId] of waits)
+    if (!released.has(wait))
+      violations.push(
+        ended.has(taskId)
+          ? `call ${wait} was not released, though its task has ended`
+          : `call ${wait} still waits for a person`,
+      )
   for (const { effect } of world.book.calls)
     if (effect !== null && NEEDS_APPROVAL.has(effect.split(' ')[0] ?? '') && !approved.has(effect))
       violations.push(`${effect} was made, and nobody approved it`)

@@ -1,5 +1,5 @@
 // Sessions: one task at a time, in the order in which they came, for one user only; Python variables that earlier turns
-// of the session left, for the agent that defined them.
+// of the session left, for the agent that defined them, all of them or none.
 import type { GivenVariables, StepReport } from '../../../runtime/kept-variables.ts'
 import { grouped, type Evidence, type Written } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
@@ -41,6 +41,7 @@ export function checkSessions(_run: Simulation, evidence: Evidence): string[] {
     return [
       ...oneAtATime(sessionId, inOrder),
       ...foreignSteps(sessionId, inOrder, left),
+      ...missingSteps(sessionId, inOrder, left),
       ...outOfOrder(sessionId, evidence, asked.get(sessionId) ?? []),
       ...ofOthers(sessionId, inOrder, asked.get(sessionId) ?? []),
     ]
@@ -109,22 +110,38 @@ function ofOthers(sessionId: string, turns: readonly Turn[], asked: readonly Ask
   return violations
 }
 
-/** Task and contents of each Python step, by its seed. */
-function stepsLeft(evidence: Evidence): Map<string, { taskId: string; step: string }> {
+interface Left {
+  readonly taskId: string
+  /** Its contents. */
+  readonly step: string
+  /** The step that it stands behind. */
+  readonly after: number | null
+}
+
+/** Each Python step, by its seed. */
+function stepsLeft(evidence: Evidence): Map<string, Left> {
   return new Map(
     evidence.of('CodeCompleted').flatMap(({ data: { taskId, kept } }) => {
-      const { step = null } = (kept ?? {}) as unknown as Partial<StepReport>
-      return step === null ? [] : [[step.seed, { taskId, step: JSON.stringify(step) }] as const]
+      const { step = null, after = null } = (kept ?? {}) as unknown as Partial<StepReport>
+      return step === null ? [] : [[step.seed, { taskId, after, step: JSON.stringify(step) }] as const]
+    }),
+  )
+}
+
+/** What a turn is given is whole: each step stands behind the one that it stood behind when it ran. */
+function missingSteps(sessionId: string, turns: readonly Turn[], left: ReadonlyMap<string, Left>): string[] {
+  return turns.flatMap(({ taskId, variables }) =>
+    (variables?.steps ?? []).flatMap(({ n, seed }, index, steps) => {
+      const [before, ran] = [steps[index - 1]?.n ?? null, left.get(seed)?.after ?? null]
+      return before === ran
+        ? []
+        : [`session ${sessionId}: ${taskId} was given step ${n} behind ${before}, which ran behind ${ran}`]
     }),
   )
 }
 
 /** Each step that a turn was given is as an earlier turn of the session left it, of the same user and agent. */
-function foreignSteps(
-  sessionId: string,
-  turns: readonly Turn[],
-  left: ReturnType<typeof stepsLeft>,
-): string[] {
+function foreignSteps(sessionId: string, turns: readonly Turn[], left: ReadonlyMap<string, Left>): string[] {
   return turns.flatMap(({ taskId, userId, agent, variables, fromMs }) => {
     const earlier = turns.filter(
       (turn) => turn.toMs <= fromMs && turn.userId === userId && turn.agent === agent,

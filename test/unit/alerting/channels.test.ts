@@ -29,7 +29,7 @@ function ofCall(): Notice[] {
   })
   driver.send('tasks.control', 'ApprovalDecided', {
     ...{ taskId: 't', callId: 't.1.0', approved: true, reason: null, decidedBy: 'ann', scopes: null },
-    ...{ arguments: null, answer: null, tookEffect: null, credential: null, madeBy: null },
+    ...{ arguments: null, answer: null, tookEffect: null, credential: null, madeBy: null, heldAtMs: null },
   })
   return driver.all('NotificationRequested').flatMap(({ notices }) => notices as unknown as Notice[])
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { completeFleet } from '../../../runtime/config/load.ts'
-import { completeMcpServers, isAllowedTool } from '../../../runtime/config/mcp.ts'
+import { completeMcpServers, isAllowedTool, mcpServersSchema } from '../../../runtime/config/mcp.ts'
 import { pinHash, type DescribedTool, type McpLock } from '../../../runtime/config/mcp-lock.ts'
 import { mcpToolName } from '../../../runtime/config/mcp-names.ts'
 import { mcpTools } from '../../../runtime/config/mcp-tools.ts'
@@ -140,3 +140,41 @@ test('the effective configuration shows no pinned tools and no functions', () =>
   assert.ok(shown.some(({ name }) => name === 'mcpServers.srv.perUser'))
   assert.ok(!shown.some(({ name }) => name.includes('pinned')))
 })
+
+test('settings of a tool say who approves its calls, by which rule, and what becomes of one in doubt', async () => {
+  const when = ({ q }: { q?: unknown }) => q !== 'safe'
+  const terms = { when, needed: 2, approvers: { users: ['ann', 'bo'] }, notify: ['lost'] }
+  const settings = { find: { requiresApproval: terms, inDoubt: 'hold' as const } }
+  const given = { srv: { command: 'x', tools: { settings } } }
+  assert.ok(mcpServersSchema.safeParse(given).success)
+  const { tools } = mcpTools(completeMcpServers(given), lockOf({ find: described }))
+  const [tool] = tools
+  const { approval, requiresApproval, inDoubt } = tool?.spec ?? {}
+  assert.deepEqual([requiresApproval, inDoubt, approval?.rule, approval?.needed], [true, 'hold', 'when', 2])
+  assert.deepEqual(approval?.approvers.users, ['ann', 'bo'])
+  assert.deepEqual(
+    await Promise.all([{ q: 'safe' }, { q: 'x' }, { q: 5.5 }].map((input) => tool?.needsApproval?.(input))),
+    [false, true, true],
+    'what does not fit needs a person too',
+  )
+  const fleet = completeFleet({}, readEnvironment({}), 'test')
+  assert.match(references({ ...fleet, tools }).join(), /lost/, 'its channels must exist')
+  const repeatable = { find: { idempotent: true, inDoubt: 'hold' as const } }
+  const [other] = mcpTools(
+    completeMcpServers({ srv: { command: 'x', tools: { settings: repeatable } } }),
+    lockOf({ find: described }),
+  ).tools
+  assert.equal(other?.spec.inDoubt, undefined)
+})
+
+for (const [what, requiresApproval] of [
+  ['too many', { needed: 3, approvers: { users: ['ann'] } }],
+  ['an unknown setting', { people: 2 }],
+  ['a rule that is none', { when: 'always' }],
+] as const)
+  test(`terms of an approval with ${what} are a mistake`, () => {
+    const { error } = mcpServersSchema.safeParse({
+      srv: { command: 'x', tools: { settings: { find: { requiresApproval } } } },
+    })
+    assert.match(JSON.stringify(error?.issues), /requiresApproval/)
+  })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { saidBefore, waitingCalls } from '../../../console/src/inbox/calls.ts'
+import { saidBefore, waitingCalls, waitKey } from '../../../console/src/inbox/calls.ts'
 import { bodyOf } from '../../../console/src/inbox/draft.ts'
 import type { TaskDetail } from '../../../console/src/api/client.ts'
 
@@ -32,23 +32,37 @@ test('votes that count so far are shown, and why one did not', () => {
   const [call] = waitingCalls({
     events: [
       waits('a'),
-      decided('a', { final: false, by: 'ann' }),
+      decided('a', { final: false, by: 'ann', missing: 1 }),
       decided('a', { final: false, problem: 'no' }),
     ],
   })
   assert.deepEqual(call?.agreed, [{ by: 'ann', arguments: null }])
-  assert.deepEqual([call?.needed, call?.problem], [2, 'no'])
+  assert.deepEqual([call?.needed, call?.missing, call?.problem, call?.decisions], [2, 1, 'no', 2])
+})
+
+test('a call that waits once more is another wait, without the votes of the first', () => {
+  const at = (heldAtMs: number) =>
+    event('approval_requested', { callId: 'a', tool: 'refund', needed: 2, heldAtMs })
+  const events = [
+    at(1),
+    decided('a', { final: false, by: 'ann', missing: 1 }),
+    decided('a', { final: true }),
+    at(9),
+  ]
+  const [again, ...more] = waitingCalls({ events })
+  assert.ok(again)
+  assert.deepEqual([waitKey(again), again.missing, again.agreed, more], ['a 9', 2, [], []])
 })
 
 test('a decision is sent with what was typed', () => {
   const draft = { reason: ' fine ', name: 'Ann', edited: '{"order":8}', answer: '' }
   const chosen = { approved: true, tookEffect: undefined, isOpen: true }
-  const approval = { why: 'approval', answer: null } as const
+  const approval = { why: 'approval', answer: null, heldAtMs: 7 } as const
   assert.deepEqual(bodyOf(approval, draft, chosen), {
-    body: { approved: true, reason: 'fine', decidedBy: 'Ann', arguments: { order: 8 } },
+    body: { approved: true, heldAtMs: 7, reason: 'fine', decidedBy: 'Ann', arguments: { order: 8 } },
   })
   assert.match(JSON.stringify(bodyOf(approval, { ...draft, edited: '{' }, chosen)), /not JSON/)
-  const question = { why: 'question', answer: { type: 'string' } } as const
+  const question = { why: 'question', answer: { type: 'string' }, heldAtMs: null } as const
   assert.match(JSON.stringify(bodyOf(question, draft, chosen)), /Write an answer/)
   const { body } = bodyOf(question, { ...draft, answer: '42' }, { ...chosen, isOpen: false }) as {
     body: object

@@ -83,6 +83,7 @@ const pureRuntime = [
   'runtime/held-calls.ts',
   'runtime/recording.ts',
   'runtime/kept-variables.ts',
+  'runtime/people.ts',
   'runtime/bounded-text.ts',
   'runtime/sorted-json.ts',
   'runtime/error-row.ts',

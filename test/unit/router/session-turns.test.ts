@@ -110,6 +110,28 @@ test('a history that the client gives takes the place of what the session rememb
   assert.deepEqual(driver.only('TaskAdmitted').history, [{ role: 'user', content: 'mine' }])
 })
 
+test('instructions of the application stand before what the session remembers, and part with nothing', () => {
+  const sessions = { ...defaultSessions, keepVariables: true }
+  const driver = routerOf({
+    sessions,
+    agents: { default: { overrides: { instructions: true } } },
+    defaultAgent: 'default',
+  })
+  const instructions = { role: 'system', content: 'Be brief.' }
+  submit(driver, 'a', { history: [instructions, { role: 'developer', content: 'In French.' }] })
+  assert.equal(driver.only('TurnRequested').executor, 'default')
+  grant(driver, 'a', remembered)
+  assert.deepEqual(driver.only('TaskAdmitted').history, [
+    instructions,
+    { role: 'system', content: 'In French.' },
+    ...remembered,
+  ])
+  const empty = routerOf()
+  submit(empty, 'a', { history: [] })
+  grant(empty, 'a', remembered)
+  assert.deepEqual(empty.only('TaskAdmitted').history, [], 'asked to begin with nothing')
+})
+
 test('whether a task keeps its variables is said with its request, and what it is given goes to planner', () => {
   const sessions = { ...defaultSessions, keepVariables: true }
   const agents = { default: {}, plain: { keepVariables: false }, caller: { mode: 'tools' as const } }

@@ -1,10 +1,12 @@
 // Python variables of a session: kept whole or not at all, for the agent and executor that they are of.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { KeptVariablesView } from '../../../api/sessions.ts'
 import type { GivenVariables, KeptStep, TurnVariables } from '../../../runtime/kept-variables.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { StageDriver } from '../../../runtime/testing/stage-driver.ts'
-import type { TurnEnded, TurnRequested } from '../../../schemas/generated/events.ts'
+import type { SessionProgressed, TurnEnded, TurnRequested } from '../../../schemas/generated/events.ts'
+import { sessionWrite } from '../../../services/metering/call.ts'
 import { ended, message, sessionOf } from './session.ts'
 
 const step = (n: number, changes: Partial<KeptStep> = {}): KeptStep => ({
@@ -43,6 +45,22 @@ test('each turn is given the steps of those before, and adds its own', () => {
   const { variables } = detail as { variables: { steps: number; computeMs: number } }
   assert.deepEqual([variables.steps, variables.computeMs], [3, 30])
   assert.doesNotMatch(JSON.stringify(detail), /x = /, 'the history has sizes only')
+})
+
+test('the history says what is kept for each agent, and until when', () => {
+  const driver = sessionOf({ variablesChars: 2_000, variablesHours: 2 })
+  turn(driver, 'a', { steps: [step(0)] })
+  turn(driver, 'b', { steps: [step(0, { code: 'y'.repeat(2_000) })] }, { agent: 'an/other' })
+  const { detail, atMs } = driver.all('SessionProgressed').at(-1) ?? { atMs: 0 }
+  const { kept } = detail as unknown as { kept: KeptVariablesView }
+  const [own, other] = kept.owners
+  assert.deepEqual([own?.agent, own?.executor, own?.steps, own?.gone], ['default', 'default', 1, undefined])
+  assert.ok((own?.chars ?? 0) > 50)
+  assert.deepEqual([other?.agent, other?.steps], ['an/other', 0])
+  assert.match(other?.gone ?? '', /more than 2,000 characters/)
+  assert.equal(kept.untilMs, atMs + 2 * 3_600_000)
+  const write = sessionWrite(driver.all('SessionProgressed').at(-1) as SessionProgressed)
+  assert.deepEqual('turn' in write && JSON.parse(write.variables ?? ''), kept)
 })
 
 test('another agent and another executor have variables of their own; a task that keeps none changes nothing', () => {

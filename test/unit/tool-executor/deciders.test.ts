@@ -97,3 +97,18 @@ test('votes that do not settle it are bounded in number and in size', () => {
     /more than 1,200,000 characters/,
   )
 })
+
+test('another spelling of a name makes no second person, and gives nobody the rights of the first', () => {
+  const [whole, apart, cyrillic] = ['Jos\u00e9', 'Jose\u0301', 'J\u043es\u00e9']
+  const { decide } = held({ needed: 2 })
+  assert.equal(decide(by(whole, 'a')), 1)
+  for (const spelt of [apart, 'jos\u00e9', ` ${whole}\u00a0`])
+    assert.equal(decide(by(spelt, 'b')), 1, 'one vote')
+  assert.equal(decide(by(cyrillic, 'c')), 'approved')
+  const listed = held({ approvers: { users: [whole] } })
+  for (const spelt of [apart, cyrillic, 'jos\u00e9'])
+    assert.match(String(listed.decide(by(spelt, 'c'))), /may not decide it/)
+  assert.equal(listed.decide(by(whole, 'a')), 'approved')
+  const own = held({ selfApproval: false }, whole)
+  assert.match(String(own.decide(by(apart, 'b'))), /submitted the task/)
+})

@@ -134,3 +134,22 @@ test('a task that ends while its call is looked up starts nothing more', () => {
   driver.send('tools.requested', 'TaskClosed', { taskId: 't1', status: 'cancelled', deadlineMs: null })
   assert.equal(driver.pendingCall, null)
 })
+
+test('a decision is about one wait: late or twice, it makes no later attempt of the call again', () => {
+  const driver = lost('hold')
+  const waitOf = () => driver.all('CallHeld').at(-1)?.heldAtMs ?? null
+  const problem = () => (driver.all('TaskProgressed').at(-1)?.detail as { problem?: string }).problem
+  const first = waitOf()
+  const again = { approved: true, tookEffect: false, decidedBy: 'ann' }
+  decide(driver, again)
+  driver.fail('CALL_OUTCOME_UNKNOWN')
+  assert.equal(driver.all('CallHeld').length, 2, 'the second attempt is in doubt too')
+  assert.ok((waitOf() ?? 0) > (first ?? 0), 'waits of one call have names of their own')
+  decide(driver, again)
+  assert.match(String(problem()), /has waited before, and it does not say which wait/)
+  decide(driver, { ...again, heldAtMs: first })
+  assert.match(String(problem()), /about another wait/)
+  assert.equal(driver.pendingCallOf(key), null, 'nothing is made')
+  decide(driver, { ...again, tookEffect: true, answer: 5, heldAtMs: waitOf() })
+  assert.equal(status(driver), 'succeeded')
+})

@@ -93,9 +93,11 @@ function connected(spec: ToolSpec, poolOf: () => ServerPool): (given?: Given) =>
 }
 
 /** The connection broke off, or nothing came: whether the tool has done its work, nobody knows. */
-function doubted({ idempotent }: ToolSpec, error: unknown): never {
+function doubted({ idempotent, inDoubt }: ToolSpec, error: unknown): never {
   if (idempotent || !(error instanceof FlotillaError) || error.code !== 'TOOL_UNAVAILABLE') throw error
-  throw new FlotillaError(error.code, `${error.message}; the call may have taken effect all the same`, {
+  // A person is asked of it (doubt.ts).
+  const code = inDoubt === 'hold' ? 'CALL_OUTCOME_UNKNOWN' : error.code
+  throw new FlotillaError(code, `${error.message}; the call may have taken effect all the same`, {
     cause: error,
   })
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { TaskProgressed } from '../../../../schemas/generated/events.ts'
 import type { Json } from '../../../../schemas/json.ts'
-import { decisionOf, questionsOf } from '../../../../services/gateway/mcp/forms.ts'
+import { decisionAbout, decisionOf, questionsOf } from '../../../../services/gateway/mcp/forms.ts'
 import { readState, writeState } from '../../../../services/gateway/mcp/request-state.ts'
 import { waitingCalls, type WaitingCall } from '../../../../services/gateway/mcp/waiting.ts'
 
@@ -37,6 +37,20 @@ describe('calls that wait', () => {
     assert.deepEqual(keysOf(events), ['a.1'])
     assert.deepEqual(keysOf([...events, decided('a', 'not counted', { problem: 'again' })]), ['a.2'])
     assert.match(JSON.stringify(questionsOf(waitingCalls(events))), /did not count: the amount is no number/)
+  })
+
+  test('a call that waits once more is asked about under a key of its own, as that wait', () => {
+    const events = [
+      waits('a', { heldAtMs: 5 }),
+      decided('a', 'answered'),
+      waits('a', { heldAtMs: 9, why: 'question' }),
+    ]
+    assert.deepEqual(keysOf(events), ['a.1'])
+    const [call] = waitingCalls(events)
+    assert.ok(call)
+    assert.deepEqual(decisionAbout('t', call, { approved: true, answer: 'x' }), {
+      ...{ taskId: 't', callId: 'a', heldAtMs: 9, approved: true, answer: 'x' },
+    })
   })
 
   test('a decision that counts while others must agree is not asked for again', () => {

@@ -72,7 +72,8 @@ test('a response: instructions first, then the earlier conversation, then the in
     ],
     background: true,
   })
-  const task = responseTask(request, [{ role: 'user', content: 'before' }], 't0')
+  const earlier = [{ role: 'user' as const, content: 'before' }]
+  const task = responseTask(request, { earlier, parent: 't0', sessionId: null })
   assert.deepEqual(task, {
     text: 'now',
     history: [

@@ -17,7 +17,7 @@ test('whose a session is decides over the very row that is shown or deleted', as
   const begin = async (user_id: string) => {
     await writeSession(sql, { session_id: 's', user_id: null, at_ms: ++atMs, deleted: true })
     const turn = { turn: 1, task_id: 't', status: 'succeeded', asked: `secret of ${user_id}`, answered: '' }
-    await writeSession(sql, { session_id: 's', user_id, at_ms: ++atMs, turn })
+    await writeSession(sql, { session_id: 's', user_id, at_ms: ++atMs, turn, variables: null })
   }
   let reads = 0
   let between = async () => {}

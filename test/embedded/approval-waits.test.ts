@@ -1,0 +1,67 @@
+// A call that waits several times: a decision is about one wait.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { HttpClient } from '../../client/index.ts'
+import { httpOperator } from '../../operator/http.ts'
+import { defineTool } from '../../runtime/config/define.ts'
+import type { Script } from '../../runtime/scripted-model/script.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { flotilla } from '../support/command.ts'
+import { startTestFleet } from '../support/fleet.ts'
+
+const script: Script = ({ turn, observations }) =>
+  turn === 0 ? { toolCalls: [{ name: 'charge', arguments: { amount: 5 } }] } : { text: observations }
+
+test('a call in doubt that is in doubt again: what was decided before makes no third charge', async () => {
+  let charges = 0
+  const charge = defineTool({
+    name: 'charge',
+    description: 'Charges a card.',
+    input: z.object({ amount: z.number() }),
+    timeoutMs: 200,
+    inDoubt: 'hold',
+    requiresApproval: true,
+    run: () => {
+      charges++
+      return new Promise(() => {})
+    },
+  })
+  await using fleet = await startTestFleet({ http: true, definition: { tools: [charge] }, model: { script } })
+  const url = fleet.process.url ?? ''
+  const { approvals } = httpOperator(url)
+  const http = new HttpClient(url)
+  const { taskId } = await http.submit({ text: 'charge it' })
+  const waits = new Set<number>()
+  const next = () =>
+    eventually('the call waits once more', async () => {
+      const [call] = await approvals.list({ task: taskId })
+      return call && !waits.has(call.heldAtMs) && waits.add(call.heldAtMs) ? call : undefined
+    })
+  const first = await next()
+  const { callId } = first
+  const approved = await flotilla(['approvals', 'approve', taskId, '--by', 'ann'], {
+    env: { FLOTILLA_URL: url },
+  })
+  assert.equal(approved.code, 0, approved.err)
+  const doubt = await next()
+  assert.deepEqual([doubt.why, charges], ['doubt', 1])
+  const again = { taskId, callId, approved: true, tookEffect: false }
+  await http.approve({ ...again, heldAtMs: doubt.heldAtMs, decidedBy: 'ann' })
+  const second = await next()
+  assert.deepEqual([second.why, charges], ['doubt', 2])
+  for (const late of [{ heldAtMs: doubt.heldAtMs }, {}, { heldAtMs: first.heldAtMs }])
+    await http.approve({ ...again, ...late, decidedBy: 'ann' })
+  const { events } = await eventually('they are written down', async () => {
+    const task = await httpOperator(url).tasks.get(taskId)
+    const ignored = task.events.filter(({ detail }) => /not counted/.test(JSON.stringify(detail)))
+    return ignored.length === 3 ? { events: ignored } : undefined
+  })
+  assert.match(JSON.stringify(events), /another wait of this call.*has waited before/s)
+  const settled = { ...again, tookEffect: true, answer: 'charged', heldAtMs: second.heldAtMs }
+  await http.approve({ ...settled, decidedBy: 'ann' })
+  const result = await http.result(taskId, { timeoutMs: 30_000 })
+  assert.match(String(result.output), /charged/)
+  assert.equal(charges, 2)
+  http.close()
+})
