@@ -1,0 +1,72 @@
+// What became of a decision: the gateway takes it, the stage that holds the call decides whether it counts. Somebody
+// else may have been first, in another tab or by another way.
+import { get, type DecisionBody, type TaskDetail } from '../api/client.ts'
+import { line } from '../text.ts'
+
+export type Outcome =
+  /** It counts: the call is decided, or `more` people must agree. */
+  | { readonly is: 'counted'; readonly isFinal: boolean }
+  /** The call still waits. */
+  | { readonly is: 'refused'; readonly problem: string }
+  /** The call does not wait any more, by no decision of ours. */
+  | { readonly is: 'late'; readonly text: string }
+  /** The stage has not read it yet. */
+  | { readonly is: 'open' }
+
+interface Sent {
+  readonly callId: string
+  readonly body: DecisionBody
+  /** By whom, as the fleet records it. */
+  readonly by: string | null
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+const fieldsOf = (detail: unknown): Fields =>
+  typeof detail === 'object' && detail !== null ? (detail as Fields) : {}
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a ?? null) === JSON.stringify(b ?? null)
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+/** By the history of the task. */
+export function outcomeIn({ events }: Pick<TaskDetail, 'events'>, { callId, body, by }: Sent): Outcome {
+  const decisions = events.flatMap(({ kind, detail }) => {
+    const fields = fieldsOf(detail)
+    return kind === 'approval_decided' && fields['callId'] === callId ? [fields] : []
+  })
+  const isOurs = (fields: Fields): boolean =>
+    fields['approved'] === body.approved &&
+    same(fields['by'], by) &&
+    same(fields['reason'], body.reason) &&
+    same(fields['arguments'], body.arguments) &&
+    same(fields['answer'], body.answer)
+  const final = decisions.find((fields) => fields['final'] === true)
+  if (final !== undefined)
+    return isOurs(final) ? { is: 'counted', isFinal: true } : { is: 'late', text: saidBy(final) }
+  const ours = decisions.findLast(isOurs)
+  const problem = textOf(ours?.['problem'])
+  if (problem !== '') return { is: 'refused', problem }
+  if (ours !== undefined) return { is: 'counted', isFinal: false }
+  const isOver = events.some(({ kind }) => kind === 'completed')
+  return isOver ? { is: 'late', text: 'the task has ended' } : { is: 'open' }
+}
+
+function saidBy(fields: Fields): string {
+  const [outcome, by] = [textOf(fields['outcome']), textOf(fields['by'])]
+  return `${outcome === 'expired' ? 'it has expired' : `${line(outcome, 30)} by ${by === '' ? 'somebody else' : line(by, 60)}`}`
+}
+
+/** How long the stage may take before it counts as busy. */
+const PATIENCE_MS = 10_000
+const FIRST_LOOK_MS = 150
+const MOST_PAUSE_MS = 1_500
+
+/** Resolves once the history says it, or is still silent after a while. */
+export async function outcomeOf(taskId: string, sent: Sent): Promise<Outcome> {
+  const until = performance.now() + PATIENCE_MS
+  for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(MOST_PAUSE_MS, pauseMs * 2)) {
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    const task = await get('/v1/tasks/:id', { params: { id: taskId } }).catch(() => null)
+    const outcome: Outcome = task === null ? { is: 'open' } : outcomeIn(task, sent)
+    if (outcome.is !== 'open' || performance.now() >= until) return outcome
+  }
+}
