@@ -1,6 +1,6 @@
 // What became of a decision: the gateway takes it, the stage that holds the call decides whether it counts. Somebody
 // else may have been first, in another tab or by another way.
-import { get, type DecisionBody, type TaskDetail } from '../api/client.ts'
+import { get, type DecisionBody, type Got, type TaskDetail } from '../api/client.ts'
 import { line } from '../text.ts'
 
 export type Outcome =
@@ -50,9 +50,28 @@ export function outcomeIn({ events }: Pick<TaskDetail, 'events'>, { callId, body
   return isOver ? { is: 'late', text: 'the task has ended' } : { is: 'open' }
 }
 
+type Recorded = Pick<Got<'/v1/approvals'>[number], 'callId' | 'status' | 'approval'>
+
+/** By the ledger, for a task that has ended: its history is its result. */
+export function outcomeAfter(calls: readonly Recorded[], { callId, body, by }: Sent): Outcome {
+  const call = calls.find((each) => each.callId === callId)
+  if (call === undefined || call.status === 'waiting') return { is: 'open' }
+  const { decisions, edited } = fieldsOf(call.approval)
+  const last = fieldsOf(Array.isArray(decisions) ? decisions.at(-1) : null)
+  const isOurs =
+    last['approved'] === body.approved &&
+    same(last['by'], by) &&
+    same(last['reason'], body.reason) &&
+    (!body.approved || body.arguments === undefined || same(edited, body.arguments))
+  if (isOurs) return { is: 'counted', isFinal: true }
+  return { is: 'late', text: saidBy({ outcome: call.status, by: last['by'] }) }
+}
+
 function saidBy(fields: Fields): string {
   const [outcome, by] = [textOf(fields['outcome']), textOf(fields['by'])]
-  return `${outcome === 'expired' ? 'it has expired' : `${line(outcome, 30)} by ${by === '' ? 'somebody else' : line(by, 60)}`}`
+  if (outcome === 'expired' || outcome === 'withdrawn')
+    return outcome === 'expired' ? 'it has expired' : 'it was withdrawn'
+  return `${line(outcome, 30)} by ${by === '' ? 'somebody else' : line(by, 60)}`
 }
 
 /** How long the stage may take before it counts as busy. */
@@ -65,8 +84,13 @@ export async function outcomeOf(taskId: string, sent: Sent): Promise<Outcome> {
   const until = performance.now() + PATIENCE_MS
   for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(MOST_PAUSE_MS, pauseMs * 2)) {
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
-    const task = await get('/v1/tasks/:id', { params: { id: taskId } }).catch(() => null)
-    const outcome: Outcome = task === null ? { is: 'open' } : outcomeIn(task, sent)
+    const outcome = await look(taskId, sent).catch((): Outcome => ({ is: 'open' }))
     if (outcome.is !== 'open' || performance.now() >= until) return outcome
   }
+}
+
+async function look(taskId: string, sent: Sent): Promise<Outcome> {
+  const task = await get('/v1/tasks/:id', { params: { id: taskId } })
+  if (task.events.length > 0) return outcomeIn(task, sent)
+  return outcomeAfter(await get('/v1/approvals', { query: { task: taskId, status: 'all' } }), sent)
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TaskDetail } from '../../../console/src/api/client.ts'
-import { outcomeIn } from '../../../console/src/inbox/outcome.ts'
+import { outcomeAfter, outcomeIn } from '../../../console/src/inbox/outcome.ts'
 
 type Event = TaskDetail['events'][number]
 
@@ -45,4 +45,18 @@ test('a vote counts although others must agree; one that does not count says why
 test('a task that ended has no call to decide about', () => {
   const end: Event = { ...decided({}), kind: 'completed', detail: { status: 'cancelled' } }
   assert.deepEqual(of(end), { is: 'late', text: 'the task has ended' })
+})
+
+test('of a task that has ended the ledger says what became of it', () => {
+  const last = { by: 'ann', approved: true, reason: 'fine' }
+  const call = (more: object) => [
+    { callId: 'c', status: 'approved', approval: { decisions: [last] }, ...more },
+  ]
+  assert.deepEqual(outcomeAfter(call({}), sent), { is: 'counted', isFinal: true })
+  assert.deepEqual(outcomeAfter(call({ status: 'waiting', approval: null }), sent), { is: 'open' })
+  assert.deepEqual(outcomeAfter([], sent), { is: 'open' })
+  const theirs = { status: 'declined', approval: { decisions: [{ ...last, by: 'ben', approved: false }] } }
+  assert.deepEqual(outcomeAfter(call(theirs), sent), { is: 'late', text: 'declined by ben' })
+  const nobody = { status: 'withdrawn', approval: { decisions: [] } }
+  assert.deepEqual(outcomeAfter(call(nobody), sent), { is: 'late', text: 'it was withdrawn' })
 })
