@@ -112,6 +112,7 @@ for (const [name, options] of [
     await dialog.waitFor()
     await page.keyboard.press('Escape')
     await dialog.waitFor({ state: 'detached' })
+    assert.match(String(await page.evaluate('document.activeElement.outerHTML')), /aria-label="Sign out"/)
     await page.keyboard.press('Enter')
     await dialog.getByText('New task').waitFor()
     await assertAccessible(page, 'sign out?')

@@ -166,7 +166,7 @@ interface NavLineProps {
   readonly nav: NonNullable<Page['nav']>
 }
 
-function NavLine({ page, nav: { label, icon, count } }: NavLineProps) {
+function NavLine({ page, nav: { label, short = label, icon, count } }: NavLineProps) {
   const { path } = place.value
   const home = homeOf(page)
   const isHere = page.paths.includes(path) || path.startsWith(`${home}/`)
@@ -175,7 +175,9 @@ function NavLine({ page, nav: { label, icon, count } }: NavLineProps) {
     <li>
       <a href={home} aria-current={isHere ? 'page' : undefined}>
         <Icon name={icon} />
-        <span>{label}</span>
+        <span class="nav-label" data-short={short}>
+          <span>{label}</span>
+        </span>
         {toDo > 0 && <span class="nav-count">{toDo > 99 ? '99+' : toDo}</span>}
       </a>
     </li>
