@@ -34,6 +34,9 @@ after(async () => {
   await fleet?.stop()
 })
 
+const finding = (page: Page, text: RegExp) =>
+  page.getByRole('list', { name: 'Findings' }).getByRole('listitem').filter({ hasText: text })
+
 /** What each part shows once it is there. */
 const parts: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   '': async (page) => {
@@ -49,8 +52,8 @@ const parts: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   topics: (page) => page.getByRole('row', { name: /tasks\.submitted/ }).waitFor(),
   setup: (page) => page.getByRole('row', { name: /refund none by a person/ }).waitFor(),
   doctor: async (page) => {
-    await page.getByRole('row', { name: /schema registry works/ }).waitFor()
-    await page.getByRole('row', { name: /model API weaker.*Set the key of a provider/ }).waitFor()
+    await finding(page, /schema registry\s*works/).waitFor()
+    await finding(page, /model API\s*weaker.*Set the key of a provider/).waitFor()
     await page.getByText('Nothing fails').waitFor()
   },
 }
@@ -125,7 +128,8 @@ test('doctor says what fails and what to do, and looks again on demand', async (
     await page.getByRole('region', { name: 'Checks' }).waitFor()
     await tabTo(page, page.getByRole('link', { name: 'Doctor' }).last())
     await page.keyboard.press('Enter')
-    await page.getByRole('row', { name: /model API fails MODEL_UNAVAILABLE.*base URL/ }).waitFor()
+    await finding(page, /model API\s*fails\s*MODEL_UNAVAILABLE.*base URL/).waitFor()
+    assert.match(await page.locator('.findings li').first().innerText(), /model API/)
     await page.getByText(/^1 of \d+ fail/).waitFor()
     const again = page.getByRole('button', { name: 'Check again' })
     await tabTo(page, again)

@@ -43,7 +43,7 @@ const pages: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   '/fleet/alerts': (page) => page.getByRole('row', { name: /high_error_rate quiet/ }).waitFor(),
   '/fleet/topics': (page) => page.getByRole('row', { name: /tasks\.submitted/ }).waitFor(),
   '/fleet/setup': (page) => page.getByRole('row', { name: /refund none by a person/ }).waitFor(),
-  '/fleet/doctor': (page) => page.getByRole('row', { name: /schema registry works/ }).waitFor(),
+  '/fleet/doctor': (page) => page.locator('.findings li', { hasText: 'schema registry' }).waitFor(),
   '/cost': (page) => page.getByRole('table').first().waitFor(),
   '/quality': (page) => page.getByRole('table').first().waitFor(),
   '/evaluations': (page) => page.getByText('No evaluation has run').waitFor(),

@@ -4,7 +4,6 @@ import { get, type Got } from '../api/client.ts'
 import { now } from '../clock.ts'
 import { Badge, type Tone } from '../components/badge.tsx'
 import { Part } from '../components/part.tsx'
-import { Sheet } from '../components/sheet.tsx'
 import { ago, count, exactTime } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { line, visible } from '../text.ts'
@@ -25,6 +24,9 @@ const words: Readonly<Record<Finding['result'], string>> = {
   skipped: 'not tried',
 }
 
+const order = ['failed', 'warn', 'skipped', 'ok'] as const
+const worstFirst = (a: Finding, b: Finding): number => order.indexOf(a.result) - order.indexOf(b.result)
+
 export function Doctor() {
   const loaded = useLoaded('doctor', (signal) => get('/v1/doctor', { signal }))
   return (
@@ -39,25 +41,11 @@ export function Doctor() {
       </div>
       <Part loaded={loaded} what="the checks, which take up to 20 seconds">
         {({ findings }) => (
-          <Sheet
-            label="Findings"
-            keyOf={({ check }) => check}
-            rows={findings}
-            columns={[
-              { title: 'Check', cell: ({ check }) => <b>{line(check, 60)}</b> },
-              {
-                title: 'Result',
-                cell: ({ result }) => <Badge tone={tones[result]}>{words[result]}</Badge>,
-              },
-              { title: 'What was found', isWide: true, cell: (finding) => <Found finding={finding} /> },
-              {
-                title: 'What to do',
-                isWide: true,
-                cell: ({ remedy }) =>
-                  remedy === null ? <span class="muted">–</span> : visible(remedy.slice(0, LONGEST)),
-              },
-            ]}
-          />
+          <ul class="findings" aria-label="Findings">
+            {findings.toSorted(worstFirst).map((finding) => (
+              <FindingLine key={finding.check} finding={finding} />
+            ))}
+          </ul>
         )}
       </Part>
     </div>
@@ -67,11 +55,17 @@ export function Doctor() {
 /** Reasons of others may be as long as they like. */
 const LONGEST = 1_000
 
-function Found({ finding: { code, reason } }: { readonly finding: Finding }) {
+function FindingLine({ finding: { check, result, code, reason, remedy } }: { readonly finding: Finding }) {
   return (
-    <>
-      {code !== null && <code>{line(code, 60)}</code>} <bdi>{visible(reason.slice(0, LONGEST))}</bdi>
-    </>
+    <li>
+      <b>{line(check, 60)}</b> <Badge tone={tones[result]}>{words[result]}</Badge>
+      <div>
+        <p>
+          {code !== null && <code>{line(code, 60)}</code>} <bdi>{visible(reason.slice(0, LONGEST))}</bdi>
+        </p>
+        {remedy !== null && <p class="remedy">{visible(remedy.slice(0, LONGEST))}</p>}
+      </div>
+    </li>
   )
 }
 
