@@ -24,7 +24,9 @@ test('a decision counts once the history has it, and is late if another one was 
   assert.deepEqual(of(decided(ours)), { is: 'counted', isFinal: true })
   const theirs = { by: 'ben', approved: false, outcome: 'declined' }
   assert.deepEqual(of(decided(theirs)), { is: 'late', text: 'declined by ben' })
-  // The same person, in another tab, with other words.
+  // The same person, in another tab: otherwise, or with other words.
+  const opposite = { ...ours, approved: false, outcome: 'declined' }
+  assert.deepEqual(of(decided(opposite)), { is: 'late', text: 'declined by ann' })
   assert.deepEqual(of(decided({ ...ours, reason: 'no' })), { is: 'late', text: 'approved by ann' })
   assert.deepEqual(of(decided({ ...ours, arguments: { order: 8 } })), { is: 'late', text: 'approved by ann' })
   assert.deepEqual(of(decided({ outcome: 'approved' })), { is: 'late', text: 'approved by somebody else' })
