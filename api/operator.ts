@@ -4,6 +4,7 @@ import { exportFormats, exportTables, summaryBy, summaryPer } from '../runtime/l
 import { createdKey, keyView, newKey } from './keys.ts'
 import { omittedHeaders } from './omitted.ts'
 import { route, type Route } from './route.ts'
+import { doctorReport } from './schemas/doctor.ts'
 import * as fleet from './schemas/fleet.ts'
 import { clamped, count, flag, name, remark, text, time } from './schemas/values.ts'
 
@@ -76,6 +77,16 @@ export const operator = {
     bodyExample: { paused: true, stage: 'planner', reason: 'the provider is down' },
     answers: listOf(fleet.pause, 'The pauses that hold then.'),
     errors: ['NOT_FOUND'],
+  }),
+  doctor: route({
+    method: 'GET',
+    path: '/v1/doctor',
+    tag: 'fleet',
+    summary: 'What works in this process of the fleet, what does not, and what to do about it',
+    description:
+      'The checks of `flotilla doctor`, beside each other, each within 20 s. They ask the default model (about ten tokens), start each executor and look at each MCP server, if their services run in this process. One run answers all that ask meanwhile and for 10 s after.',
+    query: none,
+    answers: { 200: { description: 'A finding of each check.', schema: doctorReport } },
   }),
   topics: list('/v1/topics', 'fleet', "The fleet's topics and what they hold", fleet.topicView),
   breakers: list(

@@ -92,6 +92,7 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'GET /v1/fleet/lanes': 'ops:read',
   'GET /v1/fleet/pauses': 'ops:read',
   'POST /v1/fleet/pauses': 'ops:write',
+  'GET /v1/doctor': 'ops:read',
   'GET /v1/topics': 'ops:read',
   'GET /v1/breakers': 'ops:read',
   'GET /v1/limits': 'ops:read',

@@ -14,7 +14,17 @@ const code = z.string().nullable().describe('Code of the error table.')
 const dueMs = numberOrNull.describe('When it goes on, epoch milliseconds, if that is known.')
 const usage = z.looseObject({ inputTokens: z.number(), outputTokens: z.number(), cost: z.number() })
 
-const of = { taskId: text, atMs, stage: text.describe('Stage of the fleet where it happened.') }
+const of = {
+  taskId: text,
+  atMs,
+  stage: text.describe('Stage of the fleet where it happened.'),
+  resumedEpoch: z
+    .number()
+    .exactOptional()
+    .describe(
+      'Only if another owner of the lane had begun it: the epoch of the one that finished it, after a crash, a restart or a rebalance.',
+    ),
+}
 
 const durable = {
   'task.queued': z.object({

@@ -8,7 +8,7 @@ import { mcpLockText, readMcpLock, type McpLock } from '../runtime/config/mcp-lo
 import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { openStores } from '../runtime/store/open.ts'
 import type { ReadServers } from '../services/tool-executor/tools/mcp/sync.ts'
-import { lockChanges, type PinChange } from './mcp-lock-diff.ts'
+import { lockChanges, type PinChange } from '../runtime/config/mcp-lock-diff.ts'
 import { paint } from './output.ts'
 
 export interface Synced extends Omit<ReadServers, 'lock'> {

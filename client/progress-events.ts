@@ -16,11 +16,15 @@ interface About {
   readonly step: number | null
 }
 
-/** None for kinds that a later version writes. */
-export function progressEvents({ kind, detail, taskId, atMs, step, stage }: TaskProgressed): TaskEvent[] {
+/** None for kinds that a later version writes. `resumedEpoch`: the record's header of that name. */
+export function progressEvents(
+  { kind, detail, taskId, atMs, step, stage }: TaskProgressed,
+  resumedEpoch: number | null = null,
+): TaskEvent[] {
   const fields = fieldsOf(detail)
   const events = mapping[kind]?.(fields, { taskId, atMs, step }) ?? []
-  return events.map((event) => ({ ...event, stage }) as OfHistory)
+  const where = { stage, ...(resumedEpoch === null ? {} : { resumedEpoch }) }
+  return events.map((event) => ({ ...event, ...where }) as OfHistory)
 }
 
 const mapping: Partial<Record<TaskProgressed['kind'], Map>> = {

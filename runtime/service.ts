@@ -31,6 +31,8 @@ export interface ServiceContext {
 export interface RoutesContext extends ServiceContext {
   readonly log: EventLog
   readonly codec: Codec
+  /** Names of the services of this process. */
+  readonly services: readonly string[]
 }
 
 export interface Callers {

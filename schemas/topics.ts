@@ -272,4 +272,6 @@ export const headers = {
   movedId: 'flotilla-moved-id',
   /** With it: the time of the record there, epoch milliseconds; the broker gave it another. */
   movedAtMs: 'flotilla-moved-at-ms',
+  /** On tasks.history, of what a former owner of the lane had begun: the epoch in which it was finished. */
+  resumedEpoch: 'flotilla-resumed-epoch',
 } as const

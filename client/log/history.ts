@@ -15,6 +15,7 @@ import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord, PartitionRange } from '../../runtime/log/port.ts'
 import type { BlobStore } from '../../runtime/store/port.ts'
 import type { TaskProgressed, TokensStreamed } from '../../schemas/generated/events.ts'
+import { headers as names } from '../../schemas/topics.ts'
 import { FanOut } from '../fan-out.ts'
 import type { Stream } from '../stream.ts'
 import { Coalesced } from './coalesced.ts'
@@ -37,6 +38,8 @@ export interface LogPlace {
   readonly partition: number
   readonly offset: number
   readonly timestampMs: number
+  /** Epoch of the lane's owner that finished what another one had begun; null: nothing was taken over. */
+  readonly resumedEpoch: number | null
 }
 
 export interface HistoryParts {
@@ -250,15 +253,21 @@ export class History {
   /** Null for what others wrote there by mistake. */
   async #decode(record: LogRecord): Promise<Seen | null> {
     const { codec, blobs } = this.#parts
-    const { topic, partition, offset, timestampMs } = record
+    const { topic, partition, offset, timestampMs, headers } = record
     if (topic !== 'tasks.history' && topic !== 'tasks.streaming') return null
     const decoded = await readable(codec, record)
-    const place = { topic, partition, offset, timestampMs }
+    const place = { topic, partition, offset, timestampMs, resumedEpoch: epochIn(headers) }
     if (decoded?.type === 'TokensStreamed') return { place, type: decoded.type, data: decoded.data }
     if (decoded?.type !== 'TaskProgressed') return null
     const data = blobs ? await resolve(decoded.type, decoded.data, blobs, 'null') : decoded.data
     return { place, type: decoded.type, data }
   }
+}
+
+/** Null for a header that is absent or no number. */
+function epochIn(headers: LogRecord['headers']): number | null {
+  const text = headers[names.resumedEpoch] ?? ''
+  return /^\d{1,15}$/.test(text) ? Number(text) : null
 }
 
 export interface Followed {

@@ -185,9 +185,9 @@ export class TaskEvents {
     let silent = 0
     for await (const seen of followed.items) {
       if (seen === 'caught up' || seen.type !== 'TaskProgressed') continue
-      const { partition, offset } = seen.place
+      const { partition, offset, resumedEpoch } = seen.place
       const read = readOf(places.get(partition) ?? null, offset)
-      const events = progressEvents(seen.data)
+      const events = progressEvents(seen.data, resumedEpoch)
       silent++
       for (const [index, event] of events.entries()) {
         places.set(partition, { offset, events: index + 1 === events.length ? null : index + 1 })

@@ -35,11 +35,11 @@ export class TaskReading {
 
   *#record({
     data,
-    place: { partition, offset },
+    place: { partition, offset, resumedEpoch },
   }: Seen & { type: 'TaskProgressed' }): Generator<StreamedEvent> {
     if (this.#isFirst && !beginsTask(data)) yield eventsLost(this.#taskId, 'retention')
     this.#isFirst = false
-    const events = progressEvents(data)
+    const events = progressEvents(data, resumedEpoch)
     const isEnd = data.kind === 'completed'
     // The result is one more.
     const count = events.length + (isEnd ? 1 : 0)

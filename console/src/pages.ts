@@ -28,6 +28,8 @@ export interface Page {
   /** Its line in the navigation; absent: reached by links alone. */
   readonly nav?: {
     readonly label: string
+    /** In its place on a phone. */
+    readonly short?: string
     readonly icon: IconName
     readonly key: string
     /** Where the line leads; default: the first path. */
@@ -69,7 +71,7 @@ export const pages: readonly Page[] = [
     title: () => 'New task',
     scope: 'tasks:submit',
     component: NewTaskPage,
-    nav: { label: 'New task', icon: 'new', key: 'n' },
+    nav: { label: 'New task', short: 'New', icon: 'new', key: 'n' },
   },
   {
     paths: ['/chat', '/chat/:session'],
@@ -97,7 +99,7 @@ export const pages: readonly Page[] = [
     title: () => 'Evaluations',
     scope: 'tasks:read:all',
     component: EvaluationsPage,
-    nav: { label: 'Evaluations', icon: 'evaluations', key: 'e' },
+    nav: { label: 'Evaluations', short: 'Evals', icon: 'evaluations', key: 'e' },
   },
   {
     paths: ['/evaluations/:id'],

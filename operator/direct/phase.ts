@@ -1,5 +1,5 @@
 // What an open task does now, from its newest events. Pure.
-import type { TaskState } from '../../runtime/ledger/tasks.ts'
+import type { HeldCall, TaskState } from '../../runtime/ledger/tasks.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { fieldsOf, type Progress } from './progress.ts'
 
@@ -22,9 +22,24 @@ export interface Now {
   readonly priority: number | null
 }
 
-export function phaseOf(progress: Progress | undefined, submittedAtMs: number): Now {
+/**
+ * `recorded`: the call that waits for a person as the ledger has it. It may be further back in the log than is read,
+ * behind other tasks or other calls of its own; and the ledger may be behind the log.
+ */
+export function phaseOf(
+  progress: Progress | undefined,
+  submittedAtMs: number,
+  recorded: HeldCall | null = null,
+): Now {
   // A call that waited for a person is withdrawn behind the end of its task.
-  const event = progress?.events.find(({ kind }) => kind === 'completed') ?? progress?.events.at(-1)
+  const events = progress?.events ?? []
+  const event = events.find(({ kind }) => kind === 'completed') ?? events.at(-1)
+  const held = event?.kind === 'completed' ? null : (heldIn(events) ?? stillHeld(recorded, events))
+  const model = modelIn(events)
+  if (held !== null) {
+    const { tool: detail, heldAtMs: sinceMs, step } = held
+    return { status: 'waiting', phase: 'approval', detail, sinceMs, step, model, priority: null }
+  }
   if (event === undefined) {
     const isUnread = progress?.isWhole ?? true
     const now = { sinceMs: submittedAtMs, detail: null, step: null, model: null, priority: null }
@@ -32,20 +47,26 @@ export function phaseOf(progress: Progress | undefined, submittedAtMs: number): 
       ? { status: 'queued', phase: 'submitted', ...now }
       : { status: 'running', phase: 'unknown', ...now }
   }
-  const model = modelIn(progress?.events ?? [])
-  const held = heldIn(progress?.events ?? [])
-  if (held === null || event.kind === 'completed') {
-    const { priority } = event.kind === 'queued' ? fieldsOf(event) : {}
-    const queued = typeof priority === 'number' ? priority : null
-    return { ...stateOf(event), sinceMs: event.atMs, model, priority: queued }
-  }
-  const detail = textIn(fieldsOf(held)['tool'])
-  const { step, atMs: sinceMs } = held
-  return { status: 'waiting', phase: 'approval', detail, sinceMs, step, model, priority: null }
+  const { priority } = event.kind === 'queued' ? fieldsOf(event) : {}
+  const queued = typeof priority === 'number' ? priority : null
+  return { ...stateOf(event), sinceMs: event.atMs, model, priority: queued }
+}
+
+type Held = Pick<HeldCall, 'heldAtMs'> & { readonly tool: string | null; readonly step: number | null }
+
+/** Null if the log says already that the call waits no more. */
+function stillHeld(recorded: HeldCall | null, events: readonly TaskProgressed[]): HeldCall | null {
+  if (recorded === null) return null
+  const isOver = events.some((event) => {
+    const { callId, final } = fieldsOf(event)
+    if (event.kind === 'approval_decided') return final === true && callId === recorded.callId
+    return event.kind === 'step_completed' && (event.step ?? 0) >= recorded.step
+  })
+  return isOver ? null : recorded
 }
 
 /** The first call that waits for a person, whatever happened beside it since. */
-function heldIn(events: readonly TaskProgressed[]): TaskProgressed | null {
+function heldIn(events: readonly TaskProgressed[]): Held | null {
   const held = new Map<unknown, TaskProgressed>()
   for (const event of events) {
     const { callId, final } = fieldsOf(event)
@@ -53,7 +74,8 @@ function heldIn(events: readonly TaskProgressed[]): TaskProgressed | null {
     if (event.kind === 'approval_decided' && final === true) held.delete(callId)
     if (event.kind === 'step_completed' || event.kind === 'completed') held.clear()
   }
-  return held.values().next().value ?? null
+  const first = held.values().next().value
+  return first ? { tool: textIn(fieldsOf(first)['tool']), step: first.step, heldAtMs: first.atMs } : null
 }
 
 function stateOf(event: TaskProgressed): Pick<Now, 'status' | 'phase' | 'detail' | 'step'> {

@@ -273,7 +273,7 @@ export class DirectTasks implements TaskOperator {
 
   #openView(row: OpenRow, progress: Progress | undefined): TaskView {
     const { used } = row
-    const now = phaseOf(progress, row.submitted_at_ms)
+    const now = phaseOf(progress, row.submitted_at_ms, row.held)
     return {
       taskId: row.task_id,
       ...now,
@@ -394,5 +394,6 @@ function submittedRow(taskId: string, record: LogRecord, { data }: Submission, l
     session_id: data.sessionId,
     parent: data.parent,
     used: { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null },
+    held: null,
   }
 }

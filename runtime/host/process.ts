@@ -191,6 +191,7 @@ class RunningProcess implements FleetProcess {
       environment,
       log: parts.log,
       codec: parts.codec,
+      services: services.map(({ name }) => name),
       schemas: this.#schemas,
       instruments: telemetry.instruments,
       logger: telemetry.instruments.log,

@@ -53,7 +53,19 @@ export interface TaskUsage {
   readonly model: string | null
 }
 
-export type OpenRow = Tables['open_tasks'] & { readonly used: TaskUsage }
+/** A call of the task that waits for a person. */
+export interface HeldCall {
+  readonly callId: string
+  readonly tool: string
+  readonly step: number
+  readonly heldAtMs: number
+}
+
+export type OpenRow = Tables['open_tasks'] & {
+  readonly used: TaskUsage
+  /** The one that waits longest; null: none, as far as the ledger says. */
+  readonly held: HeldCall | null
+}
 export type EndedRow = Tables['task_ledger']
 
 export interface TaskRows {
@@ -81,11 +93,11 @@ export async function listTasks(sql: Sql, query: TaskQuery, defaultAgent: string
   const closed = new Set(ended.map(({ task_id }) => task_id))
   const found = [...open.filter(({ task_id }) => !closed.has(task_id)), ...ended].toSorted(latestFirst)
   const rows = found.slice(0, limit)
-  const used = new Map((await withUsage(sql, open)).map((row) => [row.task_id, row]))
+  const known = new Map((await withLedgers(sql, open)).map((row) => [row.task_id, row]))
   const last = found.length > limit ? rows.at(-1) : undefined
   return {
     rows: rows.map((row) =>
-      'completed_at_ms' in row ? row : (used.get(row.task_id) ?? { ...row, used: nothing }),
+      'completed_at_ms' in row ? row : (known.get(row.task_id) ?? { ...row, used: nothing, held: null }),
     ),
     next: last === undefined ? null : nextOf({ atMs: last.submitted_at_ms, id: last.task_id }),
   }
@@ -109,7 +121,7 @@ const latestFirst = (a: Ordered, b: Ordered): number =>
 
 export async function openTask(sql: Sql, taskId: string): Promise<OpenRow | null> {
   const row = await sql.selectFrom('open_tasks').selectAll().where('task_id', '=', taskId).executeTakeFirst()
-  return row ? ((await withUsage(sql, [row]))[0] ?? null) : null
+  return row ? ((await withLedgers(sql, [row]))[0] ?? null) : null
 }
 
 export async function endedTask(sql: Sql, taskId: string): Promise<EndedRow | null> {
@@ -128,7 +140,7 @@ function openRows(
   query: TaskFilter,
   { from, limit, defaultAgent }: Part,
 ): Promise<Tables['open_tasks'][]> {
-  const { agent, inDoubt, minMs } = query
+  const { agent, inDoubt, minMs, waiting } = query
   let rows = sql.selectFrom('open_tasks').selectAll().where(isMatch(query))
   if (agent !== undefined)
     rows = rows.where(({ eb, or }) =>
@@ -136,6 +148,8 @@ function openRows(
     )
   if (inDoubt !== undefined) rows = rows.where('task_id', inDoubt ? 'in' : 'not in', doubtful(sql))
   if (minMs !== undefined) rows = rows.where('submitted_at_ms', '<=', Math.floor(Date.now() - minMs))
+  if (waiting === true)
+    rows = rows.where('task_id', 'in', sql.selectFrom('approvals').select('task_id').where(isHeld))
   return rows
     .where(isBehind(from))
     .orderBy('submitted_at_ms', 'desc')
@@ -191,9 +205,38 @@ const isBehind = (from: Place | null): RawBuilder<boolean> =>
 
 const nothing: TaskUsage = { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null }
 
-async function withUsage(sql: Sql, rows: readonly Tables['open_tasks'][]): Promise<OpenRow[]> {
+const isHeld = raw<boolean>`status = 'waiting'`
+
+async function withLedgers(sql: Sql, rows: readonly Tables['open_tasks'][]): Promise<OpenRow[]> {
   if (rows.length === 0) return []
   const ids = rows.map(({ task_id }) => task_id)
+  const [used, held] = await Promise.all([usageOf(sql, ids), heldCalls(sql, ids)])
+  return rows.map((row) => ({
+    ...row,
+    used: used.get(row.task_id) ?? nothing,
+    held: held.get(row.task_id) ?? null,
+  }))
+}
+
+/** The call of each task that waits longest for a person. */
+async function heldCalls(sql: Sql, ids: readonly string[]): Promise<Map<string, HeldCall>> {
+  const found = await sql
+    .selectFrom('approvals')
+    .select(['task_id', 'call_id', 'tool', 'step', 'held_at_ms'])
+    .where('task_id', 'in', ids)
+    .where(isHeld)
+    .orderBy('held_at_ms', 'desc')
+    .orderBy('call_id', 'desc')
+    .execute()
+  return new Map(
+    found.map((row) => [
+      row.task_id,
+      { callId: row.call_id, tool: row.tool, step: row.step, heldAtMs: Number(row.held_at_ms) },
+    ]),
+  )
+}
+
+async function usageOf(sql: Sql, ids: readonly string[]): Promise<Map<string, TaskUsage>> {
   const found = await sql
     .selectFrom('usage_ledger')
     .select(({ fn }) => [
@@ -207,7 +250,7 @@ async function withUsage(sql: Sql, rows: readonly Tables['open_tasks'][]): Promi
     .where('task_id', 'in', ids)
     .groupBy('task_id')
     .execute()
-  const byId = new Map(
+  return new Map(
     found.map((row): [string, TaskUsage] => [
       row.task_id,
       {
@@ -219,5 +262,4 @@ async function withUsage(sql: Sql, rows: readonly Tables['open_tasks'][]): Promi
       },
     ]),
   )
-  return rows.map((row) => ({ ...row, used: byId.get(row.task_id) ?? nothing }))
 }

@@ -131,6 +131,8 @@ function headersSchema(): Node {
     replayOf: 'On dead-letters, where a letter marks another one as replayed: its partition:offset.',
     movedId: 'On a record that was moved from a data file: the id of its event there. No stage reads it.',
     movedAtMs: 'With it: the time of the record there, epoch milliseconds. No stage reads it.',
+    resumedEpoch:
+      'On tasks.history, of what a former owner of the lane had begun: epoch of the owner that finished it. No stage reads it.',
   }
   const entries = Object.entries(docs) as [keyof typeof headers, string][]
   return {

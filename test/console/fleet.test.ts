@@ -12,6 +12,7 @@ import {
   openTab,
   phone,
   screenshot,
+  tabTo,
 } from '../support/browser.ts'
 import { startConsoleFleet } from '../support/console-fleet.ts'
 import { deadLetters, openBreaker } from '../support/console-troubles.ts'
@@ -33,6 +34,9 @@ after(async () => {
   await fleet?.stop()
 })
 
+const finding = (page: Page, text: RegExp) =>
+  page.getByRole('list', { name: 'Findings' }).getByRole('listitem').filter({ hasText: text })
+
 /** What each part shows once it is there. */
 const parts: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   '': async (page) => {
@@ -47,6 +51,11 @@ const parts: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   limits: (page) => page.getByRole('row', { name: /user:ana/ }).waitFor(),
   topics: (page) => page.getByRole('row', { name: /tasks\.submitted/ }).waitFor(),
   setup: (page) => page.getByRole('row', { name: /refund none by a person/ }).waitFor(),
+  doctor: async (page) => {
+    await finding(page, /schema registry\s*works/).waitFor()
+    await finding(page, /model API\s*weaker.*Set the key of a provider/).waitFor()
+    await page.getByText('Nothing fails').waitFor()
+  },
 }
 
 const looks = {
@@ -104,6 +113,33 @@ test('a dead letter is shown decoded, replayed, and its task is done; bulk shows
   await dialog.getByRole('button', { name: 'Purge 1' }).click()
   await page.getByText('No dead letter matches').waitFor()
   assert.deepEqual(problems, [])
+})
+
+test('doctor says what fails and what to do, and looks again on demand', async () => {
+  const env = {
+    OPENAI_API_KEY: 'sk-wrong-wrong',
+    OPENAI_BASE_URL: 'http://127.0.0.1:9/v1',
+    FLOTILLA_MODEL: 'openai/gpt-5-mini',
+  }
+  await using other = await startConsoleFleet({ env })
+  for (const [look, options] of Object.entries(looks)) {
+    await using tab = await openTab(browser, `${other.process.url}/fleet`, options)
+    const { page, problems } = tab
+    await page.getByRole('region', { name: 'Checks' }).waitFor()
+    await tabTo(page, page.getByRole('link', { name: 'Doctor' }).last())
+    await page.keyboard.press('Enter')
+    await finding(page, /model API\s*fails\s*MODEL_UNAVAILABLE.*base URL/).waitFor()
+    assert.match(await page.locator('.findings li').first().innerText(), /model API/)
+    await page.getByText(/^1 of \d+ fail/).waitFor()
+    const again = page.getByRole('button', { name: 'Check again' })
+    await tabTo(page, again)
+    await page.keyboard.press('Enter')
+    await page.getByText(/^1 of \d+ fail/).waitFor()
+    await assertAccessible(page, `a check that fails, ${look}`)
+    await assertFits(page, `a check that fails, ${look}`)
+    await screenshot(page, `fleet-doctor-fails-${look}`)
+    assert.deepEqual(problems, [])
+  }
 })
 
 test('a stage is paused and resumed, an alert silenced', async () => {

@@ -164,7 +164,15 @@ test('no failure of a tool, a model or a channel shows a secret anywhere', async
   const { taskId } = JSON.parse(answers[0] ?? '') as { taskId: string }
   await post(`/v1/tasks/${taskId}/feedback`, { satisfaction: 0.5, comment: 'it may do' })
   assertClean('a test of the channels', await post('/v1/alerts/high_error_rate/test', {}))
-  const paths = ['/ready', '/metrics', '/v1/dead-letters', '/v1/breakers', '/v1/alerts', '/v1/usage']
+  const paths = [
+    '/ready',
+    '/metrics',
+    '/v1/dead-letters',
+    '/v1/breakers',
+    '/v1/alerts',
+    '/v1/usage',
+    '/v1/doctor',
+  ]
   for (const path of paths)
     assertClean(path, await (await fetch(`${fleet.url}${path}`, { headers: { authorization } })).text())
   const key = { name: 'canary', userId: 'ann', scopes: ['tasks:read'] }

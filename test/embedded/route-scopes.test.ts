@@ -39,6 +39,7 @@ test('every route that a gateway registers has its scope and its description, an
     ...stores,
     log,
     codec,
+    services: ['gateway'],
     environment,
     schemas,
     fleet: completeFleet({}, environment, 'test'),

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
+import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -64,6 +64,17 @@ export async function screenshot(page: Page, name: string): Promise<void> {
 export async function assertFits(page: Page, what: string): Promise<void> {
   const over = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
   assert.ok(Number(over) <= 0, `${what} is ${String(over)} px wider than the screen`)
+}
+
+const MOST_TABS = 120
+
+/** Presses Tab until this has the focus, as somebody does who has no mouse. */
+export async function tabTo(page: Page, target: Locator): Promise<void> {
+  for (let pressed = 0; pressed < MOST_TABS; pressed++) {
+    await page.keyboard.press('Tab')
+    if (await target.evaluate((element) => element === element.ownerDocument.activeElement)) return
+  }
+  throw new Error(`${String(target)} is not within reach of the keyboard`)
 }
 
 const FRAMES = 120

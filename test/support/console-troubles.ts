@@ -72,3 +72,49 @@ async function put(
 ): Promise<void> {
   await log.publish([{ topic, partition: 0, key: 'troubles', value, headers: { [names.schema]: schema } }])
 }
+
+/** Open tasks, each with a call that waits for a person, as metering has recorded them: more than the log is read for. */
+export async function waitingTasks(fleet: TestFleet, count: number): Promise<void> {
+  const { log, stores } = fleet.process
+  const nowMs = Date.now()
+  const names = Array.from({ length: count }, (_, index) => `held-${String(index).padStart(5, '0')}`)
+  for (let from = 0; from < count; from += 500) {
+    const page = names.slice(from, from + 500)
+    const held = (index: number): number => nowMs - (from + index) * 1_000
+    await stores.sql
+      .insertInto('open_tasks')
+      .values(
+        page.map((task_id, index) => ({
+          ...{ task_id, text_start: `Refund order ${from + index}`, text_hash: 'x', user_id: 'ana' },
+          ...{ agent: 'default', model: null, profile: null, session_id: null, parent: null },
+          ...{ submitted_at_ms: held(index) - 500, lane: homeOf(task_id, log.partitions) },
+        })),
+      )
+      .execute()
+    await stores.sql
+      .insertInto('approvals')
+      .values(
+        page.map((task_id, index) => ({
+          ...{
+            task_id,
+            call_id: `${task_id}.1.0`,
+            tool: 'refund',
+            why: 'approval',
+            status: 'waiting',
+            step: 1,
+          },
+          ...{
+            user_id: 'ana',
+            agent: 'default',
+            arguments: JSON.stringify({ order: from + index, amount: 5 }),
+          },
+          ...{
+            terms: JSON.stringify({ rule: 'always', needed: 1, approvers: null, answer: null }),
+            votes: '[]',
+          },
+          ...{ held_at_ms: held(index), expires_at_ms: null, ended_at_ms: null, approval: null },
+        })),
+      )
+      .execute()
+  }
+}

@@ -6,6 +6,7 @@ import { takeOmitted } from './omitted.ts'
 type Values<T> = T[keyof T]
 type Described =
   | Values<typeof routes.tasks>
+  | Values<typeof routes.approvals>
   | Values<typeof routes.events>
   | Values<typeof routes.operator>
   | Values<typeof routes.evaluations>
@@ -63,6 +64,9 @@ export const asApiError = (error: unknown): ApiError =>
         remedy: 'The console tries again by itself. If this stays, check that the fleet runs.',
       })
 
+/** Whether the same question may be answered later: the gateway is away, overloaded or has a fault. */
+export const mayPass = ({ status }: ApiError): boolean => status === 0 || status === 429 || status >= 500
+
 let key: string | null = null
 let refused: () => void = () => {}
 
@@ -98,29 +102,52 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
 const bodyOf = async (response: Response): Promise<unknown> =>
   response.status === 204 ? null : await response.json()
 
+/** A gateway that takes longer counts as one that does not answer. */
+const ANSWER_MS = 60_000
+
 export async function get<P extends PathOf<'GET'>>(
   path: P,
   { params, query, signal }: Asked<At<'GET', P>> = {},
 ): Promise<Got<P>> {
-  return (await bodyOf(await ask(pathWith(path, params, query), signal ? { signal } : {}))) as Got<P>
+  const limit = AbortSignal.timeout(ANSWER_MS)
+  const within = signal ? AbortSignal.any([signal, limit]) : limit
+  return (await bodyOf(await ask(pathWith(path, params, query), { signal: within }))) as Got<P>
+}
+
+/** Asks for a change. Nobody knows whether one was made that the gateway has not answered. */
+async function change(path: string, init: RequestInit): Promise<unknown> {
+  try {
+    const headers = { 'content-type': 'application/json', ...(init.headers as Record<string, string>) }
+    return await bodyOf(await ask(path, { ...init, headers, signal: AbortSignal.timeout(ANSWER_MS) }))
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause
+    throw new ApiError(0, {
+      code: 'GATEWAY_UNAVAILABLE',
+      message: 'The gateway did not answer.',
+      remedy: 'It may have done it all the same: look before you do it again.',
+    })
+  }
 }
 
 export async function post<P extends PathOf<'POST'>>(
   path: P,
   body: Partial<BodyOf<At<'POST', P>>>,
-  { params, query }: Asked<At<'POST', P>> = {},
+  { params, query, headers = {} }: Asked<At<'POST', P>> & { readonly headers?: Record<string, string> } = {},
 ): Promise<Posted<P>> {
-  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
-  return (await bodyOf(await ask(pathWith(path, params, query), init))) as Posted<P>
+  const init = { method: 'POST', headers, body: JSON.stringify(body) }
+  return (await change(pathWith(path, params, query), init)) as Posted<P>
 }
 
 export async function remove<P extends PathOf<'DELETE'>>(
   path: P,
   { params }: Asked<At<'DELETE', P>> = {},
 ): Promise<void> {
-  const headers = { 'content-type': 'application/json' }
-  await ask(pathWith(path, params), { method: 'DELETE', headers })
+  await change(pathWith(path, params), { method: 'DELETE' })
 }
+
+/** Submits a task under this id, however often: it runs once. */
+export const submit = (task: TaskBody, taskId: string): Promise<Posted<'/v1/tasks'>> =>
+  post('/v1/tasks', task, { headers: { 'idempotency-key': taskId } })
 
 /** A task to submit: fields by name, as docs/configuration.md has them. */
 export type TaskBody = Readonly<Record<string, unknown>> & { readonly text: string }

@@ -2,6 +2,7 @@
 // this tab, which ends with the tab. It is never in local storage, in a cookie or in an address.
 import { computed, signal } from '@preact/signals'
 import type { Scope } from '../../../api/scopes.ts'
+import { dropDrafts, openDrafts } from '../drafts.ts'
 import { place, here } from '../router.ts'
 import { ApiError, asApiError, get, onRefused, useKey, type Me } from './client.ts'
 import { finish, isBack } from './openid.ts'
@@ -9,7 +10,8 @@ import { finish, isBack } from './openid.ts'
 const STORED = 'flotilla.key'
 const AGAIN_MS = 2_000
 
-export type SessionState = 'asking' | 'in' | 'locked' | 'away'
+/** `ended`: it was in, until the gateway refused its key. */
+export type SessionState = 'asking' | 'in' | 'locked' | 'ended' | 'away'
 
 export const session = signal<{ readonly state: SessionState; readonly error: ApiError | null }>({
   state: 'asking',
@@ -22,7 +24,7 @@ export const may = (scope: Scope): boolean =>
 export const isOpen = computed(() => me.value?.access === 'open')
 
 export async function begin(): Promise<void> {
-  onRefused(() => lock(null))
+  onRefused(() => lock(session.value.state === 'in' || session.value.state === 'ended' ? 'ended' : 'locked'))
   useKey(sessionStorage.getItem(STORED))
   await (isBack() ? comeBack() : look())
 }
@@ -35,17 +37,16 @@ async function comeBack(): Promise<void> {
     await signIn(token, false)
   } catch (cause) {
     place.value = here()
-    lock(asApiError(cause))
+    lock('locked', asApiError(cause))
   }
 }
 
 async function look(): Promise<void> {
   try {
-    me.value = await get('/v1/me')
-    session.value = { state: 'in', error: null }
+    enter(await get('/v1/me'))
   } catch (cause) {
     const error = asApiError(cause)
-    if (error.status === 401) return lock(null)
+    if (error.status === 401) return lock('locked')
     session.value = { state: 'away', error }
     setTimeout(() => void look(), AGAIN_MS)
   }
@@ -54,21 +55,32 @@ async function look(): Promise<void> {
 /** Rejects with the gateway's refusal. */
 export async function signIn(key: string, isKept: boolean): Promise<void> {
   useKey(key)
+  let found: Me
   try {
-    me.value = await get('/v1/me')
+    found = await get('/v1/me')
   } catch (cause) {
     useKey(null)
     throw asApiError(cause)
   }
   if (isKept) sessionStorage.setItem(STORED, key)
+  enter(found)
+}
+
+function enter(found: Me): void {
+  openDrafts(found.userId === null ? `key ${found.name}` : `user ${found.userId}`)
+  me.value = found
   session.value = { state: 'in', error: null }
 }
 
-export const signOut = (): void => lock(null)
+/** What was typed and not sent goes with it. */
+export function signOut(): void {
+  dropDrafts()
+  lock('locked')
+}
 
-function lock(error: ApiError | null): void {
+function lock(state: 'locked' | 'ended', error: ApiError | null = null): void {
   useKey(null)
   sessionStorage.removeItem(STORED)
   me.value = null
-  session.value = { state: 'locked', error }
+  session.value = { state, error }
 }

@@ -80,6 +80,12 @@ export class Conversation {
     )
   }
 
+  /** Asks for what could not be loaded. */
+  again = (): void => {
+    this.error.value = null
+    void (this.isThere.value ? this.loadEarlier() : this.#load())
+  }
+
   /** Loads a page of the turns before those that are shown. */
   async loadEarlier(): Promise<void> {
     const earlier = this.earlier.value

@@ -1,21 +1,23 @@
 // A conversation: each message is a task of one session, and the answers come as they are written.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { post, type TaskBody } from '../api/client.ts'
+import { submit, type TaskBody } from '../api/client.ts'
 import { TaskState } from '../components/badge.tsx'
 import { Choice } from '../components/fields.tsx'
 import { LongText } from '../components/long-text.tsx'
 import { Empty, Failed, Loading } from '../components/states.tsx'
 import { cost, duration } from '../format.ts'
+import { useDraft } from '../drafts.ts'
 import { useAgents } from '../new/choices.ts'
 import type { PageProps } from '../pages.ts'
 import { navigate } from '../router.ts'
 import { taskPath } from '../tasks/page.tsx'
+import { newTaskId } from '../task-id.ts'
 import { line } from '../text.ts'
 import { toastError } from '../toast.ts'
 import { Conversation, type Turn } from './conversation.ts'
 import { DeleteSession, Sessions } from './sessions.tsx'
 
-const newSession = (): string => `chat-${crypto.randomUUID().slice(0, 13)}`
+const newSession = (): string => `chat-${newTaskId().slice(-12)}`
 
 /** A new conversation gets its address with its first message: the page of that address goes on with it. */
 let handed: Conversation | null = null
@@ -36,11 +38,14 @@ export function ChatPage({ params: { session } }: PageProps) {
   const end = useRef<HTMLDivElement>(null)
   const length = turns.reduce((sum, { answer }) => sum + answer.length, turns.length)
   useEffect(() => end.current?.scrollIntoView({ block: 'end' }), [length])
+  const attempt = useRef<{ readonly body: string; readonly taskId: string } | null>(null)
   const send = async (text: string): Promise<boolean> => {
+    const task: TaskBody = { text, sessionId: id, ...(agent === '' ? {} : { agent }) }
+    // The same message again, after an answer that did not come, is the same turn.
+    const body = JSON.stringify([task, turns.length])
+    if (attempt.current?.body !== body) attempt.current = { body, taskId: newTaskId() }
     try {
-      const more = { sessionId: id, ...(agent === '' ? {} : { agent }) }
-      const task: TaskBody = { text, ...more }
-      const { taskId } = await post('/v1/tasks', task)
+      const { taskId } = await submit(task, attempt.current.taskId)
       conversation.add(taskId, text)
       if (session !== undefined) return true
       handed = conversation.keep()
@@ -73,8 +78,12 @@ export function ChatPage({ params: { session } }: PageProps) {
           {session !== undefined && <DeleteSession id={session} />}
         </header>
         <div class="turns" tabIndex={0} role="log" aria-label="Messages">
-          {conversation.error.value !== null && <Failed error={conversation.error.value} />}
-          {!conversation.isThere.value && <Loading what="the conversation" />}
+          {conversation.error.value !== null && (
+            <Failed error={conversation.error.value} onAgain={conversation.again} />
+          )}
+          {!conversation.isThere.value && conversation.error.value === null && (
+            <Loading what="the conversation" />
+          )}
           {conversation.isThere.value && turns.length === 0 && <Empty title="Ask the fleet something" />}
           {conversation.earlier.value > 0 && (
             <button class="quiet" onClick={() => void conversation.loadEarlier()}>
@@ -86,7 +95,11 @@ export function ChatPage({ params: { session } }: PageProps) {
           ))}
           <div ref={end} />
         </div>
-        <Composer isBusy={isBusy} onSend={send} />
+        <Composer
+          name={session === undefined ? 'New conversation' : `Message to ${session}`}
+          isBusy={isBusy}
+          onSend={send}
+        />
       </section>
     </div>
   )
@@ -118,20 +131,23 @@ function TurnView({ turn }: { readonly turn: Turn }) {
 }
 
 function Composer({
+  name,
   isBusy,
   onSend,
 }: {
+  /** Name of its draft. */
+  readonly name: string
   readonly isBusy: boolean
   readonly onSend: (text: string) => Promise<boolean>
 }) {
-  const [text, setText] = useState('')
+  const { value: text, set: setText, clear } = useDraft(name, '')
   const [isSending, setSending] = useState(false)
   const isReady = text.trim() !== '' && !isBusy && !isSending
   const send = async (event: Event): Promise<void> => {
     event.preventDefault()
     if (!isReady) return
     setSending(true)
-    if (await onSend(text.trim())) setText('')
+    if (await onSend(text.trim())) clear()
     setSending(false)
   }
   return (

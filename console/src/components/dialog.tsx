@@ -15,8 +15,13 @@ export function Dialog({ title, onClose, children, actions }: DialogProps) {
   const heading = useId()
   useEffect(() => {
     const element = dialog.current
+    const before = document.activeElement
     element?.showModal()
-    return () => element?.close()
+    return () => {
+      element?.close()
+      // A dialog that leaves the page while it closes does not give the focus back by itself.
+      if (before instanceof HTMLElement && before.isConnected) before.focus()
+    }
   }, [])
   return (
     <dialog

@@ -31,9 +31,12 @@ export function Empty({
 export function Failed({
   error,
   onAgain,
+  isAsking = false,
 }: {
   readonly error: ApiError
   readonly onAgain?: (() => void) | undefined
+  /** It is being tried again. */
+  readonly isAsking?: boolean
 }) {
   return (
     <div class="state" role="alert">
@@ -42,7 +45,11 @@ export function Failed({
       <p>
         <code>{visible(error.code)}</code>
       </p>
-      {onAgain && <button onClick={onAgain}>Try again</button>}
+      {onAgain && (
+        <button disabled={isAsking} onClick={onAgain}>
+          {isAsking ? 'Trying again…' : 'Try again'}
+        </button>
+      )}
     </div>
   )
 }

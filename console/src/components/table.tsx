@@ -50,12 +50,13 @@ export function Table<Row>(props: TableProps<Row>) {
   const scroller = useRef<HTMLDivElement>(null)
   const isNarrow = matchMedia(NARROW_SCREEN).matches
   const height = isNarrow ? narrowHeight : rowHeight
-  const virtual = useVirtualRows({
-    count: rows.length,
-    rowHeight: () => height,
-    keyOf: (index) => (rows[index] === undefined ? String(index) : keyOf(rows[index])),
-    scroller,
-  })
+  const latestKeyOf = useRef(keyOf)
+  latestKeyOf.current = keyOf
+  const keyAt = useCallback(
+    (index: number) => (rows[index] === undefined ? String(index) : latestKeyOf.current(rows[index])),
+    [rows],
+  )
+  const virtual = useVirtualRows({ count: rows.length, rowHeight: () => height, keyOf: keyAt, scroller })
   const last = virtual.items.at(-1)?.index ?? 0
   useEffect(() => {
     if (isMore && last >= rows.length - AHEAD) onEnd?.()

@@ -12,6 +12,7 @@ import type { RefObject } from 'preact'
 export interface VirtualOptions {
   readonly count: number
   readonly rowHeight: (index: number) => number
+  /** The same function as long as the rows are the same: another one has all of them measured again. */
   readonly keyOf: (index: number) => string
   readonly scroller: RefObject<HTMLElement | null>
   /** Where the list begins in its scroller, in pixels. */

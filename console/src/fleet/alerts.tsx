@@ -1,5 +1,6 @@
 // Alert rules with their state; silences, and a test of the channels.
 import { useState } from 'preact/hooks'
+import { useAction } from '../action.ts'
 import { get, post } from '../api/client.ts'
 import { may } from '../api/session.ts'
 import { now } from '../clock.ts'
@@ -9,6 +10,7 @@ import { Choice, Field } from '../components/fields.tsx'
 import { Part } from '../components/part.tsx'
 import { Sheet } from '../components/sheet.tsx'
 import { Empty } from '../components/states.tsx'
+import { useDraft } from '../drafts.ts'
 import { ago, count, duration, exactTime, moment } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { line } from '../text.ts'
@@ -180,21 +182,18 @@ interface SilenceProps {
 
 function SilenceDialog({ rule, onClose, onDone }: SilenceProps) {
   const [span, setSpan] = useState(spans[0]?.value ?? '')
-  const [reason, setReason] = useState('')
-  const silence = async (): Promise<void> => {
-    try {
-      const untilMs = Date.now() + Number(span)
-      const why = reason.trim() === '' ? {} : { reason: reason.trim() }
-      await post('/v1/alerts/:rule/silence', { untilMs, ...why }, { params: { rule } })
-      toast(`${rule} is silent until ${moment(untilMs)}`)
-      onDone()
-      onClose()
-    } catch (error) {
-      toastError(error)
-    }
-  }
+  const { value: reason, set: setReason, clear } = useDraft(`Reason to silence ${rule}`, '')
+  const { run: silence, isBusy } = useAction(async () => {
+    const untilMs = Date.now() + Number(span)
+    const why = reason.trim() === '' ? {} : { reason: reason.trim() }
+    await post('/v1/alerts/:rule/silence', { untilMs, ...why }, { params: { rule } })
+    toast(`${rule} is silent until ${moment(untilMs)}`)
+    clear()
+    onDone()
+    onClose()
+  })
   const actions = (
-    <button class="primary" onClick={() => void silence()}>
+    <button class="primary" disabled={isBusy} onClick={silence}>
       Silence
     </button>
   )

@@ -54,6 +54,10 @@ export function BulkLetters({ action, filters, letters, onClose, onDone }: BulkP
   const reasons = new Map(refused.map(({ id, message }) => [id, message]))
   const possible = matched.filter((id) => !reasons.has(id)).length
   const refusal = error ?? preview.error
+  const again = (): void => {
+    setError(null)
+    preview.again()
+  }
   const word = action === 'replay' ? 'Replay' : 'Purge'
   const actions = (
     <>
@@ -74,7 +78,7 @@ export function BulkLetters({ action, filters, letters, onClose, onDone }: BulkP
           ? 'Their records are published again, each once. Do it when the cause is fixed.'
           : 'They are not listed any more; retention deletes their bytes.'}
       </p>
-      {refusal !== null && <Failed error={refusal} />}
+      {refusal !== null && <Failed error={refusal} onAgain={again} isAsking={preview.isAsking} />}
       {preview.value === null && preview.error === null && <Loading what="what matches" />}
       {preview.value !== null && (
         <>

@@ -1,6 +1,7 @@
 // Stages with their lanes: who has each, how far behind it is, how fast it goes; pause and resume.
 import { useRef, useState } from 'preact/hooks'
 import { get, post } from '../api/client.ts'
+import { useAction } from '../action.ts'
 import { may } from '../api/session.ts'
 import { now } from '../clock.ts'
 import { Badge } from '../components/badge.tsx'
@@ -9,6 +10,7 @@ import { Field } from '../components/fields.tsx'
 import { Part } from '../components/part.tsx'
 import { Sheet } from '../components/sheet.tsx'
 import { Table, type Column } from '../components/table.tsx'
+import { useDraft } from '../drafts.ts'
 import { ago, count, exactTime } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { line } from '../text.ts'
@@ -219,33 +221,34 @@ interface PauseDialogProps {
 }
 
 function PauseDialog({ target: { stage }, onClose, onDone }: PauseDialogProps) {
-  const [reason, setReason] = useState('')
-  const pause = async (event: Event): Promise<void> => {
-    event.preventDefault()
-    try {
-      await post('/v1/fleet/pauses', {
-        paused: true,
-        ...(stage === null ? {} : { stage }),
-        ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
-      })
-      toast(`Paused: ${stage ?? 'the fleet'}`)
-      onDone()
-      onClose()
-    } catch (error) {
-      toastError(error)
-    }
-  }
+  const { value: reason, set: setReason, clear } = useDraft(`Reason to pause ${stage ?? 'the fleet'}`, '')
+  const { run: pause, isBusy } = useAction(async () => {
+    await post('/v1/fleet/pauses', {
+      paused: true,
+      ...(stage === null ? {} : { stage }),
+      ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
+    })
+    toast(`Paused: ${stage ?? 'the fleet'}`)
+    clear()
+    onDone()
+    onClose()
+  })
   const actions = (
     <>
       <button onClick={onClose}>Let it run</button>
-      <button class="danger" onClick={(event) => void pause(event)}>
+      <button class="danger" disabled={isBusy} onClick={pause}>
         Pause {stage ?? 'the fleet'}
       </button>
     </>
   )
   return (
     <Dialog title={`Pause ${stage ?? 'the fleet'}?`} onClose={onClose} actions={actions}>
-      <form onSubmit={(event) => void pause(event)}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          pause()
+        }}
+      >
         <p>
           It finishes what it has taken, and takes nothing new but cancels and decisions. Records wait in the
           log; deadlines of tasks go on.

@@ -1,16 +1,18 @@
 // One dead letter: why, from where, its event as far as the bytes are one, and its replay.
 import { useState } from 'preact/hooks'
 import { get, post, type Got } from '../api/client.ts'
+import { useAction } from '../action.ts'
 import { may } from '../api/session.ts'
 import { Dialog } from '../components/dialog.tsx'
 import { Field } from '../components/fields.tsx'
 import { LongText } from '../components/long-text.tsx'
 import { Part } from '../components/part.tsx'
+import { useDraft } from '../drafts.ts'
 import { bytes, exactTime } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { taskPath } from '../tasks/page.tsx'
 import { line, shown, visible } from '../text.ts'
-import { toast, toastError } from '../toast.ts'
+import { toast } from '../toast.ts'
 
 type Content = Got<'/v1/dead-letters/:id'>
 
@@ -23,21 +25,18 @@ interface LetterProps {
 export function Letter({ id, onClose, onChanged }: LetterProps) {
   const loaded = useLoaded(id, (signal) => get('/v1/dead-letters/:id', { params: { id }, signal }))
   const [isForced, setForced] = useState(false)
-  const [as, setAs] = useState('')
+  const { value: as, set: setAs, clear } = useDraft(`Replay of dead letter ${id}`, '')
   const letter = loaded.value
-  const replay = async (): Promise<void> => {
-    try {
-      const body = { ...(isForced ? { force: true } : {}), ...(as.trim() === '' ? {} : { as: as.trim() }) }
-      const { topic, partition, offset } = await post('/v1/dead-letters/:id/replay', body, { params: { id } })
-      toast(`Replayed: ${topic}[${partition}]@${offset}`)
-      onChanged()
-      onClose()
-    } catch (error) {
-      toastError(error)
-    }
-  }
+  const { run: replay, isBusy } = useAction(async () => {
+    const body = { ...(isForced ? { force: true } : {}), ...(as.trim() === '' ? {} : { as: as.trim() }) }
+    const { topic, partition, offset } = await post('/v1/dead-letters/:id/replay', body, { params: { id } })
+    toast(`Replayed: ${topic}[${partition}]@${offset}`)
+    clear()
+    onChanged()
+    onClose()
+  })
   const actions = may('ops:write') && letter !== null && letter.replayedAtMs === null && (
-    <button class="primary" onClick={() => void replay()}>
+    <button class="primary" disabled={isBusy} onClick={replay}>
       Replay
     </button>
   )

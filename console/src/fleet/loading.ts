@@ -1,5 +1,5 @@
 // What the parts of the fleet's page ask for.
-import { get, type Got } from '../api/client.ts'
+import { ApiError, asApiError, get, type Got } from '../api/client.ts'
 import { may } from '../api/session.ts'
 
 export const AGAIN_MS = 5_000
@@ -10,28 +10,44 @@ export type Alert = Got<'/v1/alerts'>[number]
 export type DeadLetter = Got<'/v1/dead-letters'>[number]
 export type Pause = Got<'/v1/fleet/pauses'>[number]
 export type Budget = Got<'/v1/limits'>[number]
-type Readiness = Got<'/ready'>
+export type Readiness = Got<'/ready'>
 
 /** Also of a process that is not ready, which answers 503. */
 async function readiness(signal: AbortSignal): Promise<Readiness> {
   const response = await fetch('/ready', { signal, cache: 'no-store', credentials: 'omit' })
-  return (await response.json()) as Readiness
+  const found = (await response.json().catch(() => null)) as Readiness | { error?: object } | null
+  if (found !== null && 'parts' in found) return found
+  throw new ApiError(response.status, found?.error ?? {})
 }
 
 const QUEUE = 500
 /** Letters counted in the overview; more are said to be more. */
 export const COUNTED = 100
 
+/** One of the things that the overview asks for: while a store is away, the others are still known. */
+export type Piece<T> = { readonly value: T } | { readonly error: ApiError }
+
+const settled = async <T>(asked: Promise<T>): Promise<Piece<T>> =>
+  asked.then(
+    (value) => ({ value }),
+    (cause: unknown) => ({ error: asApiError(cause) }),
+  )
+
+/** Rejects if nothing is known. */
 export async function overview(signal: AbortSignal) {
   const [lanes, pauses, breakers, alerts, letters, budgets, ready, queue] = await Promise.all([
-    get('/v1/fleet/lanes', { signal }),
-    get('/v1/fleet/pauses', { signal }),
-    get('/v1/breakers', { signal }),
-    get('/v1/alerts', { signal }),
-    get('/v1/dead-letters', { query: { limit: COUNTED }, signal }),
-    get('/v1/limits', { signal }),
-    readiness(signal),
-    may('tasks:read:all') ? get('/v1/tasks', { query: { status: 'queued', limit: QUEUE }, signal }) : null,
+    settled(get('/v1/fleet/lanes', { signal })),
+    settled(get('/v1/fleet/pauses', { signal })),
+    settled(get('/v1/breakers', { signal })),
+    settled(get('/v1/alerts', { signal })),
+    settled(get('/v1/dead-letters', { query: { limit: COUNTED }, signal })),
+    settled(get('/v1/limits', { signal })),
+    settled(readiness(signal)),
+    may('tasks:read:all')
+      ? settled(get('/v1/tasks', { query: { status: 'queued', limit: QUEUE }, signal }))
+      : null,
   ])
+  const pieces = [lanes, pauses, breakers, alerts, letters, budgets, ready]
+  if ('error' in lanes && pieces.every((piece) => 'error' in piece)) throw lanes.error
   return { lanes, pauses, breakers, alerts, letters, budgets, ready, queue }
 }

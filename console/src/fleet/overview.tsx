@@ -1,5 +1,6 @@
 // What needs a look, at a glance; which processes run, and who waits in the queue.
 import type { ComponentChildren } from 'preact'
+import type { Got } from '../api/client.ts'
 import { Badge, type Tone } from '../components/badge.tsx'
 import { Part } from '../components/part.tsx'
 import { Sheet } from '../components/sheet.tsx'
@@ -7,7 +8,16 @@ import { ago, count } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { now } from '../clock.ts'
 import { line } from '../text.ts'
-import { AGAIN_MS, COUNTED, overview, type Budget, type Lane } from './loading.ts'
+import {
+  AGAIN_MS,
+  COUNTED,
+  overview,
+  type Budget,
+  type Lane,
+  type Pause,
+  type Piece,
+  type Readiness,
+} from './loading.ts'
 
 type State = Awaited<ReturnType<typeof overview>>
 
@@ -21,10 +31,12 @@ export function Overview() {
             <Tiles state={state} />
             <div class="columns">
               <div>
-                <Processes lanes={state.lanes} />
-                {state.queue !== null && <Queue queue={state.queue} />}
+                <Known piece={state.lanes}>{(lanes) => <Processes lanes={lanes} />}</Known>
+                {state.queue !== null && (
+                  <Known piece={state.queue}>{(queue) => <Queue queue={queue} />}</Known>
+                )}
               </div>
-              <Checks state={state} />
+              <Known piece={state.ready}>{(ready) => <Checks ready={ready} />}</Known>
             </div>
           </>
         )}
@@ -51,68 +63,106 @@ function Tile({ href, title, value, tone, children }: TileProps) {
   )
 }
 
+interface FigureProps<T> {
+  readonly href: string
+  readonly title: string
+  readonly piece: Piece<T>
+  readonly show: (value: T) => readonly [value: string, tone: Tone, more: string]
+}
+
+function Figure<T>({ href, title, piece, show }: FigureProps<T>) {
+  const [value, tone, more] =
+    'error' in piece
+      ? (['–', 'idle', `not known: ${line(piece.error.message, 80)}`] as const)
+      : show(piece.value)
+  return (
+    <Tile href={href} title={title} value={value} tone={tone}>
+      {more}
+    </Tile>
+  )
+}
+
 /** Share of a budget from which on it is worth a look. */
 const NEAR = 0.8
 const fullness = ({ used, reserved, limit }: Budget): number =>
   limit === null || limit === 0 ? 0 : (used + reserved) / limit
 
 function Tiles({ state: { lanes, pauses, breakers, alerts, letters, budgets } }: { readonly state: State }) {
-  const lag = lanes.reduce((sum, lane) => sum + lane.lag, 0)
-  const unowned = lanes.filter(({ owner }) => owner === null).length
-  const open = breakers.filter(({ state, stale }) => state !== 'closed' && !stale)
-  const firing = alerts.filter(({ state }) => state === 'firing')
-  const near = budgets.filter((budget) => fullness(budget) >= NEAR)
-  const waiting = letters.filter(({ replayedAtMs }) => replayedAtMs === null).length
+  const paused = 'error' in pauses ? [] : pauses.value
   return (
     <div class="tiles">
-      <Tile
-        href="/fleet/lanes"
-        title="Records behind"
-        value={count(lag)}
-        tone={unowned > 0 ? 'bad' : pauses.length > 0 ? 'wait' : 'good'}
-      >
-        {unowned > 0
-          ? `${count(unowned)} of ${count(lanes.length)} lanes have no owner`
-          : pauses.length > 0
-            ? `${pauses.map(({ stage }) => line(stage ?? 'the fleet', 30)).join(', ')} paused`
-            : `${count(lanes.length)} lanes, all owned`}
-      </Tile>
-      <Tile
+      <Figure href="/fleet/lanes" title="Records behind" piece={lanes} show={(all) => behind(all, paused)} />
+      <Figure
         href="/fleet/dead-letters"
         title="Dead letters"
-        value={`${count(waiting)}${letters.length === COUNTED ? '+' : ''}`}
-        tone={waiting > 0 ? 'bad' : 'good'}
-      >
-        {letters[0] ? `the latest ${ago(letters[0].failedAtMs, now.value)}` : 'none'}
-      </Tile>
-      <Tile
+        piece={letters}
+        show={(all) => {
+          const waiting = all.filter(({ replayedAtMs }) => replayedAtMs === null).length
+          const latest = all[0] ? `the latest ${ago(all[0].failedAtMs, now.value)}` : 'none'
+          return [
+            `${count(waiting)}${all.length === COUNTED ? '+' : ''}`,
+            waiting > 0 ? 'bad' : 'good',
+            latest,
+          ]
+        }}
+      />
+      <Figure
         href="/fleet/breakers"
         title="Open breakers"
-        value={count(open.length)}
-        tone={open.length > 0 ? 'bad' : 'good'}
-      >
-        {open.length > 0 ? line(open.map(({ breaker }) => breaker).join(', '), 60) : 'every target is called'}
-      </Tile>
-      <Tile
+        piece={breakers}
+        show={(all) => {
+          const open = all.filter(({ state, stale }) => state !== 'closed' && !stale)
+          if (open.length === 0) return ['0', 'good', 'every target is called']
+          return [count(open.length), 'bad', line(open.map(({ breaker }) => breaker).join(', '), 60)]
+        }}
+      />
+      <Figure
         href="/fleet/alerts"
         title="Firing alerts"
-        value={count(firing.length)}
-        tone={firing.length > 0 ? 'bad' : 'good'}
-      >
-        {firing.length > 0
-          ? line(firing.map(({ rule }) => rule).join(', '), 60)
-          : `${count(alerts.length)} rules are quiet`}
-      </Tile>
-      <Tile
+        piece={alerts}
+        show={(all) => {
+          const firing = all.filter(({ state }) => state === 'firing')
+          if (firing.length === 0) return ['0', 'good', `${count(all.length)} rules are quiet`]
+          return [count(firing.length), 'bad', line(firing.map(({ rule }) => rule).join(', '), 60)]
+        }}
+      />
+      <Figure
         href="/fleet/limits"
         title="Budgets near their limit"
-        value={count(near.length)}
-        tone={near.length > 0 ? 'wait' : 'good'}
-      >
-        {near.length > 0 ? line(near.map(({ budget }) => budget).join(', '), 60) : 'of today’s tokens'}
-      </Tile>
+        piece={budgets}
+        show={(all) => {
+          const near = all.filter((budget) => fullness(budget) >= NEAR)
+          if (near.length === 0) return ['0', 'good', 'of today’s tokens']
+          return [count(near.length), 'wait', line(near.map(({ budget }) => budget).join(', '), 60)]
+        }}
+      />
     </div>
   )
+}
+
+function behind(lanes: readonly Lane[], pauses: readonly Pause[]): readonly [string, Tone, string] {
+  const lag = count(lanes.reduce((sum, lane) => sum + lane.lag, 0))
+  const unowned = lanes.filter(({ owner }) => owner === null).length
+  if (unowned > 0) return [lag, 'bad', `${count(unowned)} of ${count(lanes.length)} lanes have no owner`]
+  if (pauses.length === 0) return [lag, 'good', `${count(lanes.length)} lanes, all owned`]
+  return [lag, 'wait', `${pauses.map(({ stage }) => line(stage ?? 'the fleet', 30)).join(', ')} paused`]
+}
+
+/** A section of what is known, or why it is not. */
+function Known<T>({
+  piece,
+  children,
+}: {
+  readonly piece: Piece<T>
+  readonly children: (value: T) => ComponentChildren
+}) {
+  if ('error' in piece)
+    return (
+      <p class="notice" role="alert">
+        <Badge tone="bad">Not known</Badge> {line(piece.error.message, 200)}
+      </p>
+    )
+  return <>{children(piece.value)}</>
 }
 
 function Processes({ lanes }: { readonly lanes: readonly Lane[] }) {
@@ -150,10 +200,13 @@ function Processes({ lanes }: { readonly lanes: readonly Lane[] }) {
   )
 }
 
-function Checks({ state: { ready } }: { readonly state: State }) {
+function Checks({ ready }: { readonly ready: Readiness }) {
   return (
     <section>
       <h2>Checks of this gateway</h2>
+      <p class="muted">
+        Parts that it needs to serve. <a href="/fleet/doctor">Doctor</a> looks at more, and says what to do.
+      </p>
       <Sheet
         label="Checks"
         keyOf={({ name }) => name}
@@ -178,7 +231,8 @@ function Checks({ state: { ready } }: { readonly state: State }) {
   )
 }
 
-type Queued = NonNullable<State['queue']>['tasks'][number]
+type QueueState = Got<'/v1/tasks'>
+type Queued = QueueState['tasks'][number]
 
 interface QueueLine {
   readonly priority: number
@@ -200,7 +254,7 @@ function queueLines(tasks: readonly Queued[]): QueueLine[] {
     .toSorted((a, b) => b.priority - a.priority || b.own.length - a.own.length)
 }
 
-function Queue({ queue: { tasks, next } }: { readonly queue: NonNullable<State['queue']> }) {
+function Queue({ queue: { tasks, next } }: { readonly queue: QueueState }) {
   const lines = queueLines(tasks)
   return (
     <section>

@@ -5,6 +5,7 @@ import { Empty } from '../components/states.tsx'
 import { Alerts } from './alerts.tsx'
 import { Breakers } from './breakers.tsx'
 import { DeadLetters } from './dead-letters.tsx'
+import { Doctor } from './doctor.tsx'
 import { Lanes } from './lanes.tsx'
 import { Limits } from './limits.tsx'
 import { Overview } from './overview.tsx'
@@ -26,6 +27,7 @@ const parts: readonly FleetPart[] = [
   { name: 'limits', title: 'Limits', component: Limits },
   { name: 'topics', title: 'Topics', component: Topics },
   { name: 'setup', title: 'Setup', component: Setup },
+  { name: 'doctor', title: 'Doctor', component: Doctor },
 ]
 
 export function FleetPage({ params: { part: name = '' } }: PageProps) {

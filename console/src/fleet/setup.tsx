@@ -126,7 +126,8 @@ function Models({ rows }: RowsProps<'/v1/fleet/models'>) {
           cell: ({ missing, problem }) =>
             missing !== null ? (
               <>
-                <Badge tone="idle">not set up</Badge> <span class="muted">{line(missing, 200)}</span>
+                <Badge tone="idle">not set up</Badge>
+                <p class="muted">{line(missing, 200)}</p>
               </>
             ) : problem !== null ? (
               <>

@@ -1,5 +1,5 @@
 // The calls of a task that wait for a person, by its history.
-import type { TaskDetail } from '../api/client.ts'
+import type { Got, TaskDetail } from '../api/client.ts'
 
 /** approval; question: an answer is wanted; doubt: nobody knows whether it took effect. */
 export type Why = 'approval' | 'question' | 'doubt'
@@ -66,6 +66,35 @@ export function waitingCalls({ events }: Pick<TaskDetail, 'events'>): WaitingCal
     }
   }
   return [...found.values()]
+}
+
+type Recorded = Pick<
+  Got<'/v1/approvals'>[number],
+  'callId' | 'tool' | 'why' | 'arguments' | 'step' | 'terms' | 'votes' | 'agreed' | 'heldAtMs' | 'expiresAtMs'
+>
+
+/** A call as the ledger has it: for those that lie further back in the log than is read. */
+export function recordedCall({ terms, votes, ...call }: Recorded): WaitingCall {
+  const { needed, answer } = fieldsOf(terms)
+  return {
+    callId: call.callId,
+    heldAtMs: call.heldAtMs,
+    tool: call.tool,
+    why: whyOf(call.why),
+    arguments: call.arguments,
+    step: call.step,
+    sinceMs: call.heldAtMs,
+    expiresAtMs: call.expiresAtMs,
+    needed: numberOf(needed) ?? 1,
+    missing: (numberOf(needed) ?? 1) - call.agreed,
+    decisions: 0,
+    agreed: (Array.isArray(votes) ? votes : []).map((vote) => ({
+      by: textOf(fieldsOf(vote)['by']),
+      arguments: fieldsOf(vote)['arguments'] ?? null,
+    })),
+    answer: answer ?? null,
+    problem: null,
+  }
 }
 
 function waitingCall(callId: string, fields: Fields, step: number | null, atMs: number): WaitingCall {

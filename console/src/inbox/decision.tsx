@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { asApiError, post, type ApiError } from '../api/client.ts'
 import { isOpen, me } from '../api/session.ts'
+import { useDraft } from '../drafts.ts'
 import { Area, Field } from '../components/fields.tsx'
 import { LongText } from '../components/long-text.tsx'
 import { Failed } from '../components/states.tsx'
@@ -12,6 +13,7 @@ import { line, shown } from '../text.ts'
 import { toast } from '../toast.ts'
 import type { WaitingCall } from './calls.ts'
 import { bodyOf, choicesOf, type Draft } from './draft.ts'
+import { outcomeOf, type Outcome } from './outcome.ts'
 
 interface DecisionProps {
   readonly taskId: string
@@ -32,28 +34,41 @@ const titles = {
 
 export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
   const { callId, tool, why } = call
-  const [draft, setDraft] = useState<Draft>({
+  const kept = useDraft<Draft>(`Decision about ${tool}, call ${callId}`, {
     reason: '',
     name: sessionStorage.getItem(NAME) ?? '',
     // Who agrees agrees to what was agreed on before.
     edited: call.agreed.at(-1)?.arguments ? shown(call.agreed.at(-1)?.arguments) : null,
     answer: '',
   })
+  const draft = kept.value
   const [isBusy, setBusy] = useState(false)
   const [error, setError] = useState<ApiError | null>(null)
   const [mistake, setMistake] = useState<string | null>(null)
-  const change = (part: Partial<Draft>): void => setDraft({ ...draft, ...part })
+  const change = (part: Partial<Draft>): void => kept.set({ ...draft, ...part })
+  const finish = (outcome: Outcome, approved: boolean): void => {
+    if (outcome.is === 'refused') setMistake(`Not counted: ${outcome.problem}`)
+    if (outcome.is === 'refused' || (outcome.is === 'counted' && !outcome.isFinal)) return setBusy(false)
+    const name = line(tool, 60)
+    const word = approved ? (why === 'question' ? 'Answered' : 'Approved') : 'Declined'
+    if (outcome.is === 'late') toast(`Too late for ${name}: ${outcome.text}`, { isError: true })
+    else if (outcome.is === 'open') toast(`Sent: ${name}. Its stage has not read the decision yet`)
+    else toast(`${word}: ${name}`)
+    kept.clear()
+    onDecided(call)
+  }
   const decide = async (approved: boolean, tookEffect?: boolean): Promise<void> => {
     if (isBusy) return
     const body = bodyOf(call, draft, { approved, tookEffect, isOpen: isOpen.value })
     if ('mistake' in body) return setMistake(body.mistake)
     setMistake(null)
+    setError(null)
     setBusy(true)
     sessionStorage.setItem(NAME, draft.name.trim())
+    const by = (isOpen.value ? body.body.decidedBy : me.value?.userId) ?? null
     try {
       await post('/v1/tasks/:id/approvals/:callId', body.body, { params: { id: taskId, callId } })
-      toast(`${approved ? (why === 'question' ? 'Answered' : 'Approved') : 'Declined'}: ${line(tool, 60)}`)
-      onDecided(call)
+      finish(await outcomeOf(taskId, { callId, body: body.body, by }), approved)
     } catch (cause) {
       setError(asApiError(cause))
       setBusy(false)

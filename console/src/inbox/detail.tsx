@@ -7,7 +7,7 @@ import { cost, count } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { taskPath } from '../tasks/page.tsx'
 import { line } from '../text.ts'
-import { saidBefore, waitingCalls, waitKey, type WaitingCall } from './calls.ts'
+import { recordedCall, saidBefore, waitingCalls, waitKey, type WaitingCall } from './calls.ts'
 import { Decision } from './decision.tsx'
 
 const AGAIN_MS = 5_000
@@ -21,20 +21,33 @@ interface DetailProps {
   readonly onDone: () => void
 }
 
+/** The task with its calls that wait: by its history, or where that is not read so far back, by the ledger. */
+async function waitingTask(id: string, signal: AbortSignal) {
+  const task = await get('/v1/tasks/:id', { params: { id }, signal })
+  const waiting = waitingCalls(task)
+  if (task.phase !== 'approval' || (task.eventsWhole && waiting.length > 0)) return { task, waiting }
+  const known = new Set(waiting.map(({ callId }) => callId))
+  const recorded = await get('/v1/approvals', { query: { task: id }, signal })
+  const others = recorded.filter(({ callId }) => !known.has(callId)).map(recordedCall)
+  return { task, waiting: [...others, ...waiting] }
+}
+
 export function WaitingTask({ id, onDone }: DetailProps) {
   /** Calls whose decision was sent, until the history has it: it may not count, or others may have to agree. */
   const [sent, setSent] = useState<ReadonlySet<string>>(new Set())
-  const task = useLoaded(id, (signal) => get('/v1/tasks/:id', { params: { id }, signal }), AGAIN_MS)
+  const loaded = useLoaded(id, (signal) => waitingTask(id, signal), AGAIN_MS)
   const asked = useLoaded(id, (signal) => get('/v1/tasks/:id/submission', { params: { id }, signal }))
-  if (task.error !== null && task.value === null) return <Failed error={task.error} onAgain={task.again} />
-  if (task.value === null) return <Loading what="what waits" />
-  const calls = waitingCalls(task.value).filter((call) => !sent.has(sentKey(call)))
-  const said = saidBefore(task.value).slice(-SAID_SHOWN)
+  if (loaded.error !== null && loaded.value === null)
+    return <Failed error={loaded.error} onAgain={loaded.again} isAsking={loaded.isAsking} />
+  if (loaded.value === null) return <Loading what="what waits" />
+  const { task, waiting } = loaded.value
+  const calls = waiting.filter((call) => !sent.has(sentKey(call)))
+  const said = saidBefore(task).slice(-SAID_SHOWN)
   const take = (call: WaitingCall): void => {
     setSent(new Set([...sent, sentKey(call)]))
     if (calls.length === 1) onDone()
   }
-  const { agent, userId, model, cost: dollars, inputTokens, outputTokens } = task.value
+  const { agent, userId, model, cost: dollars, inputTokens, outputTokens } = task
   return (
     <div class="waiting-task">
       <header class="waiting-head">
@@ -60,7 +73,7 @@ export function WaitingTask({ id, onDone }: DetailProps) {
       <section class="context">
         <div>
           <h2>What was asked</h2>
-          <LongText text={asked.value?.text ?? task.value.text ?? ''} label="What was asked" isProse />
+          <LongText text={asked.value?.text ?? task.text ?? ''} label="What was asked" isProse />
         </div>
         {said.map(({ step, text }) => (
           <div key={step}>
@@ -68,7 +81,7 @@ export function WaitingTask({ id, onDone }: DetailProps) {
             <LongText text={text} label={`The model in step ${step}`} isProse />
           </div>
         ))}
-        {!task.value.eventsWhole && <p class="muted">Earlier steps are further back in the log.</p>}
+        {!task.eventsWhole && <p class="muted">Earlier steps are further back in the log.</p>}
         <a class="button" href={taskPath(id)}>
           The whole task
         </a>

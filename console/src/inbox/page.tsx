@@ -77,7 +77,9 @@ function Approvals() {
     navigate(asked === null || next === undefined ? '/inbox' : addressOf(next.taskId), { replace: true })
   }
   if (list.error.value !== null && rows.length === 0)
-    return <Failed error={list.error.value} onAgain={() => void list.refresh()} />
+    return (
+      <Failed error={list.error.value} onAgain={() => void list.refresh()} isAsking={list.isAsking.value} />
+    )
   if (!list.isThere.value) return <Loading what="what waits" />
   if (rows.length === 0 && asked === null)
     return (
@@ -163,7 +165,9 @@ function InDoubt() {
   const list = useTaskList('doubt')
   const rows = list.rows.value
   if (list.error.value !== null && rows.length === 0)
-    return <Failed error={list.error.value} onAgain={() => void list.refresh()} />
+    return (
+      <Failed error={list.error.value} onAgain={() => void list.refresh()} isAsking={list.isAsking.value} />
+    )
   if (!list.isThere.value) return <Loading what="calls in doubt" />
   if (rows.length === 0)
     return (

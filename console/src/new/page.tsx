@@ -1,8 +1,10 @@
 // Submits a task.
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { asApiError, get, post, type ApiError } from '../api/client.ts'
+import { ApiError, asApiError, get, submit as submitTask } from '../api/client.ts'
 import { Area, Choice, Field } from '../components/fields.tsx'
 import { navigate, place } from '../router.ts'
+import { useDraft } from '../drafts.ts'
+import { newTaskId } from '../task-id.ts'
 import { line } from '../text.ts'
 import { taskPath } from '../tasks/page.tsx'
 import { Limits } from './limits.tsx'
@@ -11,7 +13,14 @@ import { draftOf, emptyDraft, taskOf, type Draft, type DraftField } from './draf
 
 export function NewTaskPage() {
   const from = place.value.query.get('from')
-  const [draft, setDraft] = useState<Draft>(emptyDraft)
+  return <NewTask key={from} from={from} />
+}
+
+/** `from`: the task whose submission it begins with. */
+function NewTask({ from }: { readonly from: string | null }) {
+  const kept = useDraft<Draft>(from === null ? 'New task' : `New task from ${from}`, emptyDraft)
+  const draft = kept.value
+  const attempt = useRef<{ readonly body: string; readonly taskId: string } | null>(null)
   const [error, setError] = useState<ApiError | null>(null)
   const [isSending, setSending] = useState(false)
   const agents = useAgents()
@@ -20,11 +29,11 @@ export function NewTaskPage() {
   useEffect(() => {
     if (from === null) return
     get('/v1/tasks/:id/submission', { params: { id: from } }).then(
-      (submission) => setDraft(draftOf(submission)),
+      (submission) => kept.offer(draftOf(submission)),
       (cause: unknown) => setError(asApiError(cause)),
     )
   }, [from])
-  const set = (name: DraftField) => (value: string) => setDraft((before) => ({ ...before, [name]: value }))
+  const set = (name: DraftField) => (value: string) => kept.set({ ...draft, [name]: value })
   const { task, mistakes } = taskOf(draft)
   const isReady = draft.text.trim() !== '' && Object.keys(mistakes).length === 0 && !isSending
   const submit = async (event?: Event): Promise<void> => {
@@ -32,11 +41,16 @@ export function NewTaskPage() {
     if (!isReady) return
     setSending(true)
     setError(null)
+    // The same task again, after an answer that did not come, is the same task.
+    const body = JSON.stringify(task)
+    if (attempt.current?.body !== body)
+      attempt.current = { body, taskId: String(task['taskId'] ?? newTaskId()) }
     try {
-      const answer = await post('/v1/tasks', task)
+      const answer = await submitTask(task, attempt.current.taskId)
+      kept.clear()
       navigate(taskPath(answer.taskId))
     } catch (cause) {
-      setError(asApiError(cause))
+      setError(unanswered(asApiError(cause)))
       setSending(false)
     }
   }
@@ -94,6 +108,11 @@ export function NewTaskPage() {
     </div>
   )
 }
+
+const unanswered = (error: ApiError): ApiError =>
+  error.status === 0
+    ? new ApiError(0, { code: error.code, message: error.message, remedy: 'Submit it again: it runs once.' })
+    : error
 
 function Refused({ error: { code, message, remedy } }: { readonly error: ApiError }) {
   return (

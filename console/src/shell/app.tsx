@@ -1,8 +1,10 @@
 // The frame around every page: navigation, connection, theme, keyboard, sign-in.
 import { signal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { begin, isOpen, may, me, session, signOut } from '../api/session.ts'
+import { Dialog } from '../components/dialog.tsx'
 import { Empty, Failed, Loading } from '../components/states.tsx'
+import { unsent } from '../drafts.ts'
 import { onKeys } from '../keys.ts'
 import { homeOf, pages, type Page } from '../pages.ts'
 import { matched } from '../router-paths.ts'
@@ -23,7 +25,7 @@ export function App() {
   const { state, error } = session.value
   if (state === 'asking') return <Loading what="the console" />
   if (state === 'away' && error !== null) return <Failed error={error} onAgain={() => void begin()} />
-  if (state === 'locked') return <SignIn />
+  if (state === 'locked' || state === 'ended') return <SignIn />
   return (
     <>
       <a class="skip" href="#main">
@@ -113,14 +115,49 @@ function Navigation() {
           >
             <Icon name="keys" />
           </button>
-          {!isOpen.value && (
-            <button class="quiet" aria-label="Sign out" title="Sign out" onClick={signOut}>
-              <Icon name="out" />
-            </button>
-          )}
+          {!isOpen.value && <SignOut />}
         </div>
       </div>
     </nav>
+  )
+}
+
+/** Asks first if something was typed and not sent. */
+function SignOut() {
+  const [isAsking, setAsking] = useState(false)
+  const names = unsent()
+  return (
+    <>
+      <button
+        class="quiet"
+        aria-label="Sign out"
+        title="Sign out"
+        onClick={() => (names.length > 0 ? setAsking(true) : signOut())}
+      >
+        <Icon name="out" />
+      </button>
+      {isAsking && (
+        <Dialog
+          title="Sign out?"
+          onClose={() => setAsking(false)}
+          actions={
+            <>
+              <button onClick={() => setAsking(false)}>Stay</button>
+              <button class="danger" onClick={signOut}>
+                Sign out and drop it
+              </button>
+            </>
+          }
+        >
+          <p>You have typed something that was not sent:</p>
+          <ul>
+            {names.map((name) => (
+              <li key={name}>{line(name, 120)}</li>
+            ))}
+          </ul>
+        </Dialog>
+      )}
+    </>
   )
 }
 
@@ -129,7 +166,7 @@ interface NavLineProps {
   readonly nav: NonNullable<Page['nav']>
 }
 
-function NavLine({ page, nav: { label, icon, count } }: NavLineProps) {
+function NavLine({ page, nav: { label, short = label, icon, count } }: NavLineProps) {
   const { path } = place.value
   const home = homeOf(page)
   const isHere = page.paths.includes(path) || path.startsWith(`${home}/`)
@@ -138,7 +175,9 @@ function NavLine({ page, nav: { label, icon, count } }: NavLineProps) {
     <li>
       <a href={home} aria-current={isHere ? 'page' : undefined}>
         <Icon name={icon} />
-        <span>{label}</span>
+        <span class="nav-label" data-short={short}>
+          <span>{label}</span>
+        </span>
         {toDo > 0 && <span class="nav-count">{toDo > 99 ? '99+' : toDo}</span>}
       </a>
     </li>

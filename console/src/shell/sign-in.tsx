@@ -24,9 +24,16 @@ export function SignIn() {
     <main class="sign-in">
       <form onSubmit={(event) => void submit(event)}>
         <h1>Flotilla</h1>
-        <p class="muted">
-          This fleet is closed: it needs {openid === null ? 'a key' : 'you to sign in, or a key'}.
-        </p>
+        {session.value.state === 'ended' ? (
+          <p class="notice" role="alert">
+            The gateway does not accept your key any more: it has ended or was revoked. Sign in again; what
+            you typed is kept.
+          </p>
+        ) : (
+          <p class="muted">
+            This fleet is closed: it needs {openid === null ? 'a key' : 'you to sign in, or a key'}.
+          </p>
+        )}
         {openid !== null && (
           <button type="button" class="primary" onClick={() => void leave(openid).catch(fail)}>
             Sign in at {hostOf(openid.issuer)}

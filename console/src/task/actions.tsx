@@ -1,10 +1,12 @@
 // What a person can do to a task.
 import { useState } from 'preact/hooks'
 import { post } from '../api/client.ts'
+import { useAction } from '../action.ts'
 import { may } from '../api/session.ts'
 import { Dialog } from '../components/dialog.tsx'
 import { Area, Choice, Field } from '../components/fields.tsx'
-import { toast, toastError } from '../toast.ts'
+import { useDraft } from '../drafts.ts'
+import { toast } from '../toast.ts'
 import { CompareDialog } from './compare.tsx'
 import { ForkDialog } from './fork.tsx'
 import { PromoteDialog } from './promote.tsx'
@@ -51,30 +53,30 @@ export function Actions({ id, isOver, origin, timeline }: ActionsProps) {
 }
 
 function CancelDialog({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
-  const [reason, setReason] = useState('')
-  const cancel = async (event: Event): Promise<void> => {
-    event.preventDefault()
-    try {
-      await post('/v1/tasks/:id/cancel', reason.trim() === '' ? {} : { reason: reason.trim() }, {
-        params: { id },
-      })
-      toast('Cancel requested')
-      onClose()
-    } catch (error) {
-      toastError(error)
-    }
-  }
+  const { value: reason, set: setReason, clear } = useDraft(`Reason to cancel ${id}`, '')
+  const { run: cancel, isBusy } = useAction(async () => {
+    const body = reason.trim() === '' ? {} : { reason: reason.trim() }
+    await post('/v1/tasks/:id/cancel', body, { params: { id } })
+    toast('Cancel requested')
+    clear()
+    onClose()
+  })
   const actions = (
     <>
       <button onClick={onClose}>Keep it</button>
-      <button class="danger" onClick={(event) => void cancel(event)}>
+      <button class="danger" disabled={isBusy} onClick={cancel}>
         Cancel the task
       </button>
     </>
   )
   return (
     <Dialog title="Cancel this task?" onClose={onClose} actions={actions}>
-      <form onSubmit={(event) => void cancel(event)}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          cancel()
+        }}
+      >
         <p>
           Calls under way are stopped where that is possible. The result says whether the cancel took effect.
         </p>
@@ -102,23 +104,16 @@ function FeedbackDialog({
   readonly onClose: () => void
 }) {
   const [satisfaction, setSatisfaction] = useState(status === 'succeeded' ? '1' : '0')
-  const [comment, setComment] = useState('')
-  const send = async (): Promise<void> => {
-    try {
-      const said = comment.trim() === '' ? {} : { comment: comment.trim() }
-      await post(
-        '/v1/tasks/:id/feedback',
-        { satisfaction: Number(satisfaction), ...said },
-        { params: { id } },
-      )
-      toast('Feedback recorded')
-      onClose()
-    } catch (error) {
-      toastError(error)
-    }
-  }
+  const { value: comment, set: setComment, clear } = useDraft(`Feedback on ${id}`, '')
+  const { run: send, isBusy } = useAction(async () => {
+    const said = comment.trim() === '' ? {} : { comment: comment.trim() }
+    await post('/v1/tasks/:id/feedback', { satisfaction: Number(satisfaction), ...said }, { params: { id } })
+    toast('Feedback recorded')
+    clear()
+    onClose()
+  })
   const actions = (
-    <button class="primary" onClick={() => void send()}>
+    <button class="primary" disabled={isBusy} onClick={send}>
       Send
     </button>
   )

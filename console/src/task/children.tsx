@@ -16,7 +16,7 @@ export function Children({ id }: { readonly id: string }) {
     AGAIN_MS,
   )
   if (children.error !== null && children.value === null)
-    return <Failed error={children.error} onAgain={children.again} />
+    return <Failed error={children.error} onAgain={children.again} isAsking={children.isAsking} />
   if (children.value === null) return <Loading what="children" />
   const { tasks, next } = children.value
   if (tasks.length === 0) return <Empty title="No task was made from this one" />

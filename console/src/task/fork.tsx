@@ -1,11 +1,12 @@
 // Runs an ended task once more from one of its steps, with something changed, and leads to the new task.
-import { useState } from 'preact/hooks'
+import { useAction } from '../action.ts'
 import { post } from '../api/client.ts'
 import { Dialog } from '../components/dialog.tsx'
 import { Area, Choice, Field } from '../components/fields.tsx'
+import { useDraft } from '../drafts.ts'
 import { useAgents, useModels } from '../new/choices.ts'
 import { navigate } from '../router.ts'
-import { toast, toastError } from '../toast.ts'
+import { toast } from '../toast.ts'
 
 const policies = [
   { value: 'recorded', label: 'Recorded outcomes; other calls are refused' },
@@ -14,6 +15,15 @@ const policies = [
   { value: 'live', label: 'Call the tools: side effects happen again' },
 ]
 
+const emptyFork = {
+  fromStep: '1',
+  model: '',
+  agent: '',
+  instructions: '',
+  tools: 'recorded',
+  maxCost: '',
+}
+
 interface ForkProps {
   readonly id: string
   readonly steps: number
@@ -21,43 +31,31 @@ interface ForkProps {
 }
 
 export function ForkDialog({ id, steps, onClose }: ForkProps) {
-  const [fromStep, setFromStep] = useState('1')
-  const [model, setModel] = useState('')
-  const [agent, setAgent] = useState('')
-  const [instructions, setInstructions] = useState('')
-  const [tools, setTools] = useState('recorded')
-  const [maxCost, setMaxCost] = useState('')
-  const [isSent, setSent] = useState(false)
+  const { value: draft, set, clear } = useDraft(`Fork of ${id}`, emptyFork)
+  const { fromStep, model, agent, instructions, tools, maxCost } = draft
+  const change = (name: keyof typeof emptyFork) => (value: string) => set({ ...draft, [name]: value })
   const agents = useAgents()
   const models = useModels()
   const costError =
     maxCost.trim() !== '' && !(Number(maxCost) > 0) ? 'A number of dollars above 0' : undefined
-  const fork = async (): Promise<void> => {
-    setSent(true)
-    try {
-      const { taskId } = await post(
-        '/v1/tasks/:id/fork',
-        {
-          fromStep: Number(fromStep),
-          tools: tools as 'recorded',
-          ...given('model', model),
-          ...given('agent', agent),
-          ...given('instructions', instructions),
-          ...(maxCost.trim() === '' ? {} : { maxCost: Number(maxCost) }),
-        },
-        { params: { id } },
-      )
-      toast('Forked')
-      onClose()
-      navigate(`/tasks/${encodeURIComponent(taskId)}`)
-    } catch (error) {
-      setSent(false)
-      toastError(error)
+  const { run: fork, isBusy } = useAction(async () => {
+    const body = {
+      fromStep: Number(fromStep),
+      tools: tools as 'recorded',
+      ...given('model', model),
+      ...given('agent', agent),
+      ...given('instructions', instructions),
+      ...(maxCost.trim() === '' ? {} : { maxCost: Number(maxCost) }),
     }
-  }
+    const { taskId } = await post('/v1/tasks/:id/fork', body, { params: { id } })
+    toast('Forked')
+    clear()
+    onClose()
+    navigate(`/tasks/${encodeURIComponent(taskId)}`)
+  })
   const actions = (
-    <button class="primary" disabled={isSent || costError !== undefined} onClick={() => void fork()}>
-      {isSent ? 'Forking…' : 'Fork'}
+    <button class="primary" disabled={isBusy || costError !== undefined} onClick={fork}>
+      {isBusy ? 'Forking…' : 'Fork'}
     </button>
   )
   return (
@@ -72,22 +70,22 @@ export function ForkDialog({ id, steps, onClose }: ForkProps) {
           value: String(index + 1),
           label: index === 0 ? '1 · everything runs again' : String(index + 1),
         }))}
-        onChange={setFromStep}
+        onChange={change('fromStep')}
       />
-      <Choice label="Tool calls" value={tools} options={policies} onChange={setTools} />
-      <Field label="Model" value={model} onInput={setModel} options={models} placeholder="as before" />
-      <Field label="Agent" value={agent} onInput={setAgent} options={agents} placeholder="as before" />
+      <Choice label="Tool calls" value={tools} options={policies} onChange={change('tools')} />
+      <Field label="Model" value={model} onInput={change('model')} options={models} placeholder="as before" />
+      <Field label="Agent" value={agent} onInput={change('agent')} options={agents} placeholder="as before" />
       <Area
         label="Instructions"
         value={instructions}
-        onInput={setInstructions}
+        onInput={change('instructions')}
         hint="In place of the agent’s own; empty keeps them"
       />
       <Field
         label="Most dollars"
         type="number"
         value={maxCost}
-        onInput={setMaxCost}
+        onInput={change('maxCost')}
         error={costError}
         placeholder="as before"
       />

@@ -1,5 +1,5 @@
 // One task: what it was asked, what it answered, and everything that happened in between.
-import { useEffect, useMemo, useRef } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { get, type TaskDetail } from '../api/client.ts'
 import { me } from '../api/session.ts'
 import { now } from '../clock.ts'
@@ -21,17 +21,21 @@ import { Tree } from './tree.tsx'
 import { Waterfall } from './waterfall.tsx'
 
 export function TaskPage({ params: { id = '' } }: PageProps) {
-  const store = useMemo(() => new TaskStore(id), [id])
+  const [attempt, setAttempt] = useState(0)
+  const store = useMemo(() => new TaskStore(id), [id, attempt])
   useEffect(() => () => store.leave(), [store])
   const { timeline } = store
   // Reading it draws the page again with each change.
   void store.version.value
   const isOver = timeline.status !== null && timeline.result !== null
-  const detail = useLoaded(`${id} ${isOver}`, (signal) => get('/v1/tasks/:id', { params: { id }, signal }))
+  const detail = useLoaded(id, (signal) => get('/v1/tasks/:id', { params: { id }, signal }))
+  useEffect(() => {
+    if (isOver) detail.again()
+  }, [isOver])
   const scroller = useRef<HTMLDivElement>(null)
   const tab = place.value.query.get('tab') ?? 'timeline'
   if (detail.error !== null && detail.value === null && timeline.events.length === 0)
-    return <Failed error={detail.error} onAgain={detail.again} />
+    return <Failed error={detail.error} onAgain={detail.again} isAsking={detail.isAsking} />
   if (detail.value === null && timeline.events.length === 0) return <Loading what="the task" />
   return (
     <div class="page task-page" ref={scroller} tabIndex={-1}>
@@ -39,7 +43,9 @@ export function TaskPage({ params: { id = '' } }: PageProps) {
       <Figures id={id} detail={detail.value} timeline={timeline} />
       <Asked id={id} detail={detail.value} />
       <Answer timeline={timeline} />
-      {store.error.value !== null && <Failed error={store.error.value} />}
+      {store.error.value !== null && (
+        <Failed error={store.error.value} onAgain={() => setAttempt(attempt + 1)} />
+      )}
       {timeline.lost !== null && (
         <p class="notice">
           Earlier events are no longer in the log: what follows is what is left, and the result.

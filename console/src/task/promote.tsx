@@ -6,6 +6,7 @@ import { Area } from '../components/fields.tsx'
 import { LongText } from '../components/long-text.tsx'
 import { Failed, Loading } from '../components/states.tsx'
 import { saveText } from '../download.ts'
+import { useDraft } from '../drafts.ts'
 import { useLoaded } from '../load.ts'
 
 interface PromoteProps {
@@ -14,7 +15,7 @@ interface PromoteProps {
 }
 
 export function PromoteDialog({ id, onClose }: PromoteProps) {
-  const [text, setText] = useState('')
+  const { value: text, set: setText } = useDraft(`Case of ${id}`, '')
   const [expected, setExpected] = useState<string | null>(null)
   const loaded = useLoaded(`${id} ${expected ?? ''}`, (signal) =>
     get('/v1/tasks/:id/case', { params: { id }, query: expected === null ? {} : { expected }, signal }),
@@ -47,7 +48,7 @@ export function PromoteDialog({ id, onClose }: PromoteProps) {
         rows={3}
         hint="JSON or text; empty: the task’s own output"
       />
-      {error !== null && <Failed error={error} />}
+      {error !== null && <Failed error={error} onAgain={loaded.again} isAsking={loaded.isAsking} />}
       {error === null && value === null && <Loading what="the case" />}
       {value !== null && <LongText text={JSON.stringify(value, null, 2)} label="Case" />}
     </Dialog>

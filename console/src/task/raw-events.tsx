@@ -1,5 +1,6 @@
 // The events of a task as the API gives them, with where in the log each stands.
-import { useRef, useState } from 'preact/hooks'
+import { memo } from 'preact/compat'
+import { useCallback, useRef, useState } from 'preact/hooks'
 import type { StreamEvent } from '../api/stream-event.ts'
 import { Empty } from '../components/states.tsx'
 import { LongText } from '../components/long-text.tsx'
@@ -18,6 +19,7 @@ export function RawEvents({
 }) {
   const scroller = useRef<HTMLDivElement>(null)
   const [open, setOpen] = useState<number | null>(null)
+  const toggle = useCallback((index: number) => setOpen((now) => (now === index ? null : index)), [])
   void version
   const { items, total, measure } = useVirtualRows({
     count: events.length,
@@ -40,19 +42,7 @@ export function RawEvents({
                 ref={measure}
                 style={{ transform: `translateY(${start}px)` }}
               >
-                <button
-                  class="raw-line"
-                  aria-expanded={open === index}
-                  onClick={() => setOpen(open === index ? null : index)}
-                >
-                  <span class="raw-time" title={'atMs' in event ? exactTime(event.atMs) : undefined}>
-                    {'atMs' in event ? time(event.atMs) : ''}
-                  </span>
-                  <code class="raw-type">{event.type}</code>
-                  <span class="raw-stage">{'stage' in event ? line(event.stage, 40) : ''}</span>
-                  <span class="raw-place">{placeOf(event)}</span>
-                  <span class="raw-text">{line(JSON.stringify(event), 300)}</span>
-                </button>
+                <RawLine event={event} index={index} isOpen={open === index} onToggle={toggle} />
                 {open === index && (
                   <LongText text={JSON.stringify(event, null, 2)} label={`Event ${index + 1}`} />
                 )}
@@ -64,6 +54,28 @@ export function RawEvents({
     </div>
   )
 }
+
+interface RawLineProps {
+  readonly event: StreamEvent
+  readonly index: number
+  readonly isOpen: boolean
+  readonly onToggle: (index: number) => void
+}
+
+/** Lines that stay in view while it scrolls are not made again. */
+const RawLine = memo(function RawLine({ event, index, isOpen, onToggle }: RawLineProps) {
+  return (
+    <button class="raw-line" aria-expanded={isOpen} onClick={() => onToggle(index)}>
+      <span class="raw-time" title={'atMs' in event ? exactTime(event.atMs) : undefined}>
+        {'atMs' in event ? time(event.atMs) : ''}
+      </span>
+      <code class="raw-type">{event.type}</code>
+      <span class="raw-stage">{'stage' in event ? line(event.stage, 40) : ''}</span>
+      <span class="raw-place">{placeOf(event)}</span>
+      <span class="raw-text">{line(JSON.stringify(event), 300)}</span>
+    </button>
+  )
+})
 
 /** Lane and offset in tasks.history, as the id of the event has them. */
 export function placeOf({ id }: StreamEvent): string {

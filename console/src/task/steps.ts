@@ -112,6 +112,12 @@ export const mark = (kind: Mark['kind'], atMs: number, text: string, dueMs: numb
   dueMs,
 })
 
+/** Marks a step that a new owner of the stage's lane went on with: once, however many of its events say so. */
+export function resume(step: Step, stage: string, epoch: number, atMs: number): void {
+  const text = `A new owner of the lane went on with it in ${stage} (epoch ${epoch}), after a crash, a restart or a rebalance`
+  if (!step.marks.some((each) => each.text === text)) step.marks.push(mark('resumed', atMs, text, null))
+}
+
 export function endWaits(step: Step, atMs: number): void {
   for (const each of step.spans) each.toMs ??= Math.max(each.fromMs, atMs)
 }

@@ -6,6 +6,7 @@ import {
   endWaits,
   mark,
   noOutput,
+  resume,
   running,
   span,
   type Admission,
@@ -93,6 +94,9 @@ export class Timeline {
     this.status = 'running'
     const step = this.#step(event.step ?? this.steps.at(-1)?.number ?? 1, event.atMs)
     step.version++
+    // The end of one step begins the next, which nobody had begun before.
+    if (event.resumedEpoch !== undefined && event.type !== 'step.started')
+      resume(step, event.stage, event.resumedEpoch, event.atMs)
     switch (event.type) {
       case 'model.answered':
         return this.#answered(step, event)

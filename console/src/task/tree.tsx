@@ -17,7 +17,8 @@ interface Node {
 
 export function Tree({ id }: { readonly id: string }) {
   const tree = useLoaded(id, (signal) => get('/v1/tasks/:id/tree', { params: { id }, signal }), AGAIN_MS)
-  if (tree.error !== null && tree.value === null) return <Failed error={tree.error} onAgain={tree.again} />
+  if (tree.error !== null && tree.value === null)
+    return <Failed error={tree.error} onAgain={tree.again} isAsking={tree.isAsking} />
   if (tree.value === null) return <Loading what="delegated tasks" />
   const { tasks, more } = tree.value
   const root = nested(tasks)

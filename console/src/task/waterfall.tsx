@@ -1,7 +1,7 @@
 // The steps of a task, each with a bar of where its time went. Only the steps in view are in the page.
 import { useSignal } from '@preact/signals'
 import { memo } from 'preact/compat'
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { RefObject } from 'preact'
 import { now } from '../clock.ts'
 import { Empty } from '../components/states.tsx'
@@ -36,15 +36,13 @@ export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
   const open = useSignal<ReadonlySet<number>>(new Set(linked > 0 ? [linked] : []))
   const [isWhole, setWhole] = useState<boolean | null>(null)
   const box = useRef<HTMLDivElement>(null)
-  const [margin, setMargin] = useState(0)
-  useLayoutEffect(() => {
-    const top = box.current?.offsetTop ?? 0
-    if (top !== margin) setMargin(top)
-  })
+  const margin = useMargin(box, scroller, version)
+  // The steps are one list that grows.
+  const keyAt = useCallback((index: number) => String(steps[index]?.number ?? index), [steps, steps.length])
   const virtual = useVirtualRows({
     count: steps.length,
     rowHeight: () => ROW_PX,
-    keyOf: (index) => String(steps[index]?.number ?? index),
+    keyOf: keyAt,
     scroller,
     margin,
   })
@@ -58,21 +56,23 @@ export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
   )
   const whole = isWhole ?? steps.length <= WHOLE_STEPS
   const longest = useMemo(() => usualMs(steps), [steps.length, version])
+  const fromMs = timeline.firstMs ?? steps[0]?.startedMs ?? 0
+  const endMs = timeline.result === null ? now.value : (timeline.lastMs ?? now.value)
+  const lengthMs = whole ? Math.max(1, endMs - fromMs) : longest
+  // The same objects as long as they say the same: a line that scrolls by is not drawn again.
+  const scale = useMemo(() => ({ isWhole: whole, fromMs, lengthMs }), [whole, fromMs, lengthMs])
+  const toggle = useCallback((number: number): void => {
+    const next = new Set(open.peek())
+    if (!next.delete(number)) next.add(number)
+    open.value = next
+    navigate(withQuery({ step: next.has(number) ? String(number) : null }), { replace: true })
+  }, [])
   if (steps.length === 0)
     return (
       <Empty
         title={timeline.status === 'queued' ? 'It waits for a free slot of its lane' : 'No step has begun'}
       />
     )
-  const fromMs = timeline.firstMs ?? steps[0]?.startedMs ?? 0
-  const endMs = timeline.result === null ? now.value : (timeline.lastMs ?? now.value)
-  const scale = { isWhole: whole, fromMs, lengthMs: whole ? Math.max(1, endMs - fromMs) : longest }
-  const toggle = (number: number): void => {
-    const next = new Set(open.value)
-    if (!next.delete(number)) next.add(number)
-    open.value = next
-    navigate(withQuery({ step: next.has(number) ? String(number) : null }), { replace: true })
-  }
   return (
     <section class="waterfall" aria-label="Steps">
       <Legend scale={scale} onScale={() => setWhole(!whole)} />
@@ -114,6 +114,23 @@ export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
   )
 }
 
+/** Where the list begins in its scroller; what stands above it may grow. Not read while it scrolls: that costs a layout. */
+function useMargin(
+  box: RefObject<HTMLElement | null>,
+  scroller: RefObject<HTMLElement | null>,
+  version: number,
+): number {
+  const [margin, setMargin] = useState(0)
+  useLayoutEffect(() => {
+    const measure = (): void => setMargin(box.current?.offsetTop ?? 0)
+    measure()
+    const observer = new ResizeObserver(measure)
+    for (const child of scroller.current?.children ?? []) observer.observe(child)
+    return () => observer.disconnect()
+  }, [version])
+  return margin
+}
+
 /** As long as nearly all steps: a few that waited for hours must not shrink the others to nothing. */
 function usualMs(steps: readonly Step[]): number {
   const ended = steps
@@ -149,6 +166,8 @@ interface StepLineProps {
 const StepLine = memo(function StepLine({ step, scale, isOpen, onToggle, nowMs }: StepLineProps) {
   const { number, startedMs, endedMs, inputTokens, outputTokens, error, marks } = step
   const isRunning = endedMs === null
+  const others = marks.filter(({ kind }) => kind !== 'resumed')
+  const resumed = marks.find(({ kind }) => kind === 'resumed')
   return (
     <button
       class={`step-line${isRunning ? ' running' : ''}`}
@@ -158,9 +177,14 @@ const StepLine = memo(function StepLine({ step, scale, isOpen, onToggle, nowMs }
       <span class="step-number">{number}</span>
       <span class="step-title">
         {error !== null && <code class="bad">{line(error, 40)}</code>}
-        {marks.length > 0 && (
-          <span class="step-mark" title={marks.map(({ text }) => line(text)).join('\n')}>
-            {marks.length} ⟳
+        {resumed && (
+          <span class="step-mark" title={line(resumed.text)}>
+            resumed
+          </span>
+        )}
+        {others.length > 0 && (
+          <span class="step-mark" title={others.map(({ text }) => line(text)).join('\n')}>
+            {others.length} ⟳
           </span>
         )}
         <bdi>{titleOf(step)}</bdi>

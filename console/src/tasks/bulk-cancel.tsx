@@ -5,6 +5,7 @@ import { Dialog } from '../components/dialog.tsx'
 import { Field } from '../components/fields.tsx'
 import { Failed, Loading } from '../components/states.tsx'
 import { count } from '../format.ts'
+import { useDraft } from '../drafts.ts'
 import { useLoaded } from '../load.ts'
 import { line } from '../text.ts'
 import { toast } from '../toast.ts'
@@ -43,7 +44,7 @@ export function BulkCancel({
   readonly filters: Filters
   readonly onClose: () => void
 }) {
-  const [reason, setReason] = useState('')
+  const { value: reason, set: setReason, clear } = useDraft('Reason to cancel many tasks', '')
   const [error, setError] = useState<ApiError | null>(null)
   const [isBusy, setBusy] = useState(false)
   const preview = useLoaded(queryOf(filters), () =>
@@ -60,6 +61,7 @@ export function BulkCancel({
       }
       const done = await post('/v1/tasks/cancel', body)
       toast(`Cancelling ${count(done.matched.length)} tasks`)
+      clear()
       onClose()
     } catch (cause) {
       setError(asApiError(cause))
@@ -75,9 +77,13 @@ export function BulkCancel({
     </>
   )
   const refusal = error ?? preview.error
+  const again = (): void => {
+    setError(null)
+    preview.again()
+  }
   return (
     <Dialog title="Cancel tasks" onClose={onClose} actions={actions}>
-      {refusal !== null && <Failed error={refusal} />}
+      {refusal !== null && <Failed error={refusal} onAgain={again} isAsking={preview.isAsking} />}
       {preview.value === null && preview.error === null && <Loading what="the tasks that match" />}
       {preview.value !== null && (
         <>

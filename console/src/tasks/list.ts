@@ -4,7 +4,7 @@
 //    asked for again at most once each REFRESH_MS.
 // 2. A page that is asked for again replaces the rows that it covers, and no others.
 import { signal } from '@preact/signals'
-import { asApiError, get, type ApiError, type TaskView } from '../api/client.ts'
+import { asApiError, get, mayPass, type ApiError, type Got, type TaskView } from '../api/client.ts'
 import { listen } from '../api/feed.ts'
 import type { StreamEvent } from '../api/stream-event.ts'
 import type { Filters } from './views.ts'
@@ -13,6 +13,9 @@ const PAGE = 100
 /** A viewer who scrolls has far to go. */
 const NEXT_PAGE = 500
 const REFRESH_MS = 1_500
+const RETRY_MS = 5_000
+
+type Page = Got<'/v1/tasks'>
 
 export class TaskList {
   readonly rows = signal<readonly TaskView[]>([])
@@ -20,16 +23,18 @@ export class TaskList {
   /** The first page has come. */
   readonly isThere = signal(false)
   readonly isMore = signal(false)
+  /** The first page is under way. */
+  readonly isAsking = signal(false)
   readonly #filters: Filters
   readonly #leaving = new AbortController()
   readonly #leaveFeed: () => void
   #next: string | null = null
-  #isAsking = false
+  #isPaging = false
   #timer: ReturnType<typeof setTimeout> | null = null
 
   constructor(filters: Filters) {
     this.#filters = filters
-    this.#leaveFeed = listen((event) => this.#take(event))
+    this.#leaveFeed = listen((event) => this.#hear(event))
     void this.refresh()
   }
 
@@ -39,10 +44,18 @@ export class TaskList {
     if (this.#timer !== null) clearTimeout(this.#timer)
   }
 
-  /** Asks for the first page again. */
+  /** Asks for the first page again; later, if it is under way. */
   refresh = async (): Promise<void> => {
+    if (this.isAsking.value) return this.#refreshIn(REFRESH_MS)
+    this.isAsking.value = true
     const page = await this.#page(undefined)
-    if (page === null) return
+    this.isAsking.value = false
+    if (page !== null) return this.#take(page)
+    const { value: error } = this.error
+    if (!this.#leaving.signal.aborted && error !== null && mayPass(error)) this.#refreshIn(RETRY_MS)
+  }
+
+  #take(page: Page): void {
     const isFirst = !this.isThere.value
     this.isThere.value = true
     const last = page.tasks.at(-1)
@@ -53,10 +66,10 @@ export class TaskList {
   }
 
   more = (): void => {
-    if (this.#isAsking || this.#next === null) return
-    this.#isAsking = true
+    if (this.#isPaging || this.#next === null) return
+    this.#isPaging = true
     void this.#page(this.#next).then((page) => {
-      this.#isAsking = false
+      this.#isPaging = false
       if (page === null) return
       const known = new Set(this.rows.value.map(({ taskId }) => taskId))
       this.rows.value = [...this.rows.value, ...page.tasks.filter(({ taskId }) => !known.has(taskId))]
@@ -81,7 +94,7 @@ export class TaskList {
     }
   }
 
-  #take(event: StreamEvent): void {
+  #hear(event: StreamEvent): void {
     const taskId = 'taskId' in event ? event.taskId : null
     if (event.type === 'feed.position') return
     const at = this.rows.value.findIndex((row) => row.taskId === taskId)
@@ -91,13 +104,14 @@ export class TaskList {
       this.rows.value = isShown(changed, this.#filters)
         ? this.rows.value.with(at, changed)
         : this.rows.value.toSpliced(at, 1)
-    this.#refreshSoon()
+    this.#refreshIn(REFRESH_MS)
   }
 
-  #refreshSoon(): void {
+  #refreshIn(ms: number): void {
     this.#timer ??= setTimeout(() => {
-      void this.refresh().finally(() => (this.#timer = null))
-    }, REFRESH_MS)
+      this.#timer = null
+      void this.refresh()
+    }, ms)
   }
 }
 

@@ -3,7 +3,8 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { TaskView } from '../api/client.ts'
 import { may } from '../api/session.ts'
 import { now } from '../clock.ts'
-import { Badge, TaskState } from '../components/badge.tsx'
+import { TaskState } from '../components/badge.tsx'
+import { Stale } from '../components/part.tsx'
 import { Empty, Failed, Loading } from '../components/states.tsx'
 import { Table, type Column } from '../components/table.tsx'
 import { cost, count, duration, exactTime, moment } from '../format.ts'
@@ -115,7 +116,9 @@ export function TasksPage() {
 function Rows({ list, isFiltered }: { readonly list: TaskList; readonly isFiltered: boolean }) {
   const rows = list.rows.value
   if (list.error.value !== null && rows.length === 0)
-    return <Failed error={list.error.value} onAgain={() => void list.refresh()} />
+    return (
+      <Failed error={list.error.value} onAgain={() => void list.refresh()} isAsking={list.isAsking.value} />
+    )
   if (!list.isThere.value) return <Loading what="tasks" />
   if (rows.length === 0)
     return isFiltered ? (
@@ -134,9 +137,7 @@ function Rows({ list, isFiltered }: { readonly list: TaskList; readonly isFilter
   return (
     <>
       {list.error.value !== null && (
-        <p class="notice" role="alert">
-          <Badge tone="bad">Not up to date</Badge> {line(list.error.value.message)}
-        </p>
+        <Stale error={list.error.value} onAgain={() => void list.refresh()} isAsking={list.isAsking.value} />
       )}
       <Table
         label="Tasks"

@@ -39,6 +39,8 @@ export interface CallRequest {
   readonly lost: AbortSignal
   readonly traceparent: string | null
   readonly stream: CallContext['stream']
+  /** Called if a former owner of the lane had begun the call. */
+  readonly onResumed?: () => void
 }
 
 export class LaneLost extends Error {
@@ -189,9 +191,11 @@ export class CallMaker {
 
   /** An answer recorded by an earlier run counts although this run is stopped: it was paid for. */
   async #findRecorded(request: CallRequest): Promise<CallOutcome | null> {
-    const outcome = await this.#persist(request, () => this.#journal.recorded(request.id))
-    if (outcome) await this.#settle(request, outcome)
-    return outcome
+    const found = await this.#persist(request, () => this.#journal.recorded(request.id))
+    if (found === null) return null
+    if (found.epoch !== request.epoch) request.onResumed?.()
+    await this.#settle(request, found.outcome)
+    return found.outcome
   }
 
   #abort(request: CallRequest): CallOutcome {
@@ -280,12 +284,15 @@ export class CallMaker {
       })
       switch (beginning?.do) {
         case 'call':
+          if (beginning.inDoubt) request.onResumed?.()
           return { inDoubt: beginning.inDoubt }
         case 'answer':
+          if (beginning.isOfFormer) request.onResumed?.()
           this.#instruments.count('calls_replayed', 1, { kind: call.kind })
           if (beginning.requestChanged) this.#reportChange(request)
           return beginning.outcome
         case 'giveUp':
+          request.onResumed?.()
           return this.#outcomeUnknown(request)
         case 'wait':
           await this.#pause(Math.min(POLL_MS, beginning.forMs), request.lost)

@@ -61,8 +61,11 @@ type Entry = Begun | Done | Forgotten | Released
 export type Beginning =
   /** Make the call; `inDoubt`: a former owner may have made it too. */
   | { do: 'call'; inDoubt: boolean }
-  /** `requestChanged`: the stage asked for something else when the outcome was recorded. */
-  | { do: 'answer'; outcome: CallOutcome; requestChanged: boolean }
+  /**
+   * `requestChanged`: the stage asked for something else when the outcome was recorded. `isOfFormer`: a former
+   * owner recorded it.
+   */
+  | { do: 'answer'; outcome: CallOutcome; requestChanged: boolean; isOfFormer: boolean }
   /** Another owner is making the call, for that long at least; ask again. */
   | { do: 'wait'; forMs: number }
   /** Begun without an outcome, and not safe to repeat. */
@@ -88,8 +91,8 @@ export interface CallJournal {
   readonly behind: number
   /** `key` is the task's. */
   begin(id: string, owner: string, epoch: number, call: Call, key?: string): Promise<Beginning>
-  /** The recorded outcome; null if there is none. */
-  recorded(id: string): Promise<CallOutcome | null>
+  /** The recorded outcome, and the epoch of the owner that recorded it; null if there is none. */
+  recorded(id: string): Promise<{ outcome: CallOutcome; epoch: number } | null>
   /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
   renew(id: string, epoch: number): Promise<boolean>
   /**
@@ -193,10 +196,10 @@ class Journal implements CallJournal {
     return this.#isAlone || this.#clock.now() - askedMs < this.renewalMs
   }
 
-  async recorded(id: string): Promise<CallOutcome | null> {
+  async recorded(id: string): Promise<{ outcome: CallOutcome; epoch: number } | null> {
     const current = await this.#store.get(entryKey(id))
     const entry = current === null ? null : (JSON.parse(current) as Entry)
-    return entry?.state === 'done' ? entry.outcome : null
+    return entry?.state === 'done' ? { outcome: entry.outcome, epoch: entry.epoch } : null
   }
 
   async renew(id: string, epoch: number): Promise<boolean> {
@@ -292,7 +295,12 @@ function judge(entry: Entry, { epoch, hash, of, idempotent, leaseLeftMs }: Asked
   if (entry.epoch > epoch && !isOfAnother) return { do: 'stop', epoch: entry.epoch }
   if (entry.state === 'released') return null
   if (entry.state === 'done' && !isOfAnother)
-    return { do: 'answer', outcome: entry.outcome, requestChanged: entry.hash !== hash }
+    return {
+      do: 'answer',
+      outcome: entry.outcome,
+      requestChanged: entry.hash !== hash,
+      isOfFormer: entry.epoch !== epoch,
+    }
   if (entry.state === 'begun' && leaseLeftMs > 0) return { do: 'wait', forMs: leaseLeftMs }
   return idempotent ? null : { do: 'giveUp' }
 }

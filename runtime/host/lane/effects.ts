@@ -51,7 +51,7 @@ export class LaneEffects {
   /** Encodes, applies and pushes the effect of a handling. */
   push(handling: Handling, outcome: Outcome): void | Promise<void> {
     const { state, quarantine, commit, lost } = this.#lane
-    const records = handlings.encodeEmits(this.#parts, handling, outcome.emit)
+    const records = handlings.encodeEmits(this.#parts, handling, outcome)
     const { changes, armed } = handlings.changesOf(state, handling, outcome)
     const rows = this.#encodeRows(changes, outcome)
     if (outcome.lane) state.writeLane(outcome.lane)
@@ -108,7 +108,7 @@ export class LaneEffects {
 
   #encodeAgain(handling: Handling, outcome: Outcome, changes: readonly RowChange[]) {
     return [
-      handlings.encodeEmits(this.#parts, handling, outcome.emit),
+      handlings.encodeEmits(this.#parts, handling, outcome),
       this.#encodeRows(changes, outcome),
     ] as const
   }

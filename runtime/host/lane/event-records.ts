@@ -63,7 +63,7 @@ export function toRecord(
   sender: Sender,
   emit: Emit,
   value: Uint8Array,
-  cause: { id: string; key: string; traceparent: string | null },
+  cause: { id: string; key: string; traceparent: string | null; resumedEpoch?: number | null },
   index: number,
 ): OutgoingRecord {
   const key = recordKey(emit, cause.key)
@@ -76,6 +76,7 @@ export function toRecord(
   if (emit.requester !== undefined) headers[names.requester] = emit.requester
   const traceparent = emit.traceparent ?? cause.traceparent
   if (traceparent !== null) headers[names.traceparent] = traceparent
+  if (cause.resumedEpoch != null) headers[names.resumedEpoch] = String(cause.resumedEpoch)
   const record = { topic: emit.topic, partition: homeOf(key, sender.partitions), key, value, headers }
   return bounded(record, emit.type)
 }

@@ -60,12 +60,21 @@ export interface Outcome {
   lane: Record<string, unknown> | null
   /** Journal entries that the commit makes unnecessary. */
   callIds: string[]
+  /** Which of the emitted events finish what a former owner of the lane had begun; null: none. */
+  resumed: Resumed | null
+}
+
+/** Events from the index `from` on, before `until`. */
+interface Resumed {
+  readonly epoch: number
+  readonly from: number
+  readonly until: number
 }
 
 export function join(...decisions: Decision[]): Outcome {
   const { clear = false, rows = {}, emit = [], timers = {}, ...rest } = merge(...decisions)
   const { wakeParts = null, lane = null } = rest
-  return { clear, rows, emit, timers, wakeParts, lane, callIds: [] }
+  return { clear, rows, emit, timers, wakeParts, lane, callIds: [], resumed: null }
 }
 
 export interface LaneFacts {
@@ -145,7 +154,15 @@ export function work(
 ): Outcome | Promise<() => Outcome> {
   const rows = lane.state.view(handling.key)
   const decision = asBug(() => parts.stage.decide(handling.event, rows, lane.state.lane))
-  return decision.call === undefined ? join(decision) : workWithCall(parts, lane, handling, rows, decision)
+  if (decision.call !== undefined) return workWithCall(parts, lane, handling, rows, decision)
+  return withTakenOver(lane, handling, join(decision))
+}
+
+/** The first thing that this owner says in the history of a key that it took over in the middle. */
+function withTakenOver({ state, epoch }: LaneFacts, { key }: Handling, outcome: Outcome): Outcome {
+  const from = outcome.emit.findIndex(({ topic }) => topic === 'tasks.history')
+  if (from >= 0 && state.takeRestored(key)) outcome.resumed = { epoch, from, until: from + 1 }
+  return outcome
 }
 
 async function workWithCall(
@@ -165,7 +182,8 @@ async function workWithCall(
   const settled = lane.settled(handling.key)
   if (settled) await settled
   if (lane.lost.aborted) throw new LaneLost('before a call')
-  const outcome = await makeCall(parts, lane, handling, decision)
+  let isResumed = false
+  const outcome = await makeCall(parts, lane, handling, decision, () => (isResumed = true))
   return () => {
     const concluded = asBug(
       () =>
@@ -177,6 +195,10 @@ async function workWithCall(
       )
     const joined = join(decision, concluded)
     if (call.journalled !== false) joined.callIds.push(outcome.callId)
+    if (!isResumed) return withTakenOver(lane, handling, joined)
+    lane.state.takeRestored(handling.key)
+    const from = decision.emit?.length ?? 0
+    joined.resumed = { epoch: lane.epoch, from, until: joined.emit.length }
     return joined
   }
 }
@@ -186,6 +208,7 @@ async function makeCall(
   lane: LaneFacts,
   handling: Handling,
   decision: Decision,
+  onResumed: () => void,
 ): Promise<CallOutcome> {
   const { call } = decision
   if (!call) throw new StageThrew('no call')
@@ -201,6 +224,7 @@ async function makeCall(
     lost: lane.lost,
     traceparent: span.traceparent,
     stream: (emit) => lane.stream(emit, handling),
+    onResumed,
   })
   span.end(outcome)
   return outcome
@@ -277,7 +301,7 @@ export function changesOf(
 export function encodeEmits(
   parts: HostParts,
   handling: Handling,
-  emits: readonly Emit[],
+  { emit: emits, resumed }: Pick<Outcome, 'emit' | 'resumed'>,
 ): OutgoingRecord[] | Promise<OutgoingRecord[]> {
   const cause = { id: handling.event.id, key: handling.key, traceparent: handling.span.traceparent }
   const sender = { stage: parts.stage.name, version: parts.stage.version, partitions: parts.log.partitions }
@@ -287,7 +311,9 @@ export function encodeEmits(
     const data = asBug(() => externalize(emit.type, emit.data, parts.blobs))
     const encode = (ready: Emit['data']) => {
       const value = asBug(() => parts.codec.encode(emit.type, ready as never, emit.topic))
-      records[index] = asBug(() => toRecord(sender, emit, value, cause, index))
+      const isResumed = resumed !== null && index >= resumed.from && index < resumed.until
+      const resumedEpoch = isResumed && emit.topic === 'tasks.history' ? resumed.epoch : null
+      records[index] = asBug(() => toRecord(sender, emit, value, { ...cause, resumedEpoch }, index))
     }
     if (!(data instanceof Promise)) {
       encode(data)

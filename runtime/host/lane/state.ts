@@ -53,6 +53,8 @@ export class NewerState extends Error {
 export class LaneState {
   readonly #keys = new Map<string, Map<string, unknown>>()
   readonly #families = new Map<string, Set<string>>()
+  /** Keys with rows of a former opening of the lane, whose history does not say so yet. */
+  readonly #restored = new Set<string>()
   readonly #version: number
   readonly #laneIndex: LaneIndex
   #restoredMissing = false
@@ -114,6 +116,11 @@ export class LaneState {
     }
   }
 
+  /** True once for each key that had rows when the lane opened. */
+  takeRestored(key: string): boolean {
+    return this.#restored.delete(key)
+  }
+
   timer(key: string, name: string): TimerRow | undefined {
     return this.#keys.get(key)?.get(TIMER + name) as TimerRow | undefined
   }
@@ -172,6 +179,7 @@ export class LaneState {
     const rows = this.#keys.get(key)
     if (!rows?.delete(name) || rows.size > 0) return
     this.#keys.delete(key)
+    this.#restored.delete(key)
     const family = this.#families.get(rootOf(key))
     family?.delete(key)
     if (family?.size === 0) this.#families.delete(rootOf(key))
@@ -220,9 +228,14 @@ export class LaneState {
       const value = decoded instanceof Promise ? await decoded : decoded
       const name = row.key.slice(split + 1)
       if (isLane) this.#laneIndex.write(name, value)
-      else this.#put(row.key.slice(0, split), name, value)
+      else this.#restore(row.key.slice(0, split), name, value)
     }
     return ofHost
+  }
+
+  #restore(key: string, name: string, value: unknown): void {
+    this.#put(key, name, value)
+    if (!name.startsWith(TIMER)) this.#restored.add(key)
   }
 
   /** A promise only for a row in the blob store. */

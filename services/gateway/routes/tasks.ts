@@ -24,6 +24,7 @@ import { verifiedDecision } from '../access/decisions.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { approvalRoutes } from './approvals.ts'
 import { descriptionRoutes, overview } from './description.ts'
+import { doctorRoutes } from './doctor.ts'
 import { evaluationRoutes } from './evaluations.ts'
 import { keyRoutes } from './keys.ts'
 import { mcpRoutes } from '../mcp/routes.ts'
@@ -88,6 +89,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   await mcpRoutes(app, { client, tasks, known, ids, owners, fleet, http: environment.http, logger })
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
+  doctorRoutes(app, context)
   sessionRoutes(app, sessions)
   meRoutes(app, context.environment)
   signInRoutes(app, access.signIn, context.fleet.gateway)

@@ -9,7 +9,7 @@ import { mcpToolName } from '../../../runtime/config/mcp-names.ts'
 import { mcpTools } from '../../../runtime/config/mcp-tools.ts'
 import { references } from '../../../runtime/config/references.ts'
 import { settingsOf } from '../../../runtime/config/effective.ts'
-import { lockChanges } from '../../../cli/mcp-lock-diff.ts'
+import { lockChanges } from '../../../runtime/config/mcp-lock-diff.ts'
 
 const described: DescribedTool = {
   description: 'Finds.',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { saidBefore, waitingCalls, waitKey } from '../../../console/src/inbox/calls.ts'
+import { recordedCall, saidBefore, waitingCalls, waitKey } from '../../../console/src/inbox/calls.ts'
 import { bodyOf } from '../../../console/src/inbox/draft.ts'
 import type { TaskDetail } from '../../../console/src/api/client.ts'
 
@@ -26,6 +26,20 @@ test('calls wait until they are decided, or their step is over', () => {
   assert.deepEqual(idsOf([waits('a'), event('step_completed', {}), waits('c', 2)]), ['c'])
   assert.deepEqual(idsOf([waits('a'), event('completed', {})]), [])
   assert.deepEqual(waitingCalls({ events: [waits('a')] })[0]?.arguments, { order: 7 })
+})
+
+test('a call of the ledger is shown as one of the history is', () => {
+  const recorded = {
+    ...{ callId: 'a', tool: 'refund', why: 'approval', arguments: { order: 7 }, step: 1, heldAtMs: 1 },
+    ...{ terms: { needed: 2, answer: null }, votes: [{ by: 'ann', arguments: null }], expiresAtMs: null },
+  }
+  const events = [waits('a'), decided('a', { final: false, by: 'ann' })]
+  assert.deepEqual(recordedCall(recorded), waitingCalls({ events })[0])
+  const hostile = { ...recorded, why: 'other', terms: null, votes: 'none' }
+  assert.deepEqual(
+    [recordedCall(hostile).why, recordedCall(hostile).needed, recordedCall(hostile).agreed],
+    ['approval', 1, []],
+  )
 })
 
 test('votes that count so far are shown, and why one did not', () => {

@@ -192,3 +192,25 @@ test('the result fills in what events cut off, and steps that the log no longer 
   )
   assert.match(timeline.steps[0]?.calls[0]?.output ?? '', /"long": "whole"/)
 })
+
+test('a step that another owner went on with is marked once, and not the step that its end began', () => {
+  const resumed = <E extends TaskEvent>(event: E): TaskEvent => ({ ...event, resumedEpoch: 12 }) as TaskEvent
+  const timeline = timelineOf(
+    started(1, 0),
+    resumed(answered(1, 500, 300)),
+    resumed(requested('c', 500)),
+    completed('c', 900, 100),
+    resumed({
+      ...{ type: 'step.completed', ...place, atMs: 950, step: 1, kind: 'tools', durationMs: 950 },
+      ...{ observation: '', code: null },
+    }),
+    resumed(started(2, 950)),
+    answered(2, 1_200, 200),
+  )
+  const marks = timeline.steps.map((step) => step.marks.map(({ kind, text }) => [kind, text]))
+  assert.deepEqual(
+    marks.map((own) => own.map(([kind]) => kind)),
+    [['resumed'], []],
+  )
+  assert.match(marks[0]?.[0]?.[1] ?? '', /planner \(epoch 12\)/)
+})

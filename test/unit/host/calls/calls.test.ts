@@ -100,7 +100,7 @@ test('a process that stops waits for the calls of lanes it has lost, so that the
   await stopping
   assert.equal((await made).ok, true)
   const recorded = await journal.recorded('c1')
-  assert.equal(recorded?.ok && recorded.value, 7)
+  assert.equal(recorded?.outcome.ok && recorded.outcome.value, 7)
 })
 
 test('calls that are not journalled hold no slot: a ledger that hangs keeps no model call from being made', async () => {

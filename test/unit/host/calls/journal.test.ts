@@ -71,6 +71,7 @@ test('done: the recorded outcome answers every later owner, and says when the re
       do: 'answer',
       outcome: outcome('yes'),
       requestChanged: false,
+      isOfFormer: epoch > 1,
     })
   const changed = await journal().begin('c1', 'p2', 4, call({ request: { ask: 2 } }))
   assert.equal(changed.do === 'answer' && changed.requestChanged, true)
@@ -110,7 +111,12 @@ test('lapsed, then finished after all by its first owner: that outcome answers',
   await wait(LEASE_MS)
   assert.equal(await first.finish('c1', 1, outcome('late')), true)
   const beginning = await journal().begin('c1', 'p2', 2, once)
-  assert.deepEqual(beginning, { do: 'answer', outcome: outcome('late'), requestChanged: false })
+  assert.deepEqual(beginning, {
+    do: 'answer',
+    outcome: outcome('late'),
+    requestChanged: false,
+    isOfFormer: true,
+  })
 })
 
 test('a lower epoch than the entry’s is refused, whatever state the entry is in', async () => {
@@ -381,7 +387,7 @@ test('the recorded outcome can be read without beginning', async () => {
   await owner.begin('c1', 'p1', 1, call())
   assert.equal(await owner.recorded('c1'), null)
   await owner.finish('c1', 1, outcome('yes'))
-  assert.deepEqual(await journal().recorded('c1'), outcome('yes'))
+  assert.deepEqual(await journal().recorded('c1'), { outcome: outcome('yes'), epoch: 1 })
 })
 
 test('finishing what was never begun records nothing', async () => {

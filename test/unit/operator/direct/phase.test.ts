@@ -21,6 +21,23 @@ test('a queued task has the priority by which the queue takes it, and no other h
   assert.equal(now().priority, null)
 })
 
+test('a call that waits is known by the ledger where the log is not read that far, until the log says that it is over', () => {
+  const held = { callId: 'c', tool: 'pay', step: 2, heldAtMs: 3 }
+  const seen = (...events: TaskProgressed[]) => {
+    const { status, phase, detail, step, sinceMs } = phaseOf({ events, isWhole: false }, 1, held)
+    return [status, phase, detail, step, sinceMs]
+  }
+  const waits = ['waiting', 'approval', 'pay', 2, 3]
+  assert.deepEqual(seen(), waits, 'behind the records of other tasks')
+  assert.deepEqual(seen(event('tool_called', { callId: 'other' })), waits, 'behind another call of its own')
+  const decided = { callId: 'c', final: true, outcome: 'approved' }
+  assert.equal(seen(event('approval_decided', { ...decided, callId: 'other' }))[1], 'approval')
+  assert.equal(seen(event('approval_decided', decided))[1], 'work')
+  assert.equal(seen({ ...event('step_completed', {}), step: 1 })[1], 'approval')
+  assert.equal(seen({ ...event('step_completed', {}), step: 2 })[1], 'model')
+  assert.equal(seen(event('completed', { status: 'cancelled' }))[1], null)
+})
+
 test('a task has ended, whatever is written behind its end', () => {
   const held = event('approval_requested', { callId: 'c', tool: 'pay' })
   const end = event('completed', { status: 'cancelled', code: 'TASK_CANCELLED' })

@@ -1,6 +1,6 @@
 // How two lock files differ, for those who review it.
-import { fieldsOf } from '../runtime/config/effective.ts'
-import type { McpLock, PinnedServer, PinnedTool } from '../runtime/config/mcp-lock.ts'
+import { fieldsOf } from './effective.ts'
+import type { McpLock, PinnedServer, PinnedTool } from './mcp-lock.ts'
 
 export interface PinChange {
   readonly server: string

@@ -1,0 +1,182 @@
+// What doctor looks at, in the order in which it is reported: the same for the command and for the HTTP API.
+import { alertWarnings } from '../../runtime/config/alerts.ts'
+import type { Environment } from '../../runtime/config/environment.ts'
+import { exposureWarnings } from '../../runtime/config/exposure.ts'
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import type { PinnedMcpServer } from '../../runtime/config/mcp-tools.ts'
+import { openHostWarnings, transportWarnings } from '../../runtime/config/transport.ts'
+import type { Codec } from '../../runtime/codec/port.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { ok, skipped, warn, type Found } from '../../runtime/finding.ts'
+import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import type { Log } from '../../runtime/log/port.ts'
+import { shownUrl } from '../../runtime/redaction.ts'
+import type { ServiceContext } from '../../runtime/service.ts'
+import { inspectDataFile, inspectRoom } from '../../runtime/store/data-file.ts'
+import type { Stores } from '../../runtime/store/open.ts'
+import { topics } from '../../schemas/topics.ts'
+import { problemIn } from '../running-fleet.ts'
+
+export interface Check {
+  readonly name: string
+  /** Rejects if the part can't be used. */
+  readonly run: (signal: AbortSignal) => Found | Promise<Found>
+}
+
+/** Checks that make the calls of services (services/probes.ts). */
+export interface Probes {
+  model(parts: Omit<ServiceContext, 'instruments' | 'logger'>, signal: AbortSignal): Promise<Found>
+  sandbox(name: string, fleet: Fleet, environment: Environment): Promise<Found>
+  mcpServer(server: PinnedMcpServer, environment: Environment, signal: AbortSignal): Promise<Found>
+}
+
+/** The parts of a fleet, each opened when a check needs it: one that can't be opened fails its own checks. */
+export interface Examined {
+  readonly environment: Environment
+  /** Null if the configuration is not valid. */
+  readonly fleet: Fleet | null
+  readonly stores: () => Promise<Pick<Stores, 'keyValue' | 'limits' | 'blobs' | 'sql'>>
+  readonly withLog: (work: (log: Log) => Promise<Found>) => Promise<Found>
+  readonly codec: () => Codec
+  readonly schemas: SchemaChecks
+  readonly probes: Probes
+  /** Whether what this service needs is to be tried: on Kafka it may be another process's. */
+  readonly isHere: (service: string) => boolean
+  /** URL of the gateway of the process that holds the data file: it reports on its stores. Null: there is none. */
+  readonly heldBy: string | null
+}
+
+export function checksOf(parts: Examined): Check[] {
+  const { environment, fleet, probes, heldBy } = parts
+  const of = (service: string, run: (known: Fleet, signal: AbortSignal) => Promise<Found>) => {
+    return async (signal: AbortSignal): Promise<Found> =>
+      parts.isHere(service) ? run(configured(fleet), signal) : elsewhere(service)
+  }
+  const sandbox = (name: string) => of('code-sandbox', (known) => probes.sandbox(name, known, environment))
+  return [
+    { name: 'agents', run: () => agents(configured(fleet)) },
+    { name: 'transport', run: () => transport(environment) },
+    {
+      name: 'model API',
+      run: of('planner', async (known, signal) =>
+        probes.model(
+          { ...(await parts.stores()), fleet: known, environment, schemas: parts.schemas },
+          signal,
+        ),
+      ),
+    },
+    ...(environment.kafkaBrokers.length === 0
+      ? [{ name: 'data directory', run: () => dataDirectory(environment) }]
+      : []),
+    { name: 'log', run: () => parts.withLog(log) },
+    { name: 'schema registry', run: () => registry(parts.codec(), environment) },
+    {
+      name: 'cache and journal',
+      run: () => (heldBy ? reported('key-value store', heldBy) : keyValue(parts)),
+    },
+    { name: 'database', run: () => (heldBy ? reported('database', heldBy) : database(parts)) },
+    { name: 'sandbox', run: sandbox('wasm') },
+    ...Object.keys(fleet?.sandbox ?? {}).map((name) => ({ name: `sandbox ${name}`, run: sandbox(name) })),
+    ...(fleet?.mcpServers ?? []).map((server) => ({
+      name: `MCP ${server.name}`,
+      run: of('tool-executor', (_, signal) => probes.mcpServer(server, environment, signal)),
+    })),
+    { name: 'alerts', run: of('alerting', async (known) => alerts(known, environment)) },
+  ]
+}
+
+/** What the configuration has, once it was loaded. */
+export function configuration({ tools, agents: named }: Fleet): Found {
+  return ok(`${tools.length} tools, agents: ${Object.keys(named).join(', ') || 'the built-in one'}`)
+}
+
+function configured(fleet: Fleet | null): Fleet {
+  if (fleet === null) throw new Error('fix the configuration first')
+  return fleet
+}
+
+const elsewhere = (service: string): Found =>
+  skipped(
+    `${service} runs in another process, with an environment of its own`,
+    `Run flotilla doctor in the environment of ${service}; GET /ready of its process says whether it works.`,
+  )
+
+function agents(fleet: Fleet): Found {
+  const warnings = exposureWarnings(fleet)
+  if (warnings.length > 0) return warn(warnings.join('; '))
+  return ok('no agent combines private data, untrusted text and a way to send data out')
+}
+
+function transport(environment: Environment): Found {
+  const warnings = [...transportWarnings(environment), ...openHostWarnings(environment)]
+  if (warnings.length > 0) return warn(warnings.join('; '))
+  return ok('no credentials leave this machine without TLS')
+}
+
+function dataDirectory({ dataDir }: Environment): Found {
+  // First: what else fails on a full disk says less.
+  const room = inspectRoom(dataDir)
+  return ok(`${dataDir}: ${inspectDataFile(dataDir)}, ${room}`)
+}
+
+async function log(opened: Log): Promise<Found> {
+  await opened.check()
+  if (opened.kind === 'embedded') return ok(`embedded, ${opened.partitions} partitions`)
+  const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(() => null)
+  if (!ranges)
+    return warn(`${opened.kind}: reachable; topics are missing`, 'Create them with: flotilla topics --create')
+  const counts = new Map(
+    topics.map(({ name }) => [name, ranges.filter(({ topic }) => topic === name).length]),
+  )
+  const odd = topics.filter(
+    ({ name, partitions }) => partitions === 'shared' && counts.get(name) !== opened.partitions,
+  )
+  if (odd.length > 0)
+    throw new FlotillaError(
+      'TOPICS_MISMATCH',
+      `${odd.map(({ name }) => `${name}: ${counts.get(name)}`).join(', ')} partitions, not ${opened.partitions}; create missing topics with: flotilla topics --create`,
+    )
+  const advice = await opened.advice()
+  if (advice.length > 0) return warn(advice.join('; '))
+  return ok(`${opened.kind}, ${opened.partitions} partitions`)
+}
+
+async function registry(codec: Codec, environment: Environment): Promise<Found> {
+  await codec.check()
+  if (environment.schemaRegistryUrl) return ok(shownUrl(environment.schemaRegistryUrl))
+  if (environment.kafkaBrokers.length === 0) return ok('embedded')
+  return warn(
+    'SCHEMA_REGISTRY_URL is not set: only Flotilla’s own clients can read the events',
+    'Set it to a registry with Confluent’s API, if other programs are to read them.',
+  )
+}
+
+async function keyValue({ stores }: Examined): Promise<Found> {
+  const { keyValue: store } = await stores()
+  await store.check()
+  const { durable, reason } = await store.durability()
+  return { result: durable ? 'ok' : 'warn', reason: `${store.kind}: ${reason}` }
+}
+
+async function database({ stores, environment }: Examined): Promise<Found> {
+  const { blobs } = await stores()
+  await blobs.check()
+  return ok(environment.databaseUrl ? 'PostgreSQL' : 'SQLite')
+}
+
+async function reported(part: string, gateway: string): Promise<Found> {
+  const problem = await problemIn(part, gateway)
+  if (problem !== null) throw new Error(problem)
+  return ok(`works in the running fleet at ${gateway}`)
+}
+
+function alerts(fleet: Fleet, { raw }: Environment): Found {
+  const warnings = alertWarnings(fleet.alerts, raw)
+  if (warnings.length > 0) return warn(warnings.join('; '))
+  const channels = Object.keys(fleet.alerts.channels)
+  if (channels.length > 0) return ok(`${fleet.alerts.rules.length} rules, channels: ${channels.join(', ')}`)
+  return warn(
+    'no channel is notified of alerts; only the topic and the log record them',
+    'Add alerts.channels to the configuration.',
+  )
+}
