@@ -21,9 +21,14 @@ export function checkLimits({ outside: { book }, world, deadly }: Simulation, ev
   return violations
 }
 
-/** Calls of a lost lane: the end of their task may have overtaken the event that would have recorded them. */
+/**
+ * Calls of a lost lane: the end of their task may have overtaken the event that would have recorded them, or a breaker that
+ * had opened meanwhile refused to make them again.
+ */
 function endedUnseen({ book, broker }: World, evidence: Evidence): Set<string> {
-  const stopped = stoppedTasks(evidence)
+  const stopped = new Set(stoppedTasks(evidence))
+  for (const { data } of evidence.of('TaskProgressed'))
+    if (JSON.stringify(data.detail).includes('BREAKER_OPEN')) stopped.add(data.taskId)
   const calls = book.calls.filter(
     ({ taskId, stage, lane, epoch }) => stopped.has(taskId) && broker.epoch(stage, lane) !== epoch,
   )
