@@ -36,6 +36,21 @@ test('a decision counts once the history has it, and is late if another one was 
   })
 })
 
+test('of a call that waits again, only decisions about the wait that is meant count', () => {
+  const requested = (heldAtMs: number): Event => ({
+    ...decided({}),
+    kind: 'approval_requested',
+    detail: { callId: 'c', heldAtMs } as Event['detail'],
+  })
+  const later = { ...sent, body: { ...sent.body, heldAtMs: 2 } }
+  const theirs = decided({ by: 'ben' })
+  const ours = decided({ by: 'ann', reason: 'fine' })
+  const outcome = (...events: Event[]) => outcomeIn({ events }, later)
+  assert.deepEqual(outcome(requested(1), theirs, requested(2)), { is: 'open' })
+  assert.deepEqual(outcome(requested(1), theirs, requested(2), ours), { is: 'counted', isFinal: true })
+  assert.deepEqual(outcome(requested(2), ours, requested(3), theirs), { is: 'counted', isFinal: true })
+})
+
 test('a vote counts although others must agree; one that does not count says why', () => {
   const vote = { by: 'ann', reason: 'fine', final: false, outcome: 'counted' }
   assert.deepEqual(of(decided(vote)), { is: 'counted', isFinal: false })
