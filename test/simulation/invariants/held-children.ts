@@ -23,11 +23,12 @@ export function checkHeldChildren({ fate }: Simulation, evidence: Evidence): str
   const faultsMs = fate.faults.map(({ atMs }) => atMs)
   const askers = new Map(evidence.of('TaskDelegated').map(({ data }) => [data.taskId, data]))
   const ends = new Map(evidence.of('TaskCompleted').map(({ data, atMs }) => [data.taskId, { data, atMs }]))
+  // By the log's clock, as the ends are: clocks of processes differ.
   const released = new Map(
-    evidence.of('CallReleased').map(({ data }) => [`${data.taskId} ${data.callId}`, data.atMs]),
+    evidence.of('CallReleased').map(({ data, atMs }) => [`${data.taskId} ${data.callId}`, atMs]),
   )
-  const waits = evidence.of('CallHeld').map(({ data: { taskId, callId, heldAtMs } }) => ({
-    ...{ taskId, callId, fromMs: heldAtMs },
+  const waits = evidence.of('CallHeld').map(({ data: { taskId, callId }, atMs }) => ({
+    ...{ taskId, callId, fromMs: atMs },
     untilMs: Math.min(released.get(`${taskId} ${callId}`) ?? Infinity, ends.get(taskId)?.atMs ?? Infinity),
   }))
   return [
