@@ -12,7 +12,6 @@ import {
   type Membership,
   type OpenLane,
 } from '../log/port.ts'
-import { LaneLost } from './calls/calls.ts'
 import { Lane } from './lane/lane.ts'
 import type { HostParts } from './context.ts'
 import { Refusals } from './lane/refusals.ts'
@@ -39,8 +38,6 @@ interface Slot {
   failures: number
   /** Epochs of openings since it last worked that ended while this process lived and still had the lane. */
   readonly survived: Set<number>
-  /** Latest epoch of another owner that the journal knows; -1: none. */
-  later: number
 }
 
 export interface StageStatus {
@@ -185,7 +182,6 @@ export class StageHost {
       problem: 'opening',
       failures: 0,
       survived: new Set(),
-      later: -1,
     }
     this.#slots.set(lane, slot)
     void this.#openLane(lane, slot)
@@ -291,7 +287,7 @@ export class StageHost {
     const parts = this.#parts
     if (!membership) return
     const startedMs = parts.clock.now()
-    const open = await membership.open(index, slot.later)
+    const open = await membership.open(index)
     if (!this.#isCurrent(index, slot)) return open.close()
     await this.#begin(index, slot, open)
     if (!slot.lane) return
@@ -332,9 +328,6 @@ export class StageHost {
     const { instruments, stage } = this.#parts
     slot.problem = messageOf(reason)
     slot.failures++
-    // On a log that was restored from a copy, the journal is ahead: a lane that opened next to no higher each time would
-    // lose itself for hours.
-    if (reason instanceof LaneLost) slot.later = Math.max(slot.later, reason.laterEpoch)
     instruments.count('lanes_lost', 1, { stage: stage.name, reason: endingOf(reason) })
     const isRefused = reason instanceof CommitRefused
     if (isRefused) instruments.count('commits_refused', 1, { stage: stage.name, part: reason.part })

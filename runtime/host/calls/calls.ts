@@ -45,13 +45,6 @@ export interface CallRequest {
 
 export class LaneLost extends Error {
   override readonly name = 'LaneLost'
-  /** Epoch of a later owner that the journal knows; -1: none. */
-  readonly laterEpoch: number
-
-  constructor(message: string, laterEpoch = -1) {
-    super(message)
-    this.laterEpoch = laterEpoch
-  }
 }
 
 /** A shorter wait for a slot is not worth a record. */
@@ -298,7 +291,7 @@ export class CallMaker {
           await this.#pause(Math.min(POLL_MS, beginning.forMs), request.lost)
           break
         default:
-          throw new LaneLost('a later owner of the lane made this call', beginning?.epoch)
+          throw new LaneLost('a later owner of the lane made this call')
       }
     }
   }
