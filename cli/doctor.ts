@@ -25,6 +25,7 @@ import { syncServers } from './mcp-sync.ts'
 import { paint, print, printJson } from './output.ts'
 import { gatewayOf, problemIn } from '../operator/running-fleet.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
+import { plural } from './units.ts'
 
 const MODEL_CHECK_MS = 20_000
 const GATEWAY_MS = 2_000
@@ -53,7 +54,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   await add('configuration', async () => {
     loaded = await loadWithScriptedModel(environment)
     fleet = loaded.fleet
-    return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ') || 'the built-in one'}`
+    return `${plural(fleet.tools.length, 'tool')}, agents: ${Object.keys(fleet.agents).join(', ') || 'the built-in one'}`
   })
   await add('agents', async () => agents(fleet))
   await add('transport', async () => transport(environment))
@@ -183,7 +184,7 @@ async function log(environment: Environment): Promise<string | Omit<Finding, 'ch
   const opened = await openLog(environment)
   try {
     await opened.check()
-    if (opened.kind === 'embedded') return `embedded, ${opened.partitions} partitions`
+    if (opened.kind === 'embedded') return `embedded, ${plural(opened.partitions, 'partition')}`
     const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(() => null)
     if (!ranges)
       return {
@@ -203,7 +204,7 @@ async function log(environment: Environment): Promise<string | Omit<Finding, 'ch
       )
     const advice = await opened.advice()
     if (advice.length > 0) return { result: 'warn', reason: advice.join('; ') }
-    return `${opened.kind}, ${opened.partitions} partitions`
+    return `${opened.kind}, ${plural(opened.partitions, 'partition')}`
   } finally {
     await opened.close()
   }
@@ -281,7 +282,7 @@ async function mcpServer(
   if (unread) throw unread.error
   const changes = synced?.changes ?? []
   if (changes.length === 0)
-    return `answers, with the ${Object.keys(pinned.tools).length} tools that are pinned`
+    return `answers, with ${plural(Object.keys(pinned.tools).length, 'pinned tool')}`
   const named = changes.map(({ tool, change }) => `${tool ?? 'the server'} ${change}`).join(', ')
   return {
     result: 'warn',

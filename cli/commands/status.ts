@@ -51,7 +51,7 @@ function show(task: TaskDetail): void {
       'ended',
       `${moment(task.completedAtMs)}, after ${elapsed(task.completedAtMs - task.submittedAtMs)}`,
     ])
-    lines.push(['steps', plural(task.steps ?? 0, 'step')])
+    lines.push(['steps', count(task.steps ?? 0)])
   }
   for (const [name, value] of lines) print(`${paint('cyan', name.padEnd(12))}${value}`)
   if (task.completedAtMs !== null) return print(paint('dim', `Its answer: flotilla result ${task.taskId}`))

@@ -7,6 +7,7 @@ import { FlotillaError } from '../errors.ts'
 import { discoverModels, isServed, keysElsewhere } from '../models/discovery.ts'
 import { fullName } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
+import { plural } from '../quantities.ts'
 import { alertsSchema, completeAlerts } from './alerts.ts'
 import {
   allOverrides,
@@ -281,7 +282,7 @@ export function completeFleet(
   const count = mistakes.length + ofTools.length
   throw new FlotillaError(
     'CONFIG_INVALID',
-    `${shown} has ${count} ${count === 1 ? 'mistake' : 'mistakes'}:\n${listed}`,
+    `${shown} has ${plural(count, 'mistake')}:\n${listed}`,
   )
 }
 

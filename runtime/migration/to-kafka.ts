@@ -12,6 +12,7 @@ import { copyLimits, countLimits } from '../limits/copy.ts'
 import { openStoppedLog, sweepStoppedLog, type StoppedLog } from '../log/embedded/stopped.ts'
 import { MoveTarget, targetKey, type MoveState } from '../log/kafka/move-target.ts'
 import { kafkaOptions } from '../log/kafka/open.ts'
+import { plural } from '../quantities.ts'
 import { copyKeys, countKeys, holdsKeys } from '../store/copy-keys.ts'
 import { copyTable, countRows, countStoredRows, storedTables } from '../store/copy-tables.ts'
 import { hasDataFile, openDataFile, type DataFile } from '../store/data-file.ts'
@@ -92,7 +93,7 @@ function requireSameLanes({ partitions }: StoppedLog, environment: Environment):
   if (partitions === environment.partitions) return
   throw new FlotillaError(
     'TOPICS_MISMATCH',
-    `the fleet in ${environment.dataDir} has ${partitions} lanes, which can't be divided or joined, and FLOTILLA_PARTITIONS ` +
+    `the fleet in ${environment.dataDir} has ${plural(partitions, 'lane')}, which can't be divided or joined, and FLOTILLA_PARTITIONS ` +
       `says ${environment.partitions}: set FLOTILLA_PARTITIONS=${partitions} here and for every process on Kafka`,
   )
 }
