@@ -22,10 +22,12 @@ import { topics } from '../schemas/topics.ts'
 import { openExecutors } from '../services/code-sandbox/executors/open.ts'
 import { loadServices } from '../services/index.ts'
 import { syncServers } from './mcp-sync.ts'
+import { LiveView } from './live-view.ts'
 import { paint, print, printJson } from './output.ts'
 import { gatewayOf, problemIn } from '../operator/running-fleet.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
 import { plural } from './units.ts'
+import { detailOf } from './view-options.ts'
 
 const MODEL_CHECK_MS = 20_000
 const GATEWAY_MS = 2_000
@@ -40,12 +42,15 @@ interface Finding {
 /** Prints each finding as it comes, then ends the command. */
 export async function doctor(options: { json?: boolean }): Promise<void> {
   const findings: Finding[] = []
+  const view = new LiveView({ detail: detailOf(options) })
   const add = async (check: string, work: () => Promise<string | Omit<Finding, 'check'>>): Promise<void> => {
+    view.now(`checking ${check}`)
     const found = await work().catch((error: unknown) => ({
       result: 'failed' as const,
       reason: reasonOf(error),
     }))
     findings.push({ check, ...(typeof found === 'string' ? { result: 'ok', reason: found } : found) })
+    view.clear()
     if (!options.json) printFinding(findings.at(-1) as Finding)
   }
   const environment = readEnvironment(process.env)
@@ -85,6 +90,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   if (!(stores instanceof Error)) await (stores as Stores).close()
   rmSync(scratch, { recursive: true, force: true })
   await (loaded as LoadedFleet | null)?.stop()
+  view.end()
   if (options.json) printJson(findings)
   process.exit(findings.some(({ result }) => result === 'failed') ? 1 : 0)
 }

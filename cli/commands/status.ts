@@ -7,7 +7,7 @@ import { paint, print, printJson } from '../output.ts'
 import { renderCompaction, shorten } from '../render.ts'
 import { doing, statusColours } from '../task-state.ts'
 import { treeLines } from '../task-tree.ts'
-import { count, elapsed, moment, money, plural } from '../units.ts'
+import { count, elapsed, moment, money } from '../units.ts'
 
 export function defineStatus(command: Command): void {
   command
