@@ -1,7 +1,6 @@
 // An event of a task as one line: when, where, what, and what matters of the rest.
 import type { StreamedEvent } from '../client/types.ts'
 import { paint } from './output.ts'
-import { shorten } from './render.ts'
 import { count, elapsed, moment, money } from './units.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -21,9 +20,11 @@ export function eventLine(event: StreamedEvent, withTask: boolean): string | nul
     ...(withTask ? [String(taskId)] : []),
     paint('dim', stage.padEnd(STAGE_WIDTH)),
     typeof step === 'number' ? `step ${step} ${event.type}` : event.type,
-    paint(isTrouble(fields) ? 'yellow' : 'dim', shorten(detailOf(fields))),
   ]
-  return parts.join('  ').trimEnd()
+  const detail = detailOf(fields)
+  return [...parts, ...(detail === '' ? [] : [paint(isTrouble(fields) ? 'yellow' : 'dim', detail)])].join(
+    '  ',
+  )
 }
 
 const isTrouble = ({ status, code }: Fields): boolean =>
@@ -43,5 +44,8 @@ function detailOf(fields: Fields): string {
     typeof cost === 'number' ? money(cost) : null,
     typeof durationMs === 'number' ? elapsed(durationMs) : null,
   ]
-  return parts.filter((part): part is string => typeof part === 'string' && part !== '').join(' ')
+  return parts
+    .filter((part): part is string => typeof part === 'string' && part !== '')
+    .join(' ')
+    .replaceAll(/\s+/g, ' ')
 }

@@ -61,6 +61,8 @@ export function renderCall(
     status === 'succeeded'
       ? shorten(output === undefined ? 'ok' : textOf(output), 80)
       : paint('yellow', shorten(reason, 100))
+  if (status === 'requested')
+    return `    ${paint('magenta', String(tool))}(${shorten(textOf(call.arguments ?? ''), 80)}) had not ended`
   const note = `${cached === true ? ' (cached)' : ''}${taskOf(child)}`
   return `    ${paint('magenta', String(tool))}(${shorten(textOf(call.arguments ?? ''), 80)}) → ${outcome} ${paint('dim', seconds(Number(durationMs ?? 0)) + note)}`
 }

@@ -40,7 +40,6 @@ async function logs(taskId: string | undefined, { json, ...options }: Options): 
   await withClient(
     async (client, isRunning) => {
       if (taskId !== undefined && !isRunning) await assertEnded(client, taskId)
-      if (taskId === undefined) say(paint('dim', 'Events from now on; Ctrl-C ends.'))
       const events = taskId === undefined ? feedOf(client, options) : taskEvents(client, taskId, options)
       for await (const event of events) show(event, taskId === undefined, json === true)
     },
@@ -74,6 +73,7 @@ function feedOf(client: Client, query: FeedQuery): AsyncIterable<StreamedEvent> 
 
 function show(event: StreamedEvent, withTask: boolean, json: boolean): void {
   if (json) return printJson(event)
+  if (event.type === 'feed.position') return say(paint('dim', 'Events from now on; Ctrl-C ends.'))
   const line = eventLine(event, withTask)
   if (line !== null) print(line)
 }

@@ -214,7 +214,7 @@ export function describeRefusal(claim: NamedClaim, refusal: Refusal, nowMs: numb
   const resets = new Date(claim.resetsAtMs).toISOString()
   return (
     `the daily token budget of ${whose} does not cover ${count(amount)} more: of ${plural(limit, 'token')}, ` +
-    `${count(refusal.settled)} used and ${count(refusal.reserved)} reserved (${setting}); it resets at ${resets}, ` +
+    `${count(refusal.settled)} are used and ${count(refusal.reserved)} reserved (${setting}); it resets at ${resets}, ` +
     `in ${plural(Math.ceil((claim.resetsAtMs - nowMs) / MINUTE_MS), 'minute')}`
   )
 }

@@ -171,11 +171,11 @@ function queueFull(task: TaskAdmitted, lane: Schedule, limits: QueueLimits): Fai
   const ofUser = lane.waitingBeside(task)
   if (ofUser >= limits.waitingPerUser) {
     const who = task.userId === null ? 'Tasks without a user' : `Tasks of user "${task.userId}"`
-    const message = `${who} fill their part of the queue: ${ofUser} in this lane (limits.queue.waitingPerUser). Submit again when some are done.`
+    const message = `${who} fill their part of the queue: ${ofUser} in this lane (limits.queue.waitingPerUser).`
     return failure('QUEUE_FULL', message)
   }
   const waiting = lane.waiting + lane.inSession
   if (waiting < limits.waiting) return null
-  const message = `The queue of this lane is full: ${plural(waiting, 'task')} (limits.queue.waiting). Submit again when some are done.`
+  const message = `The queue of this lane is full: ${plural(waiting, 'task')} (limits.queue.waiting).`
   return failure('QUEUE_FULL', message)
 }

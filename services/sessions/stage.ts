@@ -101,11 +101,11 @@ function refusalOf(session: Session, data: TurnRequested, limits: Sessions) {
     return failure('SESSION_BUSY', message, false)
   }
   if (data.whenBusy === 'reject') {
-    const message = `Another task of this session runs. Submit again when it has ended, or with whenBusy: queue, steer or interrupt.`
+    const message = `Another task of this session runs, and whenBusy is reject.`
     return failure('SESSION_BUSY', message)
   }
   if (waiting.length < limits.waiting) return null
-  const message = `The queue of this session is full: ${plural(waiting.length, 'task')} (sessions.waiting). Submit again when some are answered.`
+  const message = `The queue of this session is full: ${plural(waiting.length, 'task')} (sessions.waiting).`
   return failure('SESSION_QUEUE_FULL', message)
 }
 
