@@ -26,11 +26,15 @@ import { LiveView } from './live-view.ts'
 import { paint, print, printJson } from './output.ts'
 import { gatewayOf, problemIn } from '../operator/running-fleet.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
+import { wrapped } from './text-width.ts'
 import { plural } from './units.ts'
 import { detailOf } from './view-options.ts'
 
 const MODEL_CHECK_MS = 20_000
 const GATEWAY_MS = 2_000
+/** Of the reason of a check: behind the mark and the name. */
+const INDENT = 26
+const LEAST_ROOM = 24
 
 interface Finding {
   check: string
@@ -136,7 +140,8 @@ function printFinding({ check, result, reason }: Finding): void {
     warn: paint('yellow', 'warn  '),
     failed: paint('red', 'FAILED'),
   }[result]
-  print(`${mark} ${check.padEnd(18)} ${reason}`)
+  const room = process.stdout.isTTY ? Math.max(LEAST_ROOM, process.stdout.columns - INDENT) : Infinity
+  print(`${mark} ${check.padEnd(18)} ${wrapped(reason, room).join(`\n${' '.repeat(INDENT)}`)}`)
 }
 
 function reasonOf(error: unknown): string {
@@ -287,8 +292,7 @@ async function mcpServer(
   const [unread] = synced?.unread ?? []
   if (unread) throw unread.error
   const changes = synced?.changes ?? []
-  if (changes.length === 0)
-    return `answers, with ${plural(Object.keys(pinned.tools).length, 'pinned tool')}`
+  if (changes.length === 0) return `answers, with ${plural(Object.keys(pinned.tools).length, 'pinned tool')}`
   const named = changes.map(({ tool, change }) => `${tool ?? 'the server'} ${change}`).join(', ')
   return {
     result: 'warn',

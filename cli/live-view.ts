@@ -167,7 +167,9 @@ export class LiveView {
   }
 
   #queued({ waiting }: Fields): void {
-    this.note(`queued: ${typeof waiting === 'number' ? plural(waiting, 'task waits', 'tasks wait') : 'other tasks wait'} before it`)
+    this.note(
+      `queued: ${typeof waiting === 'number' ? plural(waiting, 'task waits', 'tasks wait') : 'other tasks wait'} before it`,
+    )
     this.now('queued')
   }
 

@@ -47,11 +47,11 @@ async function ps({ all, json, ...filters }: Options): Promise<void> {
 
 const columns: readonly Column[] = [
   { name: 'id', keep: true },
-  { name: 'status' },
+  { name: 'status', keep: true },
   { name: 'doing' },
   { name: 'for', kind: 'figure' },
-  { name: 'age', kind: 'figure' },
-  { name: 'agent' },
+  { name: 'age', kind: 'figure', optional: true },
+  { name: 'agent', optional: true },
   { name: 'task' },
   { name: 'step', kind: 'figure', optional: true },
   { name: 'user', optional: true },

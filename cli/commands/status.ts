@@ -54,7 +54,10 @@ function show(task: TaskDetail): void {
     lines.push(['steps', count(task.steps ?? 0)])
   }
   for (const [name, value] of lines) print(`${paint('cyan', name.padEnd(12))}${value}`)
-  if (task.completedAtMs !== null) return print(paint('dim', `Its answer: flotilla result ${task.taskId}`))
+  if (task.completedAtMs !== null)
+    return print(
+      paint('dim', `Its answer: flotilla result ${task.taskId}; its events: flotilla logs ${task.taskId}`),
+    )
   if (!task.eventsWhole) print(paint('dim', '… earlier events are further back in the log than is read'))
   for (const event of task.events) print(eventLine(event, task.submittedAtMs))
 }
