@@ -62,14 +62,16 @@ function underWay(from: Situation): string {
   if (rows.answer) return `the answer of ${step} was being checked`
   if (run.phase === 'code') return `the Python of ${step} had not ended`
   if (run.phase === 'tools') return `${step} had no reply from ${openCalls(from)}`
-  return `${step} had no answer from ${modelName(from)}`
+  return `${modelName(from)} had not finished its answer in ${step}`
 }
 
-const modelName = (from: Situation): string => currentModel(from) || 'its model'
+const modelName = (from: Situation): string => currentModel(from) || 'the model'
 
 function openCalls(from: Situation): string {
   const step = currentStep(from)
-  const open = step ? withReplies(step, from.rows).toolCalls.filter(({ status }) => status === 'requested') : []
+  const open = step
+    ? withReplies(step, from.rows).toolCalls.filter(({ status }) => status === 'requested')
+    : []
   const [first, ...others] = new Set(open.map(({ tool }) => tool))
   if (first === undefined) return 'its tools'
   return others.length === 0 ? first : `${first} and ${plural(others.length, 'other tool')}`

@@ -50,7 +50,7 @@ test('a time-out names what the step waited for', () => {
   const model = start()
   assert.equal(
     timedOut(model),
-    'The task did not end within 60 s (timeoutMs): step 1 had no answer from gpt-4o',
+    'The task did not end within 60 s (timeoutMs): gpt-4o had not finished its answer in step 1',
   )
   const code = start({ timeoutMs: 90_500 })
   code.answer(writes('x'))
@@ -75,7 +75,7 @@ test("a time-out names the last error of a step, of a tool and of the model's ca
   answerCode(code, { error: failure('CODE_MEMORY', 'too much') })
   assert.match(
     timedOut(code),
-    /step 2 had no answer from gpt-4o\. The last error, in step 1, was CODE_MEMORY: too much$/,
+    /gpt-4o had not finished its answer in step 2\. The last error, in step 1, was CODE_MEMORY: too much$/,
   )
   const tool = startTools()
   tool.answer(calls(['get_weather', rome], ['get_weather', rome]))
@@ -84,7 +84,7 @@ test("a time-out names the last error of a step, of a tool and of the model's ca
   const model = start()
   model.advance(58_000)
   model.fail('MODEL_UNAVAILABLE')
-  assert.match(timedOut(model), /gpt-4o\. The last error, in step 1, was MODEL_UNAVAILABLE: /)
+  assert.match(timedOut(model), /in step 1\. The last error, in step 1, was MODEL_UNAVAILABLE: /)
 })
 
 test('a failed call of the model counts after the steps before it, and no longer when its step has ended', () => {
