@@ -69,5 +69,7 @@ const oneOf = (values: readonly string[]): string =>
 
 function bound(what: string, origin: string, limit: number | bigint): string {
   if (origin === 'string') return `have ${what} ${plural(Number(limit), 'character')}`
-  return origin === 'array' ? `have ${what} ${plural(Number(limit), 'entry', 'entries')}` : `be ${what} ${limit}`
+  return origin === 'array'
+    ? `have ${what} ${plural(Number(limit), 'entry', 'entries')}`
+    : `be ${what} ${limit}`
 }

@@ -5,7 +5,7 @@ import { usingOperator } from '../../operator/connect.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { paint, print, printJson } from '../output.ts'
 import { renderCompaction, shorten } from '../render.ts'
-import { doing, statusColours } from '../task-state.ts'
+import { doing, sayNotRunning, statusColours } from '../task-state.ts'
 import { treeLines } from '../task-tree.ts'
 import { count, elapsed, moment, money } from '../units.ts'
 
@@ -18,12 +18,13 @@ export function defineStatus(command: Command): void {
 }
 
 async function status(taskId: string, options: { json?: boolean }): Promise<void> {
-  await usingOperator(async ({ tasks }) => {
+  await usingOperator(async ({ tasks }, reached) => {
     const task = await tasks.get(taskId)
     const tree = await tasks.tree(taskId)
     if (options.json) return printJson({ ...task, delegated: tree.tasks.slice(1) })
     show(task)
     for (const line of treeLines(tree)) print(line)
+    if (reached === 'file' && task.completedAtMs === null) sayNotRunning()
   })
   process.exit(0)
 }

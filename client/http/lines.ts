@@ -36,7 +36,10 @@ export async function openLines(
   const get = gateway.startsWith('https:') ? getSecure : getPlain
   const headers = { accept, 'content-type': 'application/json', ...authorization(apiKey) }
   const request = get(gateway + path, { headers, signal, agent: false }, resolve)
-  const timer = setTimeout(() => request.destroy(new Error(`no answer within ${exactTime(quietMs)}`)), quietMs)
+  const timer = setTimeout(
+    () => request.destroy(new Error(`no answer within ${exactTime(quietMs)}`)),
+    quietMs,
+  )
   request.on('error', (cause) => reject(noGateway(gateway, cause)))
   const response = await promise.finally(() => clearTimeout(timer))
   if (response.statusCode === 200 || response.statusCode === 204) return response

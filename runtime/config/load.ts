@@ -280,10 +280,7 @@ export function completeFleet(
   const listed = [...ofTools, ...placed].map((mistake) => `  ${mistake}`).join('\n')
   const shown = source.startsWith('file:') ? shownPath(fileURLToPath(source)) : source
   const count = mistakes.length + ofTools.length
-  throw new FlotillaError(
-    'CONFIG_INVALID',
-    `${shown} has ${plural(count, 'mistake')}:\n${listed}`,
-  )
+  throw new FlotillaError('CONFIG_INVALID', `${shown} has ${plural(count, 'mistake')}:\n${listed}`)
 }
 
 /** A copy without the value at this path; list items keep their indices, as their author sees them. */

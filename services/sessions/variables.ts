@@ -85,8 +85,7 @@ function withSteps(
   return { ...base, last: lastOf(steps), steps: base.steps + steps.length, chars, computeMs, gone: null }
 }
 
-const tooSlow = (most: number): string =>
-  `what defines them again computes for more than ${exactTime(most)}`
+const tooSlow = (most: number): string => `what defines them again computes for more than ${exactTime(most)}`
 
 /** Deletes the rows of what was kept before this turn. */
 function rowsOf(rows: State, owner: string, { from }: KeptVariables, turn: number): Rows {

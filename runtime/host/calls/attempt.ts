@@ -81,7 +81,9 @@ async function limited(
     stop.abort(new FlotillaError('CALL_ABORTED', `${kind} ${target} was stopped: ${why}`))
   const late = stopped('its task has no time left')
   const expired = () =>
-    stop.abort(new FlotillaError('CALL_TIMEOUT', `${kind} ${target} did not answer within ${exactTime(timeoutMs)}`))
+    stop.abort(
+      new FlotillaError('CALL_TIMEOUT', `${kind} ${target} did not answer within ${exactTime(timeoutMs)}`),
+    )
   const unlisten = [
     onAbort(interrupted, stopped('its task was cancelled or ended')),
     onAbort(taken, stopped('another owner of its lane has taken it over')),

@@ -117,7 +117,8 @@ function comparePartitions(wanted: readonly WantedTopic[], found: ReadonlyMap<st
   const wrong = wanted.filter(({ topic, partitions }) => found.get(topic) !== partitions)
   if (wrong.length === 0) return
   const list = wrong.map(
-    ({ topic, partitions }) => `${topic} has ${plural(found.get(topic) ?? 0, 'partition')}, not ${partitions}`,
+    ({ topic, partitions }) =>
+      `${topic} has ${plural(found.get(topic) ?? 0, 'partition')}, not ${partitions}`,
   )
   const remedy =
     'Set FLOTILLA_PARTITIONS to what the topics have, or use another FLOTILLA_PREFIX: the count of existing topics can never change'

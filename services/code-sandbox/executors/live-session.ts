@@ -200,7 +200,9 @@ export class LiveSession {
   #finish(frame: FinishedFrame): Finished {
     const error = frame.error && verdicts.stepError(frame.error)
     const prints =
-      frame.dropped > 0 ? `${this.#prints}\n[${plural(frame.dropped, 'more character was', 'more characters were')} printed]` : this.#prints
+      frame.dropped > 0
+        ? `${this.#prints}\n[${plural(frame.dropped, 'more character was', 'more characters were')} printed]`
+        : this.#prints
     const isFinal = frame.final && !error
     const finalAnswer = isFinal ? frame.answer : null
     const parts: Json = [frame.value, isFinal, finalAnswer, prints, error && { ...error }]
