@@ -32,7 +32,7 @@ import { detailOf } from './view-options.ts'
 
 const MODEL_CHECK_MS = 20_000
 const GATEWAY_MS = 2_000
-/** Of the reason of a check: behind the mark and the name. */
+/** Columns before the reason of a check: the mark and the name. */
 const INDENT = 26
 const LEAST_ROOM = 24
 
