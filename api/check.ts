@@ -2,6 +2,7 @@
 // shows what it is; a field that is not known is refused, because it may be a misspelt one.
 import type { z } from 'zod'
 import { FlotillaError, type ErrorCode } from '../runtime/errors.ts'
+import { plural } from '../runtime/quantities.ts'
 
 export interface CheckOptions {
   /** What a field is called: `field`, `parameter`, `filter`. Default field. */
@@ -67,6 +68,8 @@ const oneOf = (values: readonly string[]): string =>
   values.length < 3 ? values.join(' or ') : `one of ${values.join(', ')}`
 
 function bound(what: string, origin: string, limit: number | bigint): string {
-  if (origin === 'string') return `have ${what} ${limit} characters`
-  return origin === 'array' ? `have ${what} ${limit} entries` : `be ${what} ${limit}`
+  if (origin === 'string') return `have ${what} ${plural(Number(limit), 'character')}`
+  return origin === 'array'
+    ? `have ${what} ${plural(Number(limit), 'entry', 'entries')}`
+    : `be ${what} ${limit}`
 }

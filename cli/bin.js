@@ -18,7 +18,23 @@ async function runHere() {
   cacheCompiled(module)
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
   process.channel?.unref()
-  await import(mainModule(fs))
+  const main = mainModule(fs)
+  if (main.endsWith('command/main.js')) resolveChunks(module, main)
+  await import(main)
+}
+
+/**
+ * The files of the bundle name each other a thousand times: looking each name up in the file system, as Node does for
+ * every import, takes a sixth of a start.
+ */
+function resolveChunks(module, main) {
+  const place = main.slice(0, -'main.js'.length)
+  module.registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier.startsWith('./') && context.parentURL?.startsWith(place)
+        ? { url: place + specifier.slice(2), format: 'module', shortCircuit: true }
+        : next(specifier, context),
+  })
 }
 
 function printVersion(fs) {

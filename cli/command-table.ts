@@ -57,6 +57,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/status.ts')).defineStatus,
   },
   {
+    name: 'logs',
+    summary: 'events of a task, or of all tasks as they happen',
+    group: 'Tasks',
+    load: async () => (await import('./commands/logs.ts')).defineLogs,
+  },
+  {
     name: 'cancel',
     summary: 'cancel a task, or all open ones that match',
     group: 'Tasks',

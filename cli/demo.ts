@@ -41,7 +41,7 @@ export async function demo(): Promise<void> {
   const verdict =
     failures === 0
       ? paint('green', `${demoTasks.length} of ${demoTasks.length} tasks succeeded.`)
-      : paint('red', `${failures} tasks did not succeed.`)
+      : paint('red', `${failures} of ${demoTasks.length} tasks did not succeed.`)
   say(
     `${verdict} Next: set OPENAI_API_KEY (or OPENAI_BASE_URL) and try: npx flotilla run "What is 2 to the power of 100?"`,
   )

@@ -13,16 +13,25 @@ import type { Log } from '../runtime/log/port.ts'
 import { once } from '../runtime/once.ts'
 import { openStores } from '../runtime/store/open.ts'
 import { probeMcpServer, probeModel, probeSandbox } from '../services/probes.ts'
+import { LiveView } from './live-view.ts'
 import { paint, print, printJson } from './output.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
+import { wrapped } from './text-width.ts'
+import { detailOf } from './view-options.ts'
 
 const GATEWAY_MS = 2_000
+/** Columns before the reason of a check: the mark and the name. */
+const INDENT = 26
+const LEAST_ROOM = 24
 
 /** Prints each finding as it comes, then ends the command. */
 export async function doctor(options: { json?: boolean }): Promise<void> {
   const findings: Finding[] = []
+  const view = new LiveView({ detail: detailOf(options) })
   const add = async (check: Check): Promise<void> => {
+    view.now(`checking ${check.name}`)
     const finding = await examine(check)
+    view.clear()
     findings.push(finding)
     if (!options.json) printFinding(finding)
   }
@@ -36,6 +45,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   await opened.close()
   rmSync(scratch, { recursive: true, force: true })
   await (loaded as LoadedFleet | null)?.stop()
+  view.end()
   if (options.json) printJson(findings)
   process.exit(findings.some(({ result }) => result === 'failed') ? 1 : 0)
 }
@@ -102,5 +112,7 @@ const marks = {
 
 function printFinding({ check, result, code, reason, remedy }: Finding): void {
   const said = code === null ? reason : `${code}: ${reason}`
-  print(`${marks[result]} ${check.padEnd(18)} ${said}${remedy === null ? '' : ` — ${remedy}`}`)
+  const text = remedy === null ? said : `${said} — ${remedy}`
+  const room = process.stdout.isTTY ? Math.max(LEAST_ROOM, process.stdout.columns - INDENT) : Infinity
+  print(`${marks[result]} ${check.padEnd(18)} ${wrapped(text, room).join(`\n${' '.repeat(INDENT)}`)}`)
 }

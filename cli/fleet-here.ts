@@ -57,7 +57,8 @@ export async function runToEnd(client: Client, task: TaskInput, view: LiveView):
   }
 }
 
-async function followToEnd(client: Client, taskId: string, view: LiveView): Promise<TaskResult> {
+/** Shows what happens to a task, and resolves with its result. The first Ctrl-C cancels it. */
+export async function followToEnd(client: Client, taskId: string, view: LiveView): Promise<TaskResult> {
   let isCancelled = false
   const cancel = () => {
     if (isCancelled) leave(taskId, view)

@@ -171,7 +171,9 @@ export class LiveView {
   }
 
   #queued({ waiting }: Fields): void {
-    this.note(`queued: ${String(waiting ?? 'other')} tasks wait before it`)
+    this.note(
+      `queued: ${typeof waiting === 'number' ? plural(waiting, 'task waits', 'tasks wait') : 'other tasks wait'} before it`,
+    )
     this.now('queued')
   }
 
@@ -218,7 +220,11 @@ export class LiveView {
   #toolCalled(step: number, fields: Fields): void {
     const callId = textIn(fields, 'callId')
     this.#tools.delete(callId)
-    this.#shown.get(step)?.calls.add(callId)
+    // The view may have begun in the middle of the step.
+    if (!this.#shown.has(step)) this.#print(`${paint('cyan', `step ${step}`)} tools`)
+    const shown = this.#shown.get(step) ?? { calls: new Set(), isEnded: false }
+    this.#shown.set(step, shown)
+    shown.calls.add(callId)
     this.#print(renderCall(fields))
   }
 

@@ -4,6 +4,7 @@ import { errorTable } from '../runtime/errors.ts'
 import type { Failure } from '../schemas/generated/events.ts'
 import type { Json } from '../schemas/json.ts'
 import { paint } from './output.ts'
+import { plural } from './units.ts'
 
 const MAX_LINE = 160
 const MAX_LINES = 14
@@ -20,7 +21,7 @@ function textOf(value: Json | undefined): string {
 export function block(text: string): string {
   const lines = text.trimEnd().split('\n')
   const shown = lines.slice(0, MAX_LINES).map((line) => `    ${line.slice(0, MAX_LINE)}`)
-  if (lines.length > MAX_LINES) shown.push(`    … ${lines.length - MAX_LINES} more lines`)
+  if (lines.length > MAX_LINES) shown.push(`    … ${plural(lines.length - MAX_LINES, 'more line')}`)
   return shown.join('\n')
 }
 
@@ -60,6 +61,8 @@ export function renderCall(
     status === 'succeeded'
       ? shorten(output === undefined ? 'ok' : textOf(output), 80)
       : paint('yellow', shorten(reason, 100))
+  if (status === 'requested')
+    return `    ${paint('magenta', String(tool))}(${shorten(textOf(call.arguments ?? ''), 80)}) had not ended`
   const note = `${cached === true ? ' (cached)' : ''}${taskOf(child)}`
   return `    ${paint('magenta', String(tool))}(${shorten(textOf(call.arguments ?? ''), 80)}) → ${outcome} ${paint('dim', seconds(Number(durationMs ?? 0)) + note)}`
 }
@@ -83,7 +86,7 @@ export function renderFacts(result: TaskResult): string {
   const { inputTokens, outputTokens, cost, costIsGuess } = result.usage
   const price = `$${cost.toFixed(4)}${costIsGuess ? ' (a guess: no price for this model)' : ''}`
   const facts = [
-    `${result.steps.length} ${result.steps.length === 1 ? 'step' : 'steps'}`,
+    plural(result.steps.length, 'step'),
     `${inputTokens} + ${outputTokens} tokens`,
     price,
     ...(result.childrenCost == null

@@ -17,7 +17,6 @@ export async function start(names: string[]): Promise<void> {
       'CONFIG_INVALID',
       'single services need Kafka: set KAFKA_BROKERS, or start the whole fleet with: flotilla start',
     )
-  if (chosen.some(({ routes }) => routes)) await readyConsole(environment)
   // From here on runServices decides what a bug does to the fleet.
   process.off('unhandledRejection', fail)
   if (environment.kafkaBrokers.length === 0) await pinInDevelopment(environment)
@@ -38,6 +37,7 @@ export async function start(names: string[]): Promise<void> {
           `  ${url}  ${chosen.some(({ routes }) => routes) ? 'console · POST /v1/tasks · /v1/chat/completions · /docs · ' : ''}/health · /ready · /metrics`,
         )
       for (const line of modelLines(loaded)) say(paint('yellow', `  ${line}`))
+      if (chosen.some(({ routes }) => routes)) void readyConsole(environment)
     },
   })
 }
@@ -57,7 +57,7 @@ async function pinInDevelopment(environment: Environment): Promise<void> {
     )
 }
 
-/** A clone has no built console: it is made now, and kept. Without the packages for it the rest works. */
+/** A clone has no built console: it is made while the fleet runs, and kept. Without the packages for it the rest works. */
 async function readyConsole(environment: Environment): Promise<void> {
   await consoleFiles(environment, (line) => say(paint('dim', line))).catch((error: unknown) =>
     say(paint('yellow', `  There is no console: ${messageOf(error)}`)),

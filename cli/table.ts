@@ -2,7 +2,8 @@
 //
 // 1. Columns are two spaces apart; figures are right-aligned, text is left-aligned, the last text is not padded.
 // 2. If the table is too wide, optional columns go first, from the right; then the widest text columns are cut
-//    with an ellipsis. Figures and columns to keep (ids) are never cut: the line then is wider than the terminal.
+//    with an ellipsis, but not below their header. Figures and columns to keep (ids) are never cut: the line then is
+//    wider than the terminal.
 import { paint, print, visible } from './output.ts'
 import { cutTo, widthOf } from './text-width.ts'
 
@@ -64,7 +65,7 @@ const totalOf = (widths: readonly number[]): number =>
 
 const isCut = (column: Column | undefined): boolean => column?.kind !== 'figure' && !column?.keep
 const leastOf = (column: Column | undefined, natural = 0): number =>
-  isCut(column) ? Math.min(natural, LEAST_WIDTH) : natural
+  isCut(column) ? Math.min(natural, Math.max(LEAST_WIDTH, widthOf(column?.name ?? ''))) : natural
 
 /** Takes what is too much from the widest column that may be cut, until the table fits or nothing is left to cut. */
 function fit(
@@ -75,15 +76,14 @@ function fit(
 ): number[] {
   const widths = shown.map((index) => natural[index] ?? 0)
   for (let excess = totalOf(widths) - width; excess > 0; excess = totalOf(widths) - width) {
-    const [widest, next = LEAST_WIDTH] = widths
-      .map((each, at) => ({ each, at }))
-      .filter(({ each, at }) => isCut(columns[shown[at] ?? 0]) && each > LEAST_WIDTH)
+    const [widest, next] = widths
+      .map((each, at) => ({ each, at, least: leastOf(columns[shown[at] ?? 0], each) }))
+      .filter(({ each, least }) => each > least)
       .toSorted((a, b) => b.each - a.each)
-      .map(({ each, at }, rank) => (rank === 0 ? at : each))
     if (widest === undefined) break
-    const current = widths[widest] ?? 0
+    const { each, at, least } = widest
     // Down to the next widest, so that several wide columns share the loss.
-    widths[widest] = Math.max(current - excess, Math.min(next, current - 1), LEAST_WIDTH)
+    widths[at] = Math.max(each - excess, Math.min(next?.each ?? least, each - 1), least)
   }
   return widths
 }

@@ -1,7 +1,7 @@
 // The state of a task, and of a pause, in words.
 import type { TaskView } from '../operator/direct/tasks.ts'
 import type { Pause } from '../runtime/pauses.ts'
-import type { paint } from './output.ts'
+import { paint, say } from './output.ts'
 import { moment } from './units.ts'
 
 type Colour = Parameters<typeof paint>[0]
@@ -37,6 +37,11 @@ export function doing({
 }: Pick<TaskView, 'phase' | 'detail' | 'errorCode'>): string {
   if (phase === null) return errorCode ?? detail ?? ''
   return detail === null ? phases[phase] : `${phases[phase]} (${detail})`
+}
+
+/** Open tasks of a data file that no process holds stand still, whatever they were doing. */
+export function sayNotRunning(): void {
+  say(paint('yellow', 'No fleet is running here: flotilla start carries open tasks on.'))
 }
 
 export function pauseLines(pauses: readonly Pause[]): string[] {

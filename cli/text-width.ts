@@ -17,6 +17,18 @@ export function widthOf(text: string): number {
   return width
 }
 
+/** The text in lines of at most this many columns, broken between words; a longer word has a line of its own. */
+export function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && widthOf(last) + 1 + widthOf(word) <= columns)
+      lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
+}
+
 /** The text, or its beginning with an ellipsis, in at most this many columns. */
 export function cutTo(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text

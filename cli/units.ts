@@ -1,4 +1,5 @@
 // Times, money and counts as people read them.
+export { plural } from '../runtime/quantities.ts'
 
 export const count = (value: number): string => value.toLocaleString('en-US')
 
@@ -19,6 +20,3 @@ export function elapsed(ms: number): string {
 
 /** 2026-11-28 13:45:07Z: UTC, as the logs have it. */
 export const moment = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').slice(0, 19) + 'Z'
-
-export const plural = (number: number, one: string, many = `${one}s`): string =>
-  `${count(number)} ${number === 1 ? one : many}`

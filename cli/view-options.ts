@@ -14,7 +14,11 @@ export function addViewOptions(command: Command): Command {
 }
 
 /** JSON is for programs: nothing else is shown, unless it is asked for. */
-export function detailOf({ quiet, verbose, json }: ViewOptions & { readonly json?: boolean }): Detail {
+export function detailOf({
+  quiet,
+  verbose,
+  json,
+}: ViewOptions & { readonly json?: boolean | undefined }): Detail {
   if (verbose === true) return 'verbose'
   return quiet === true || json === true ? 'quiet' : 'normal'
 }

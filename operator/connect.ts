@@ -1,10 +1,11 @@
 // Connects operators to a fleet: the gateway at FLOTILLA_URL, or of the fleet that holds the data directory;
-// else the log and the stores themselves, each opened when it is first needed (own-parts.ts).
+// else the log and the stores themselves, each opened when it is first needed (own-parts.ts). Where no fleet has run,
+// the gateway of this machine at PORT, which the clients of tasks use too.
 import { readEnvironment } from '../runtime/config/environment.ts'
 import type { StagesOf } from './direct/index.ts'
 import { httpOperator } from './http.ts'
 import type { Operator } from './index.ts'
-import { gatewayBehind, hasFleet, noFleet, requireDatabase } from './running-fleet.ts'
+import { gatewayAtPort, gatewayBehind, hasFleet, noFleet, requireDatabase } from './running-fleet.ts'
 
 /**
  * How the fleet was reached: a gateway, the data file in this process, or the servers that the fleet shares.
@@ -31,7 +32,11 @@ export async function usingOperator<T>(
   const environment = readEnvironment(process.env)
   const { FLOTILLA_URL: url, FLOTILLA_API_KEY: apiKey } = environment.raw
   if (url) return work(httpOperator(url, { apiKey }), 'gateway')
-  if (needs !== 'new database' && !hasFleet(environment)) throw noFleet(environment)
+  if (needs !== 'new database' && !hasFleet(environment)) {
+    const gateway = await gatewayAtPort(environment)
+    if (gateway === null) throw noFleet(environment)
+    return work(httpOperator(gateway, { apiKey }), 'gateway')
+  }
   if (needs !== 'fleet') requireDatabase(environment)
   // Loaded only if there is no gateway: log, stores and query builder are most of what a command would load.
   const { directOperator, OwnParts } = await import('./own-parts.ts')

@@ -25,6 +25,20 @@ export function gatewayBehind(error: unknown, environment: Environment): string 
   return gateway
 }
 
+const GATEWAY_MS = 2_000
+
+/** The URL of the gateway of this machine at PORT; null if none answers there. */
+export async function gatewayAtPort({ port }: Environment): Promise<string | null> {
+  const url = `http://127.0.0.1:${port}`
+  try {
+    const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(GATEWAY_MS) })
+    const { parts } = (await response.json()) as Partial<Readiness>
+    return Array.isArray(parts) ? url : null
+  } catch {
+    return null
+  }
+}
+
 /** Shared servers may always hold a fleet; a data file exists or not. */
 export function hasFleet({ kafkaBrokers, databaseUrl, redisUrl, dataDir }: Environment): boolean {
   return kafkaBrokers.length > 0 || databaseUrl !== null || redisUrl !== null || hasDataFile(dataDir)

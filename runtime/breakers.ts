@@ -11,6 +11,7 @@
 // 4. Nothing here keeps the process alive.
 import CircuitBreaker from 'opossum'
 import { type ErrorCode, FlotillaError, messageOf } from './errors.ts'
+import { exactTime } from './quantities.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half_open'
 
@@ -197,7 +198,7 @@ class Breaker {
     const why = this.#reason === null ? '' : ` The last failure: ${this.#reason}`
     return new FlotillaError(
       'BREAKER_OPEN',
-      `Calls to ${this.#name} are paused for ${retryAfterMs} ms.${why}`,
+      `Calls to ${this.#name} are paused for ${exactTime(Math.ceil(retryAfterMs / 1_000) * 1_000)}.${why}`,
       {
         retryAfterMs,
       },
@@ -248,7 +249,7 @@ async function limited<T>(
   const limit = new AbortController()
   const { promise: expired, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => {
-    const error = new FlotillaError('CALL_TIMEOUT', `${name} did not answer within ${timeoutMs} ms.`)
+    const error = new FlotillaError('CALL_TIMEOUT', `${name} did not answer within ${exactTime(timeoutMs)}.`)
     limit.abort(error)
     reject(error)
   }, timeoutMs)

@@ -63,10 +63,12 @@ export function plainFailure(failure: Failure): Failure {
 
 /**
  * The message of any thrown value. An error without one gives that of its first cause, as if no address of a
- * host can be reached (AggregateError), else its name.
+ * host can be reached (AggregateError), else its name. Node's fetch says why it failed only in its cause.
  */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
+  if (error.message === 'fetch failed' && error.cause instanceof Error)
+    return `fetch failed: ${messageOf(error.cause)}`
   if (error.message) return error.message
   return error instanceof AggregateError && error.errors.length > 0 ? messageOf(error.errors[0]) : error.name
 }

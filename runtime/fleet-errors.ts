@@ -205,7 +205,7 @@ export const fleetErrors = {
     'recoverable',
     false,
     'The named item does not exist.',
-    'Check the name or id; the list of the same command shows those that exist.',
+    'Check the name, id or path; where the command has a list, it shows those that exist.',
   ),
   INTERNAL: row('degraded', false, 'An unexpected error: a bug.', 'Report it with the message.'),
 } as const satisfies Record<string, ErrorRow>

@@ -11,6 +11,7 @@ import { FlotillaError } from '../runtime/errors.ts'
 import { ok, skipped, warn, type Found } from '../runtime/finding.ts'
 import { fleetWithoutModel } from '../runtime/models/missing.ts'
 import { parseModel } from '../runtime/models/names.ts'
+import { plural } from '../runtime/quantities.ts'
 import type { ServiceContext } from '../runtime/service.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { loadServices } from './index.ts'
@@ -87,7 +88,7 @@ export async function probeMcpServer(
   if (unread) throw unread.error
   const changes = lockChanges(before, read.lock)
   if (changes.length === 0)
-    return ok(`answers, with the ${Object.keys(pinned.tools).length} tools that are pinned`)
+    return ok(`answers, with ${plural(Object.keys(pinned.tools).length, 'pinned tool')}`)
   const named = changes.map(({ tool, change }) => `${tool ?? 'the server'} ${change}`).join(', ')
   return warn(
     `differs from what is pinned: ${named}; calls of changed tools are refused`,

@@ -6,7 +6,7 @@ import { duration } from '../arguments.ts'
 import { usingAlerts } from '../alerts.ts'
 import { paint, print, printJson } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
-import { elapsed, moment } from '../units.ts'
+import { elapsed, moment, plural } from '../units.ts'
 
 export function defineAlerts(command: Command): void {
   command.description('rules with their state and silences; mute a rule; test its channels')
@@ -61,7 +61,7 @@ function printRules(rules: readonly AlertView[]): void {
 function cellsOf({ rule, severity, condition, channels, missingChannels = [], state }: AlertView): string[] {
   const { measure, threshold, windowMs, minTasks, pattern } = condition
   const within = measure === 'budgets_near_limit' ? '' : ` in ${elapsed(windowMs)}`
-  const least = minTasks > 0 ? `, ${minTasks} tasks or more` : ''
+  const least = minTasks > 0 ? `, ${plural(minTasks, 'task')} or more` : ''
   const matching = pattern === null ? '' : ` /${pattern}/`
   const marked = channels.map((channel) => (missingChannels.includes(channel) ? `${channel}*` : channel))
   return [

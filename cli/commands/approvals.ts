@@ -138,7 +138,7 @@ function noteEdits({ votes }: ApprovalView): void {
 
 /** The call that is meant: the one that is named, or the only one that waits. */
 async function callOf(
-  { approvals }: Operator,
+  { approvals, tasks }: Operator,
   taskId: string,
   given: string | undefined,
 ): Promise<ApprovalView> {
@@ -153,7 +153,10 @@ async function callOf(
         `call ${named.callId} no longer waits: it was ${named.status}`,
       )
     // The ledger may be a moment behind what the caller has seen.
-    if (Date.now() > untilMs) throw noCall(taskId, given)
+    if (Date.now() > untilMs) {
+      await tasks.get(taskId)
+      throw noCall(taskId, given)
+    }
     await pause(LEDGER_PAUSE_MS)
   }
 }

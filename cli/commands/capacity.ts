@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { capacityFor, type Capacity, type Load } from '../capacity-model.ts'
 import { print, printJson } from '../output.ts'
+import { count, plural } from '../units.ts'
 
 interface Options {
   readonly tasksPerSecond: number
@@ -44,19 +45,17 @@ export function defineCapacity(command: Command): void {
     })
 }
 
-const count = (value: number): string => value.toLocaleString('en-US')
-
 function show({ perTask, processes, brokers, limits, ...rest }: Capacity): void {
   const of = Object.entries(processes).map(([service, replicas]) => `${service} ${count(replicas)}`)
   const rows: readonly (readonly [string, string])[] = [
     [
       'a task',
-      `${count(perTask.records)} records, ${count(perTask.bytes)} bytes, ${perTask.commits} transactions, ${perTask.cpuMs} ms of CPU`,
+      `${plural(perTask.records, 'record')}, ${plural(perTask.bytes, 'byte')}, ${plural(perTask.commits, 'transaction')}, ${perTask.cpuMs} ms of CPU`,
     ],
-    ['under way', `${count(rest.tasksInFlight)} tasks`],
+    ['under way', plural(rest.tasksInFlight, 'task')],
     ['partitions', `${count(rest.partitions)} of each task topic (FLOTILLA_PARTITIONS)`],
     ['processes', of.join(', ')],
-    ['their CPU', `${count(rest.cores)} cores in use`],
+    ['their CPU', `${plural(rest.cores, 'core')} in use`],
     [
       'brokers',
       `${count(brokers.count)}, ${count(Math.round(brokers.bytesPerSecond / 1_000))} kB/s written, ${count(brokers.requestsPerSecond)} requests/s, ${count(brokers.connections)} connections`,

@@ -126,7 +126,7 @@ function showAgents(agents: readonly AgentView[]): void {
 function showTools(tools: readonly ToolView[]): void {
   const columns: Column[] = [
     { name: 'tool', keep: true },
-    { name: 'source' },
+    { name: 'source', optional: true },
     { name: 'approval' },
     { name: 'repeatable' },
     { name: 'time limit', kind: 'figure' },
@@ -154,8 +154,8 @@ function showModels(models: readonly ModelView[]): void {
     { name: 'model', keep: true },
     { name: 'ready' },
     { name: 'in/out per M' },
-    { name: 'context', kind: 'figure' },
-    { name: 'used by' },
+    { name: 'context', kind: 'figure', optional: true },
+    { name: 'used by', optional: true },
     { name: 'server', optional: true },
   ]
   const rows = models.map((model) => [

@@ -11,9 +11,12 @@ import { taskStages } from '../../services/index.ts'
 import { number, wholeNumber } from '../arguments.ts'
 import { exitCode, exitCodeHelp } from '../exit-codes.ts'
 import { withClient } from '../fleet-client.ts'
+import { followToEnd } from '../fleet-here.ts'
+import { LiveView } from '../live-view.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { renderResult, renderStep, shorten } from '../render.ts'
 import { count, elapsed, money } from '../units.ts'
+import { detailOf } from '../view-options.ts'
 
 export function defineFork(command: Command): void {
   command
@@ -86,10 +89,17 @@ async function fork(taskId: string, flags: ForkFlags): Promise<void> {
   }
   if (!flags.json)
     say(paint('dim', `task ${forked.taskId} is a fork of ${taskId} from step ${forked.fromStep}`))
-  const result = await withClient((client) => client.result(forked.taskId))
+  const result = await follow(forked.taskId, flags)
   if (flags.json) printJson(result)
   else show(result, flags.steps === true)
   process.exit(exitCode(result.status))
+}
+
+/** With --steps they are on stdout: only what happens now is shown meanwhile. */
+async function follow(taskId: string, { json, steps }: ForkFlags): Promise<TaskResult> {
+  const view = new LiveView({ detail: detailOf({ json }), ...(steps ? { print: () => {} } : {}) })
+  view.now('waiting for the router')
+  return await withClient((client) => followToEnd(client, taskId, view)).finally(() => view.end())
 }
 
 function optionsOf({ prompt, user, wait: _w, steps: _s, json: _j, ...same }: ForkFlags): ForkOptions {

@@ -9,6 +9,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { syncedLines, syncServers, type Synced } from '../mcp-sync.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { printTable } from '../table.ts'
+import { plural } from '../units.ts'
 
 export function defineMcpServers(command: Command): void {
   command
@@ -56,7 +57,7 @@ async function sync(names: string[], { check = false, user, json = false }: Sync
 }
 
 function summary({ servers, changes, written, file }: Synced, check: boolean): string {
-  const count = `${changes.length} ${changes.length === 1 ? 'change' : 'changes'}`
+  const count = plural(changes.length, 'change')
   if (written) return `${count}; wrote ${file}: review it, and commit it.`
   if (changes.length === 0) return `${servers.join(', ')}: as pinned in ${file}.`
   return check ? `${count} against ${file}. If they are wanted: flotilla mcp sync` : count

@@ -6,7 +6,7 @@ import type { TaskQuery } from '../../runtime/ledger/tasks.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
 import { addTaskFilters, filtersOf } from '../task-filters.ts'
-import { doing, pauseLines, statusColours } from '../task-state.ts'
+import { doing, pauseLines, sayNotRunning, statusColours } from '../task-state.ts'
 import { elapsed, money } from '../units.ts'
 
 export function definePs(command: Command): void {
@@ -28,7 +28,7 @@ type Options = { all?: boolean; json?: boolean } & Record<string, unknown>
 async function ps({ all, json, ...filters }: Options): Promise<void> {
   const query = queryFrom(filtersOf(filters))
   const wanted = all || isOfEnded(query) ? query : { ...query, status: 'open' as const }
-  await usingOperator(async ({ tasks, pauses }) => {
+  await usingOperator(async ({ tasks, pauses }, reached) => {
     const page = await tasks.list(wanted)
     if (json) return printJson(page)
     if (page.tasks.length === 0)
@@ -39,6 +39,7 @@ async function ps({ all, json, ...filters }: Options): Promise<void> {
         page.tasks.map(cellsOf),
         (index) => statusColours[page.tasks[index]?.status ?? 'running'],
       )
+    if (reached === 'file' && page.tasks.some(({ completedAtMs }) => completedAtMs === null)) sayNotRunning()
     for (const line of pauseLines(await pauses.list())) say(paint('yellow', line))
     if (page.next !== null) say(`There are more: flotilla ps --after '${page.next}' with the same options`)
   })
@@ -47,11 +48,11 @@ async function ps({ all, json, ...filters }: Options): Promise<void> {
 
 const columns: readonly Column[] = [
   { name: 'id', keep: true },
-  { name: 'status' },
+  { name: 'status', keep: true },
   { name: 'doing' },
   { name: 'for', kind: 'figure' },
-  { name: 'age', kind: 'figure' },
-  { name: 'agent' },
+  { name: 'age', kind: 'figure', optional: true },
+  { name: 'agent', optional: true },
   { name: 'task' },
   { name: 'step', kind: 'figure', optional: true },
   { name: 'user', optional: true },

@@ -5,9 +5,9 @@ import { usingOperator } from '../../operator/connect.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { paint, print, printJson } from '../output.ts'
 import { renderCompaction, shorten } from '../render.ts'
-import { doing, statusColours } from '../task-state.ts'
+import { doing, sayNotRunning, statusColours } from '../task-state.ts'
 import { treeLines } from '../task-tree.ts'
-import { count, elapsed, moment, money, plural } from '../units.ts'
+import { count, elapsed, moment, money } from '../units.ts'
 
 export function defineStatus(command: Command): void {
   command
@@ -18,12 +18,13 @@ export function defineStatus(command: Command): void {
 }
 
 async function status(taskId: string, options: { json?: boolean }): Promise<void> {
-  await usingOperator(async ({ tasks }) => {
+  await usingOperator(async ({ tasks }, reached) => {
     const task = await tasks.get(taskId)
     const tree = await tasks.tree(taskId)
     if (options.json) return printJson({ ...task, delegated: tree.tasks.slice(1) })
     show(task)
     for (const line of treeLines(tree)) print(line)
+    if (reached === 'file' && task.completedAtMs === null) sayNotRunning()
   })
   process.exit(0)
 }
@@ -51,10 +52,13 @@ function show(task: TaskDetail): void {
       'ended',
       `${moment(task.completedAtMs)}, after ${elapsed(task.completedAtMs - task.submittedAtMs)}`,
     ])
-    lines.push(['steps', plural(task.steps ?? 0, 'step')])
+    lines.push(['steps', count(task.steps ?? 0)])
   }
   for (const [name, value] of lines) print(`${paint('cyan', name.padEnd(12))}${value}`)
-  if (task.completedAtMs !== null) return print(paint('dim', `Its answer: flotilla result ${task.taskId}`))
+  if (task.completedAtMs !== null)
+    return print(
+      paint('dim', `Its answer: flotilla result ${task.taskId}; its events: flotilla logs ${task.taskId}`),
+    )
   if (!task.eventsWhole) print(paint('dim', '… earlier events are further back in the log than is read'))
   for (const event of task.events) print(eventLine(event, task.submittedAtMs))
 }

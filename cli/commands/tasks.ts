@@ -121,10 +121,16 @@ async function waitFor(
   taskId: string,
   limit: { timeoutMs?: number },
 ): Promise<TaskResult | null> {
-  return client.result(taskId, limit).catch((error: unknown) => {
+  const view = new LiveView()
+  view.now(`waiting for the result of ${taskId}`)
+  try {
+    return await client.result(taskId, limit)
+  } catch (error) {
     if (error instanceof FlotillaError && error.code === 'TASK_TIMED_OUT') return null
     throw error
-  })
+  } finally {
+    view.end()
+  }
 }
 
 type WatchOptions = ViewOptions & { group?: string; from: 'earliest' | 'latest'; json?: boolean }

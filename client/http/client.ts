@@ -7,6 +7,7 @@ import { initOf, pathOf, type Asked } from '../../api/request.ts'
 import type { AnswerOf, BodyOf, Route } from '../../api/route.ts'
 import { tasks as routes } from '../../api/tasks.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
+import { exactTime } from '../../runtime/quantities.ts'
 import { runBatch } from '../batch.ts'
 import { formatPositions, parsePositions, POSITIONS_HEADER, type Positions } from '../positions.ts'
 import { assertTaskId } from '../result.ts'
@@ -90,7 +91,7 @@ export class HttpClient implements Client {
       if (Date.now() >= until)
         throw new FlotillaError(
           'TASK_TIMED_OUT',
-          `no result of ${taskId} within ${timeoutMs} ms; the task continues`,
+          `no result of ${taskId} within ${exactTime(timeoutMs ?? 0)}; the task continues`,
         )
     }
   }

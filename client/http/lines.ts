@@ -5,6 +5,7 @@
 import { get as getPlain, type IncomingMessage } from 'node:http'
 import { get as getSecure } from 'node:https'
 import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors.ts'
+import { exactTime } from '../../runtime/quantities.ts'
 import { authorization, brokenOff, noGateway, refusal } from './requests.ts'
 
 const NDJSON = 'application/x-ndjson'
@@ -35,7 +36,10 @@ export async function openLines(
   const get = gateway.startsWith('https:') ? getSecure : getPlain
   const headers = { accept, 'content-type': 'application/json', ...authorization(apiKey) }
   const request = get(gateway + path, { headers, signal, agent: false }, resolve)
-  const timer = setTimeout(() => request.destroy(new Error(`no answer within ${quietMs} ms`)), quietMs)
+  const timer = setTimeout(
+    () => request.destroy(new Error(`no answer within ${exactTime(quietMs)}`)),
+    quietMs,
+  )
   request.on('error', (cause) => reject(noGateway(gateway, cause)))
   const response = await promise.finally(() => clearTimeout(timer))
   if (response.statusCode === 200 || response.statusCode === 204) return response
@@ -67,7 +71,7 @@ export async function* chunksOf(
   quietMs: number,
 ): AsyncGenerator<string> {
   const chunks = response[Symbol.asyncIterator]() as AsyncIterator<string>
-  const quiet = () => response.destroy(new Error(`nothing came for ${quietMs} ms`))
+  const quiet = () => response.destroy(new Error(`nothing came for ${exactTime(quietMs)}`))
   try {
     for (;;) {
       const timer = setTimeout(quiet, quietMs)

@@ -1,4 +1,5 @@
 import { FlotillaError } from '../../runtime/errors.ts'
+import { exactTime } from '../../runtime/quantities.ts'
 
 /** Node's timers count in 32 bits, and fire at once beyond that: a longer wait ends after this, 24 days. */
 const MAX_TIMER_MS = 2_147_483_647
@@ -14,7 +15,7 @@ export function timeLimit(taskId: string, timeoutMs: number | undefined, signal:
   }
   const onAbort = () => end(signal?.reason)
   if (timeoutMs !== undefined) {
-    const message = `no result of ${taskId} within ${timeoutMs} ms; the task continues`
+    const message = `no result of ${taskId} within ${exactTime(timeoutMs)}; the task continues`
     timer = setTimeout(
       () => end(new FlotillaError('TASK_TIMED_OUT', message)),
       Math.min(timeoutMs, MAX_TIMER_MS),

@@ -1,5 +1,6 @@
 // Scorers of how an agent worked: tools, steps, cost, time.
 import type { TaskResult } from '../../client/types.ts'
+import { plural } from '../../runtime/quantities.ts'
 import type { Score } from '../cases.ts'
 import type { SpecOf } from './specs.ts'
 import { right, scoreIf, wrong } from './text.ts'
@@ -30,7 +31,7 @@ export const maxCost = ({ usage }: TaskResult, { dollars }: SpecOf<'max-cost'>):
   scoreIf(usage.cost <= dollars, () => `it cost $${usage.cost}, more than $${dollars}`)
 
 export const maxSteps = ({ steps: taken }: TaskResult, { steps }: SpecOf<'max-steps'>): Score =>
-  scoreIf(taken.length <= steps, () => `it took ${taken.length} steps, more than ${steps}`)
+  scoreIf(taken.length <= steps, () => `it took ${plural(taken.length, 'step')}, more than ${steps}`)
 
 export const maxLatency = ({ executionTime }: TaskResult, { ms }: SpecOf<'max-latency'>): Score =>
   scoreIf(executionTime <= ms, () => `it took ${executionTime} ms, more than ${ms}`)

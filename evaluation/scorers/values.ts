@@ -1,6 +1,7 @@
 // Scorers that compare values: JSON and numbers.
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
 import { parseExact } from '../../runtime/exact-json.ts'
+import { plural } from '../../runtime/quantities.ts'
 import type { Json } from '../../schemas/json.ts'
 import { numberIn, type SpecOf } from './specs.ts'
 import { scoreIf, shownText, wrong } from './text.ts'
@@ -87,7 +88,7 @@ function differenceInList(
 ): string | null {
   if (!Array.isArray(found)) return unlike(at, found, wanted as Json)
   if (found.length !== wanted.length)
-    return `${at} has ${found.length} entries, ${wanted.length} are expected`
+    return `${at} has ${plural(found.length, 'entry', 'entries')}, ${wanted.length} expected`
   for (const [index, value] of wanted.entries()) {
     const difference = differenceIn(found[index] as Json, value, `${at}[${index}]`, isSubset)
     if (difference !== null) return difference

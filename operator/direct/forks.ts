@@ -6,6 +6,7 @@ import type { LogClient } from '../../client/log/client.ts'
 import type { Submission } from '../../client/log/submission-search.ts'
 import { toResult } from '../../client/result.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
+import { plural } from '../../runtime/quantities.ts'
 import { taskInput } from '../task-input.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Recording, ToolPolicy } from '../../runtime/recording.ts'
@@ -167,7 +168,7 @@ function stillOpen(taskId: string, fromStep: number | undefined, ended: number):
 function assertStep({ taskId, steps }: TaskResult, fromStep: number): void {
   const most = Math.max(1, steps.length)
   if (Number.isInteger(fromStep) && fromStep >= 1 && fromStep <= most) return
-  const message = `task ${taskId} has ${steps.length} steps: a fork can begin at step 1 to ${most}, not ${fromStep}`
+  const message = `task ${taskId} has ${plural(steps.length, 'step')}: a fork can begin at ${most === 1 ? 'step 1' : `step 1 to ${most}`}, not at ${fromStep}`
   throw new FlotillaError('REQUEST_INVALID', message)
 }
 

@@ -1,5 +1,6 @@
 // A dead letter as operators see it.
 import type { LogRecord } from '../../runtime/log/port.ts'
+import { plural } from '../../runtime/quantities.ts'
 import type { DeadLettered } from '../../schemas/generated/events.ts'
 
 export interface DeadLetterView {
@@ -56,6 +57,6 @@ export function readableBytes(value: Uint8Array, bytes: number): string {
   const shown = Buffer.from(value.subarray(0, SHOWN_BYTES))
   const text = shown.toString('utf8')
   const isText = !text.includes('\uFFFD') && !/[\u0000-\u0008]/.test(text)
-  const rest = bytes > shown.length ? ` … ${bytes - shown.length} more bytes` : ''
+  const rest = bytes > shown.length ? ` … ${plural(bytes - shown.length, 'more byte')}` : ''
   return (isText ? text : shown.toString('hex')) + rest
 }

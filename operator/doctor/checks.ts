@@ -10,6 +10,7 @@ import { FlotillaError } from '../../runtime/errors.ts'
 import { ok, skipped, warn, type Found } from '../../runtime/finding.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import type { Log } from '../../runtime/log/port.ts'
+import { plural } from '../../runtime/quantities.ts'
 import { shownUrl } from '../../runtime/redaction.ts'
 import type { ServiceContext } from '../../runtime/service.ts'
 import { inspectDataFile, inspectRoom } from '../../runtime/store/data-file.ts'
@@ -87,7 +88,7 @@ export function checksOf(parts: Examined): Check[] {
 
 /** What the configuration has, once it was loaded. */
 export function configuration({ tools, agents: named }: Fleet): Found {
-  return ok(`${tools.length} tools, agents: ${Object.keys(named).join(', ') || 'the built-in one'}`)
+  return ok(`${plural(tools.length, 'tool')}, agents: ${Object.keys(named).join(', ') || 'the built-in one'}`)
 }
 
 function configured(fleet: Fleet | null): Fleet {
@@ -121,7 +122,7 @@ function dataDirectory({ dataDir }: Environment): Found {
 
 async function log(opened: Log): Promise<Found> {
   await opened.check()
-  if (opened.kind === 'embedded') return ok(`embedded, ${opened.partitions} partitions`)
+  if (opened.kind === 'embedded') return ok(`embedded, ${plural(opened.partitions, 'partition')}`)
   const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(() => null)
   if (!ranges)
     return warn(`${opened.kind}: reachable; topics are missing`, 'Create them with: flotilla topics --create')
@@ -138,7 +139,7 @@ async function log(opened: Log): Promise<Found> {
     )
   const advice = await opened.advice()
   if (advice.length > 0) return warn(advice.join('; '))
-  return ok(`${opened.kind}, ${opened.partitions} partitions`)
+  return ok(`${opened.kind}, ${plural(opened.partitions, 'partition')}`)
 }
 
 async function registry(codec: Codec, environment: Environment): Promise<Found> {
@@ -174,7 +175,7 @@ function alerts(fleet: Fleet, { raw }: Environment): Found {
   const warnings = alertWarnings(fleet.alerts, raw)
   if (warnings.length > 0) return warn(warnings.join('; '))
   const channels = Object.keys(fleet.alerts.channels)
-  if (channels.length > 0) return ok(`${fleet.alerts.rules.length} rules, channels: ${channels.join(', ')}`)
+  if (channels.length > 0) return ok(`${plural(fleet.alerts.rules.length, 'rule')}, channels: ${channels.join(', ')}`)
   return warn(
     'no channel is notified of alerts; only the topic and the log record them',
     'Add alerts.channels to the configuration.',

@@ -4,6 +4,7 @@ import { schemas } from '../../schemas/generated/schemas.ts'
 import type { RecordSchema } from '../../schemas/record.ts'
 import { topics, type TopicName } from '../../schemas/topics.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
+import { plural } from '../quantities.ts'
 import { createReader, createWriter, recordName, type Reader, type Writer } from './avro.ts'
 import { parsePlainJson } from './plain-json.ts'
 import type { Codec, Decoded } from './port.ts'
@@ -107,7 +108,7 @@ function onlyEventOf(topic: TopicName): EventType {
 function schemaId(value: Uint8Array, topic: TopicName): number {
   if (value.length > HEADER_BYTES && value[0] === 0)
     return new DataView(value.buffer, value.byteOffset, HEADER_BYTES).getInt32(1)
-  const what = value.length <= HEADER_BYTES ? `${value.length} bytes` : `a first byte of ${value[0]}`
+  const what = value.length <= HEADER_BYTES ? plural(value.length, 'byte') : `a first byte of ${value[0]}`
   const message = `decoding a record of ${topic}: ${what} instead of byte 0, a 4-byte schema id and the body`
   throw new FlotillaError('UNDECODABLE_RECORD', message)
 }

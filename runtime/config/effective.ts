@@ -1,5 +1,6 @@
 // The effective configuration, setting by setting, with the source of each value: for people.
 import { discoverModels } from '../models/discovery.ts'
+import { plural } from '../quantities.ts'
 import { redactedJson } from '../redaction.ts'
 import { environmentDefaults, type Environment } from './environment.ts'
 import type { Fleet } from './fleet.ts'
@@ -47,8 +48,8 @@ function fieldSettings({ raw }: Environment, fleet: Fleet): Setting[] {
     ...rest,
     ...(mcpServers.length > 0 && { mcpServers: shownServers(mcpServers) }),
     models: shownModels,
-    'models.prices': `${prices.length} rows`,
-    'models.sizes': `${sizes.length} rows`,
+    'models.prices': plural(prices.length, 'row'),
+    'models.sizes': plural(sizes.length, 'row'),
     tools: tools.map(({ spec }) => spec.name),
   }
   const given = from?.given ?? []

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { DEFAULT_PARTITIONS } from '../../schemas/topics.ts'
 import { FlotillaError } from '../errors.ts'
 import { namesReaders } from '../log/groups.ts'
+import { plural } from '../quantities.ts'
 import { keepSecrets } from '../redaction.ts'
 import { environmentSecrets, withFiles } from './secrets.ts'
 import { readSecurity, securityVariables, type ServersSecurity } from './server-security.ts'
@@ -183,7 +184,7 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
     ...untraced,
   ]
   if (!parsed.success || mistakes.length > 0) {
-    const message = `the environment has ${mistakes.length} ${mistakes.length === 1 ? 'mistake' : 'mistakes'}:\n${mistakes.join('\n')}`
+    const message = `the environment has ${plural(mistakes.length, 'mistake')}:\n${mistakes.join('\n')}`
     throw new FlotillaError('CONFIG_INVALID', message)
   }
   const env = parsed.data

@@ -8,12 +8,18 @@ const CHECK_MS = 10_000
 
 /** A message for CONFIG_INVALID: `flotilla.config.ts:7:25: Unexpected token …`, then the line and a caret. */
 export function importMistake(file: string, error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = withRemedy(error instanceof Error ? error.message : String(error))
   const path = fileURLToPath(file)
   const place =
     error instanceof SyntaxError ? syntaxPlace(path, error) : (importPlace(message) ?? thrownPlace(error))
   if (place === null) return `${shownPath(path)}: ${message}`
   return `${shownPath(place.path)}:${place.line}:${place.column}: ${message}${frameOf(place)}`
+}
+
+/** A package that is not installed is no mistake in the file. */
+function withRemedy(message: string): string {
+  const [, name] = /^Cannot find package '((?:@[^/']+\/)?[^/']+)[^']*' imported from /.exec(message) ?? []
+  return name === undefined ? message : `${message}; if it is missing: npm install ${name}`
 }
 
 /** Node puts path, line and a caret in front of the stack of TypeScript; for JavaScript only `--check` shows them. */
@@ -41,7 +47,8 @@ function checked(path: string): string {
 /** The import that found nothing. */
 function importPlace(message: string): Place | null {
   const [, wanted = '', from] =
-    /^Cannot find (?:package|module) '([^']+)' imported from (.+)$/.exec(message) ?? []
+    /^Cannot find (?:package|module) '([^']+)' imported from (.+?)(?:; if it is missing.*)?$/.exec(message) ??
+    []
   if (from === undefined) return null
   const text = textOf(pathOf(from))
   const name = wanted.replace(/^.*\//, '')

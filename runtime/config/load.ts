@@ -7,6 +7,7 @@ import { FlotillaError } from '../errors.ts'
 import { discoverModels, isServed, keysElsewhere } from '../models/discovery.ts'
 import { fullName } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
+import { plural } from '../quantities.ts'
 import { alertsSchema, completeAlerts } from './alerts.ts'
 import {
   allOverrides,
@@ -279,10 +280,7 @@ export function completeFleet(
   const listed = [...ofTools, ...placed].map((mistake) => `  ${mistake}`).join('\n')
   const shown = source.startsWith('file:') ? shownPath(fileURLToPath(source)) : source
   const count = mistakes.length + ofTools.length
-  throw new FlotillaError(
-    'CONFIG_INVALID',
-    `${shown} has ${count} ${count === 1 ? 'mistake' : 'mistakes'}:\n${listed}`,
-  )
+  throw new FlotillaError('CONFIG_INVALID', `${shown} has ${plural(count, 'mistake')}:\n${listed}`)
 }
 
 /** A copy without the value at this path; list items keep their indices, as their author sees them. */

@@ -12,6 +12,7 @@ import {
   type Membership,
   type OpenLane,
 } from '../log/port.ts'
+import { plural } from '../quantities.ts'
 import { Lane } from './lane/lane.ts'
 import type { HostParts } from './context.ts'
 import { Refusals } from './lane/refusals.ts'
@@ -218,7 +219,7 @@ export class StageHost {
     const { stage, instruments } = this.#parts
     const text =
       cause === 'retention'
-        ? `${topic}[${lane}]: ${to - from} records were deleted before ${stage.name} had read them (offsets ${from} to ${to}); raise the topic's retention, or scale the stage`
+        ? `${topic}[${lane}]: ${plural(to - from, 'record was', 'records were')} deleted before ${stage.name} had read them (offsets ${from} to ${to}); raise the topic's retention, or scale the stage`
         : `${topic}[${lane}]: the log was ${cause}; ${stage.name} had read up to offset ${from} and goes on at ${to}`
     instruments.log.error({ stage: stage.name, lane, topic, cause, from, to }, text)
     const labels = { stage: stage.name, topic }

@@ -2,6 +2,7 @@
 import type { Fleet, ProviderRates } from '../config/fleet.ts'
 import { parseModel } from '../models/names.ts'
 import { longestPrefix } from '../models/prices.ts'
+import { plural } from '../quantities.ts'
 import type { Claim, Refusal } from './port.ts'
 
 type LimitSettings = Pick<Fleet['limits'], 'budgets' | 'rates'>
@@ -212,8 +213,8 @@ export function describeRefusal(claim: NamedClaim, refusal: Refusal, nowMs: numb
   }
   const resets = new Date(claim.resetsAtMs).toISOString()
   return (
-    `the daily token budget of ${whose} does not cover ${count(amount)} more: of ${count(limit)} tokens, ` +
+    `the daily token budget of ${whose} does not cover ${count(amount)} more: of ${plural(limit, 'token')}, ` +
     `${count(refusal.settled)} are used and ${count(refusal.reserved)} reserved (${setting}); it resets at ${resets}, ` +
-    `in ${Math.ceil((claim.resetsAtMs - nowMs) / MINUTE_MS)} minutes`
+    `in ${plural(Math.ceil((claim.resetsAtMs - nowMs) / MINUTE_MS), 'minute')}`
   )
 }

@@ -5,6 +5,7 @@
 import { FlotillaError } from '../errors.ts'
 import type { Position } from '../log/port.ts'
 import { decodeFinished, encodeFinished } from '../log/position-metadata.ts'
+import { plural } from '../quantities.ts'
 
 /** A record of either log. */
 export interface Digested {
@@ -70,9 +71,14 @@ export class OffsetMap {
 /** Throws INTERNAL at the first difference. */
 export function compareSlot({ where, source, target, targetEnd, keptSinceMs }: SlotComparison): OffsetMap {
   const gone = source.length - target.length
-  if (gone < 0) throw differs(where, `it has ${target.length} records, ${source.length} were copied`)
+  if (gone < 0)
+    throw differs(where, `it has ${plural(target.length, 'record')}, ${source.length} were copied`)
   const early = source.slice(0, gone).find(({ timestampMs }) => timestampMs >= keptSinceMs)
-  if (early) throw differs(where, `${gone} records are missing, such as ${early.offset} of the data file`)
+  if (early)
+    throw differs(
+      where,
+      `${plural(gone, 'record is', 'records are')} missing, such as ${early.offset} of the data file`,
+    )
   const kept = source.slice(gone)
   const wrong = kept.findIndex(({ digest }, index) => digest !== target[index]?.digest)
   if (wrong >= 0)

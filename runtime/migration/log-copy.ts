@@ -17,6 +17,7 @@ import type { StoredRecord } from '../log/embedded/storage.ts'
 import type { ProducedMessage } from '../log/kafka/client.ts'
 import type { Move } from '../log/kafka/move-progress.ts'
 import { targetKey, type GroupPositions, type MoveTarget, type Target } from '../log/kafka/move-target.ts'
+import { plural } from '../quantities.ts'
 import { compareSlot, type OffsetMap, type Digested } from './copied-slot.ts'
 
 const DAY_MS = 86_400_000
@@ -199,7 +200,7 @@ export class LogCopy {
     if (rows === found.size) return rows
     throw new FlotillaError(
       'INTERNAL',
-      `checking ${topic}[${partition}]: it has ${found.size} rows, ${rows} were copied`,
+      `checking ${topic}[${partition}]: it has ${plural(found.size, 'row')}, ${rows} were copied`,
     )
   }
 

@@ -17,6 +17,7 @@ import { kafkaOptions } from '../log/kafka/open.ts'
 import { CommitRefused } from '../log/port.ts'
 import { copyKeys, countKeys, holdsKeys, keysBeginning } from '../store/copy-keys.ts'
 import { copyTable, countStoredRows, holdsRows, storedTables } from '../store/copy-tables.ts'
+import { plural } from '../quantities.ts'
 import { hasDataFile, openDataFile, type DataFile } from '../store/data-file.ts'
 import { moveNoted, noteMoved, refuseMoved } from '../store/moved-file.ts'
 import { openSharedSql, openStores, requireShared, type Stores } from '../store/open.ts'
@@ -120,7 +121,7 @@ function requireSameLanes({ partitions }: StoppedLog, environment: Environment):
   if (partitions === environment.partitions) return
   throw new FlotillaError(
     'TOPICS_MISMATCH',
-    `the fleet in ${environment.dataDir} has ${partitions} lanes, which can't be divided or joined, and FLOTILLA_PARTITIONS ` +
+    `the fleet in ${environment.dataDir} has ${plural(partitions, 'lane')}, which can't be divided or joined, and FLOTILLA_PARTITIONS ` +
       `says ${environment.partitions}: set FLOTILLA_PARTITIONS=${partitions} here and for every process on Kafka`,
   )
 }

@@ -5,6 +5,7 @@
 // 2. Channels that were notified of an alert are notified of its end, silence or not: none is left with an
 //    alert that is over.
 import type { NamedRule } from '../../runtime/config/fleet.ts'
+import { plural } from '../../runtime/quantities.ts'
 import type { AlertRaised, AlertResolved } from '../../schemas/generated/events.ts'
 import type { Notice } from './events.ts'
 import { isOfBudgets, describeBudgets } from './budgets.ts'
@@ -119,11 +120,11 @@ function describeCount(rule: NamedRule, value: number): string {
     case 'tokens':
       return `${value} tokens were used`
     case 'errors_matching':
-      return `${value} ${value === 1 ? 'error' : 'errors'} matched ${rule.pattern}`
+      return `${plural(value, 'error')} matched ${rule.pattern}`
     case 'mcp_tools_changed':
-      return `${value} ${value === 1 ? 'tool' : 'tools'}`
+      return plural(value, 'tool')
     case 'budgets_near_limit':
-      return `${value} ${value === 1 ? 'budget' : 'budgets'}`
+      return plural(value, 'budget')
   }
 }
 

@@ -7,6 +7,7 @@ import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { errorBody, type ErrorBody } from '../../runtime/host/http/errors.ts'
+import { exactTime } from '../../runtime/quantities.ts'
 
 export interface LiveOptions {
   /** Sent after this long without anything else. Milliseconds. */
@@ -124,5 +125,5 @@ class LiveBody extends Readable {
 }
 
 function silent(afterMs: number): FlotillaError {
-  return new FlotillaError('STREAM_SILENT', `no update of this task for ${afterMs} ms`)
+  return new FlotillaError('STREAM_SILENT', `no update of this task for ${exactTime(afterMs)}`)
 }

@@ -151,6 +151,8 @@ export interface Run {
 export type PlannerRows = {
   task: TaskAdmitted & { traceId: string | null; promptVersion: string }
   run: Run
+  /** The last failed model call of the running step. Absent: none has failed. */
+  failedCall: Failure
   /** A result not yet checked against the output schema. */
   answer: Answer
   /** The task failed because one of its events was given up; a replay must not begin it again. */

@@ -24,7 +24,7 @@ import { takeChecked, askForCode, checkCall, keepAnswer, takeText } from './fina
 import { codeBehindThought, readCode, withoutThinking, type FoundCode } from './code-blocks.ts'
 import { codeInCalls } from './code-in-calls.ts'
 import { completeCode, runCode } from './code-step.ts'
-import { cancel, fail, stop, timeOut } from './task-end.ts'
+import { cancel, fail, stop, timeOut, timeOutUnbegun } from './task-end.ts'
 import { compact, squeeze, takeSummary, withoutSummary } from './compaction.ts'
 import { withinCost, withPrompt } from './cost-bound.ts'
 import { learnt } from './context-size.ts'
@@ -104,7 +104,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
 
   function begin(event: Event<'TaskAdmitted'>): Planned {
     const opening = openTask(event)
-    if (event.atMs >= opening.task.deadlineMs) return timeOut(opening)
+    if (event.atMs >= opening.task.deadlineMs) return timeOutUnbegun(opening)
     const heard = openingMessages(opening.task, fleet, book)
     // The conversation has the history; kept twice, it would be stored twice.
     const kept = keptAtFirst(opening.task)

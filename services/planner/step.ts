@@ -6,6 +6,7 @@ import { packagesOf } from '../../runtime/config/executors.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
 import { failure } from '../../runtime/errors.ts'
+import { plural } from '../../runtime/quantities.ts'
 import { callLimitsOf } from '../../runtime/models/call-limits.ts'
 import { parseModel } from '../../runtime/models/names.ts'
 import type { Call, Failure } from '../../runtime/stage.ts'
@@ -192,6 +193,7 @@ function stepAfter(from: Situation, step: Step, heard: Message[], run: Partial<R
     run: next,
     ...put(`heard:${step.step}`, [...heard, ...steered.heard]),
     ...(steered.heard.length > 0 ? { steers: null } : {}),
+    ...(ended.to.rows.failedCall ? { failedCall: null } : {}),
     ...(isRepeated ? put(`recorded:${step.step}`, null) : {}),
   })
   return { changes: merge(ended.changes, { rows }), ask: to }
@@ -212,5 +214,5 @@ export function costSpent(run: Run, task: Situation['task']): Failure | null {
 }
 
 export function stepLimit(maxSteps: number): Failure {
-  return failure('STEP_LIMIT', `The model did not finish within ${maxSteps} steps (maxSteps)`)
+  return failure('STEP_LIMIT', `The model did not finish within ${plural(maxSteps, 'step')} (maxSteps)`)
 }

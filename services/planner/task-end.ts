@@ -1,6 +1,7 @@
 // The end of a task: one result, an event for the other stages, every row deleted.
 import { boundedText } from '../../runtime/bounded-text.ts'
 import { failure } from '../../runtime/errors.ts'
+import { exactTime, plural } from '../../runtime/quantities.ts'
 import { asJson } from '../../runtime/kept-variables.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
 import { turnEnded } from '../../runtime/session-turns.ts'
@@ -12,7 +13,7 @@ import { progressEvent } from './events.ts'
 import { heldMs } from '../../runtime/held-calls.ts'
 import { releasedAbove } from './held-above.ts'
 import { currentModel, type Changes, type Situation, type Step } from './rows.ts'
-import { outstandingIds, withReplies, withWaiting } from './step-replies.ts'
+import { currentStep, outstandingIds, withReplies, withWaiting } from './step-replies.ts'
 
 type Status = TaskCompleted['status']
 
@@ -43,9 +44,37 @@ export function cancel(from: Situation, reason: string | null): Changes {
 }
 
 export function timeOut(from: Situation): Changes {
-  const { timeoutMs } = from.task
-  const message = `The task was not finished within ${timeoutMs} ms (step ${from.run.step}); raise timeoutMs, or make it smaller`
+  return endLate(from, underWay(from))
+}
+
+/** The task came here after its deadline. */
+export const timeOutUnbegun = (from: Situation): Changes => endLate(from, 'its first step had not begun')
+
+function endLate(from: Situation, where: string): Changes {
+  const message = `The task did not end within ${exactTime(from.task.timeoutMs)} (timeoutMs): ${where}`
   return complete(from, 'timed_out', null, failure('TASK_TIMED_OUT', message))
+}
+
+/** What the running step waits for. */
+function underWay(from: Situation): string {
+  const { run, rows } = from
+  const step = `step ${run.step}`
+  if (rows.answer) return `the answer of ${step} was being checked`
+  if (run.phase === 'code') return `the Python of ${step} had not ended`
+  if (run.phase === 'tools') return `${step} had no reply from ${openCalls(from)}`
+  return `${modelName(from)} had not finished its answer in ${step}`
+}
+
+const modelName = (from: Situation): string => currentModel(from) || 'the model'
+
+function openCalls(from: Situation): string {
+  const step = currentStep(from)
+  const open = step
+    ? withReplies(step, from.rows).toolCalls.filter(({ status }) => status === 'requested')
+    : []
+  const [first, ...others] = new Set(open.map(({ tool }) => tool))
+  if (first === undefined) return 'its tools'
+  return others.length === 0 ? first : `${first} and ${plural(others.length, 'other tool')}`
 }
 
 function complete(from: Situation, status: Status, output: Json, error: Failure | null): Changes {
@@ -121,7 +150,7 @@ function taskCompleted(from: Situation, status: Status, output: Json, error: Fai
     executionTime: Math.max(0, atMs - task.submittedAtMs - heldMs(from.run, atMs)),
     model: currentModel(from) || null,
     modelReason: run.model === 0 ? task.modelReason : `${task.modelReason}; ${run.modelReason}`,
-    error: error && withLastError(error, steps),
+    error: error && withLastError(error, lastError(from, steps)),
     refusedCalls: refusedCalls(from, steps),
     childrenCost: run.childrenCost ?? null,
     traceId: from.event.traceId ?? task.traceId,
@@ -133,13 +162,24 @@ function taskCompleted(from: Situation, status: Status, output: Json, error: Fai
 /** Limits that end a task whatever its steps do: why the steps did not end it is in the last one that failed. */
 const endedByLimit: readonly string[] = ['STEP_LIMIT', 'TASK_TIMED_OUT']
 
-function withLastError(error: Failure, steps: readonly Step[]): Failure {
-  if (!endedByLimit.includes(error.code)) return error
-  const failed = steps.findLast((step) => errorOf(step) !== null)
-  const last = failed && errorOf(failed)
-  if (!last) return error
-  const message = `${error.message}. The last error, in step ${failed.step}, was ${last.code}: ${last.message}`
+interface LastError {
+  readonly step: number
+  readonly error: Failure
+}
+
+function withLastError(error: Failure, last: LastError | null): Failure {
+  if (last === null || !endedByLimit.includes(error.code)) return error
+  const { step, error: cause } = last
+  const message = `${error.message}. The last error, in step ${step}, was ${cause.code}: ${cause.message}`
   return { ...error, message: boundedText(message) }
+}
+
+/** In a step, the model's failed calls come before what its answer led to. */
+function lastError({ rows, run }: Situation, steps: readonly Step[]): LastError | null {
+  const failed = steps.findLast((step) => errorOf(step) !== null)
+  const error = failed ? errorOf(failed) : null
+  if (rows.failedCall && failed?.step !== run.step) return { step: run.step, error: rows.failedCall }
+  return failed && error ? { step: failed.step, error } : null
 }
 
 function errorOf({ error, toolCalls }: Step): Failure | null {

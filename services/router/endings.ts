@@ -2,6 +2,7 @@
 // lost while they are queued.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
+import { exactTime } from '../../runtime/quantities.ts'
 import { turnEnded } from '../../runtime/session-turns.ts'
 import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import { emptyTask } from '../../schemas/task-fields.ts'
@@ -50,10 +51,10 @@ export function cancelQueued(
 }
 
 export function timeOutQueued(event: StageEvent, lane: Schedule): RouterDecision {
-  const timeoutMs = lane.heldTask(event.key)?.timeoutMs
+  const time = exactTime(lane.heldTask(event.key)?.timeoutMs ?? 0)
   const message = lane.taskInSession(event.key)
-    ? `The task waited for its session for all of its ${timeoutMs} ms; raise timeoutMs, or submit when fewer tasks of the session wait`
-    : `The task was queued for all of its ${timeoutMs} ms; raise timeoutMs, or submit when fewer tasks are queued`
+    ? `The task waited for its session for all of its ${time} (timeoutMs); submit it when fewer tasks of the session wait`
+    : `The task was queued for all of its ${time} (timeoutMs); submit it when fewer tasks are queued`
   return endQueued(event, lane, 'timed_out', failure('TASK_TIMED_OUT', message))
 }
 

@@ -9,6 +9,7 @@
 // 4. Every decision here may be repeated for a task that has its slot already, with the same result.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
+import { plural } from '../../runtime/quantities.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import { rowOf, type ScheduleRow, type Schedule } from './schedule.ts'
@@ -172,11 +173,11 @@ function queueFull(task: TaskAdmitted, lane: Schedule, limits: QueueLimits): Fai
   const ofUser = lane.waitingBeside(task)
   if (ofUser >= limits.waitingPerUser) {
     const who = task.userId === null ? 'Tasks without a user' : `Tasks of user "${task.userId}"`
-    const message = `${who} fill their part of the queue: ${ofUser} in this lane (limits.queue.waitingPerUser). Submit again when some are done.`
+    const message = `${who} fill their part of the queue: ${ofUser} in this lane (limits.queue.waitingPerUser).`
     return failure('QUEUE_FULL', message)
   }
   const waiting = lane.waiting + lane.inSession
   if (waiting < limits.waiting) return null
-  const message = `The queue of this lane is full: ${waiting} tasks (limits.queue.waiting). Submit again when some are done.`
+  const message = `The queue of this lane is full: ${plural(waiting, 'task')} (limits.queue.waiting).`
   return failure('QUEUE_FULL', message)
 }

@@ -16,6 +16,7 @@ import { merge } from '../../runtime/decisions.ts'
 import { failure } from '../../runtime/errors.ts'
 import { decodeKey } from '../../runtime/keys.ts'
 import { withoutLost } from '../../runtime/missing-row.ts'
+import { plural } from '../../runtime/quantities.ts'
 import type { Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import type { TurnEnded, TurnRequested } from '../../schemas/generated/events.ts'
 import { cancelled, progressed, refused, settled } from './events.ts'
@@ -100,11 +101,11 @@ function refusalOf(session: Session, data: TurnRequested, limits: Sessions) {
     return failure('SESSION_BUSY', message, false)
   }
   if (data.whenBusy === 'reject') {
-    const message = `Another task of this session runs. Submit again when it has ended, or with whenBusy: queue, steer or interrupt.`
+    const message = `Another task of this session runs, and whenBusy is reject.`
     return failure('SESSION_BUSY', message)
   }
   if (waiting.length < limits.waiting) return null
-  const message = `${waiting.length} tasks wait in this session (sessions.waiting). Submit again when some are answered.`
+  const message = `The queue of this session is full: ${plural(waiting.length, 'task')} (sessions.waiting).`
   return failure('SESSION_QUEUE_FULL', message)
 }
 

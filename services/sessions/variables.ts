@@ -16,6 +16,7 @@ import {
   type KeptStep,
   type TurnVariables,
 } from '../../runtime/kept-variables.ts'
+import { exactTime, plural } from '../../runtime/quantities.ts'
 import type { Json } from '../../runtime/stage.ts'
 import type { TurnEnded } from '../../schemas/generated/events.ts'
 import type { KeptVariables, Running, Session, SessionDecision, State, TurnSteps, Waiting } from './rows.ts'
@@ -85,8 +86,7 @@ function withSteps(
   return { ...base, last: lastOf(steps), steps: base.steps + steps.length, chars, computeMs, gone: null }
 }
 
-const tooSlow = (most: number): string =>
-  `what defines them again computes for more than ${Math.round(most / 1_000)} seconds`
+const tooSlow = (most: number): string => `what defines them again computes for more than ${exactTime(most)}`
 
 /** Deletes the rows of what was kept before this turn. */
 function rowsOf(rows: State, owner: string, { from }: KeptVariables, turn: number): Rows {
@@ -144,7 +144,7 @@ export const hasVariables = ({ variables = {} }: Session): boolean =>
 /** The session was idle for too long. */
 export function dropVariables(session: Session, rows: State, { variablesHours }: Sessions): SessionDecision {
   const names = Object.keys(rows).filter((name) => name.startsWith('variables:'))
-  const gone = `they are kept for ${variablesHours} hours after the last message`
+  const gone = `they are kept for ${plural(variablesHours, 'hour')} after the last message`
   const owners = Object.entries(session.variables ?? {})
   const variables = Object.fromEntries(
     owners.map(([owner, kept]) => [owner, kept.steps > 0 ? without(gone) : kept]),

@@ -10,6 +10,7 @@
 import { delegatesOf, type DelegationLimits } from '../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
+import { plural } from '../../runtime/quantities.ts'
 import type { Decision, Emit } from '../../runtime/stage.ts'
 import type { DelegationEnded, Failure, ToolRequested } from '../../schemas/generated/events.ts'
 import { completedEvents, progressEvent, type Ending } from './events.ts'
@@ -118,12 +119,12 @@ function denial(request: ToolRequested, agent: string, asked: number, fleet: Del
   if (above.length > depth)
     return refuse(
       'DELEGATION_LIMIT',
-      `at most ${depth} levels of agents may ask each other (limits.delegation.depth): ${[...above, agent].join(' → ')}`,
+      `at most ${plural(depth, 'level')} of agents may ask each other (limits.delegation.depth): ${[...above, agent].join(' → ')}`,
     )
   if (asked >= tasks)
     return refuse(
       'DELEGATION_LIMIT',
-      `the task has delegated ${asked} tasks, the most that it may (limits.delegation.tasks)`,
+      `the task has delegated ${plural(asked, 'task')}, the most that it may (limits.delegation.tasks)`,
     )
   if (typeof delegation?.maxCost === 'number' && delegation.maxCost <= 0)
     return refuse('DELEGATION_LIMIT', 'nothing is left of the maxCost of the task; go on without asking')

@@ -4,6 +4,7 @@
 // 2. Nothing is lost in silence. What JSON.stringify would leave out or make null or {} has its own form
 //    (plain-values.ts), or is refused.
 import { FlotillaError, messageOf } from '../../runtime/errors.ts'
+import { plural } from '../../runtime/quantities.ts'
 import type { Json } from '../../schemas/json.ts'
 import { isOrdinary, plainForm } from './plain-values.ts'
 
@@ -16,7 +17,10 @@ const MAX_DEPTH = 500
  */
 export function jsonOutput(tool: string, value: unknown, maxBytes: number): { text: string; output: Json } {
   const tooLarge = () =>
-    new FlotillaError('TOOL_OUTPUT_TOO_LARGE', `${tool} returned more than its limit of ${maxBytes} bytes`)
+    new FlotillaError(
+      'TOOL_OUTPUT_TOO_LARGE',
+      `${tool} returned more than its limit of ${plural(maxBytes, 'byte')} (maxOutputBytes)`,
+    )
   const measured = new Measure(maxBytes, tooLarge)
   try {
     measured.value(value ?? null, 0)

@@ -19,6 +19,7 @@ import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Key } from '../../runtime/keys.ts'
+import { exactTime } from '../../runtime/quantities.ts'
 import type {
   CallFailure,
   CallOutcome,
@@ -375,7 +376,7 @@ function end(request: ToolRequested, rows: State, ending: Ending, usage: Emit[] 
 function describeTimeout(request: ToolRequested, spec: ToolSpec, error: CallFailure): CallFailure {
   if (error.code !== 'CALL_TIMEOUT') return error
   const doubt = spec.idempotent ? '' : '; it may have taken effect all the same'
-  const message = `${request.tool} did not answer in time (its limit is ${spec.timeoutMs} ms)${doubt}`
+  const message = `${request.tool} did not answer in time (its limit is ${exactTime(spec.timeoutMs)})${doubt}`
   return failure('TOOL_TIMEOUT', message)
 }
 

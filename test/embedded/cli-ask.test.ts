@@ -28,6 +28,8 @@ for (const command of [
   'result nobody',
   'result --wait nobody',
   'watch nobody',
+  'logs nobody',
+  'approvals approve nobody',
   'status nobody',
   'cancel nobody',
   'feedback nobody --score 3',
@@ -56,11 +58,23 @@ test('ps and status show what runs; agents, tools, models, config and lanes what
   await eventually('it has ended in the ledger', async () =>
     /^done +succeeded/m.test((await flotilla(['ps', '--status', 'succeeded'], { env })).out),
   )
+  assert.match(
+    (await flotilla(['logs', 'done'], { env })).out,
+    /^\S+ \S+Z  router +task\.admitted .*\n.* planner +step 1 model\.answered .* tokens .* planner +task\.completed  succeeded/s,
+  )
+  const events = (await flotilla(['logs', '--json', 'done', '--type', 'task.completed'], { env })).out
+  assert.deepEqual(Object.keys(JSON.parse(events) as object).slice(0, 2), ['type', 'taskId'])
   assert.match((await flotilla(['agents'], { env })).out, /\(default\)/)
   for (const command of ['tools --json', 'models --json', 'lanes --json', 'config show --json'])
     assert.ok(((await list(command)) as unknown[]).length > 0, command)
   assert.match((await flotilla(['config', '--changed'], { env })).out, /FLOTILLA_DATA +\S+ +environment/)
   assert.equal((await flotilla(['ps', '--since', 'soon'], { env })).code, 64)
+})
+
+test('another directory of this machine: commands for operators find the gateway at PORT, as the others do', async () => {
+  const elsewhere = { ...env, FLOTILLA_DATA: join(directory, 'elsewhere') }
+  assert.match((await flotilla(['ps', '--all'], { env: elsewhere })).out, /^seen +running/m)
+  assert.ok(!existsSync(elsewhere.FLOTILLA_DATA))
 })
 
 test('pause and resume: ps, lanes and the command itself say so', async () => {
@@ -76,7 +90,7 @@ test('pause and resume: ps, lanes and the command itself say so', async () => {
 })
 
 test('where no fleet has run, agents, tools, models and config show what is configured', async () => {
-  const own = { FLOTILLA_DATA: join(directory, 'none') }
+  const own = { FLOTILLA_DATA: join(directory, 'none'), PORT: String(await freePort()) }
   for (const command of ['agents', 'tools', 'models', 'config']) {
     const { code, out, err } = await flotilla([command, '--json'], { env: own })
     assert.ok(code === 0 && (JSON.parse(out) as unknown[]).length > 0, err)

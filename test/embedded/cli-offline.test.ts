@@ -23,6 +23,7 @@ test('after a run its result is there without a gateway, and the file takes feed
   const found = await flotilla(['result', '--json', 'ran'], { env })
   assert.deepEqual(JSON.parse(found.out), JSON.parse(ran.out))
   assert.equal((await flotilla(['result', '--wait', 'ran'], { env })).code, 0)
+  assert.match((await flotilla(['logs', 'ran'], { env })).out, /task\.admitted.*task\.completed  succeeded/s)
   for (const args of [
     ['feedback', 'ran', '--score', '4'],
     ['cancel', 'ran'],
@@ -79,7 +80,16 @@ test('a run on a paused stage says why it waits; the second Ctrl-C leaves the ta
   assert.deepEqual(await ended, [130, null])
   assert.match(said, /planner is paused since .*: tea; the task waits until: flotilla resume planner\n/)
   assert.match(said, /Left task left: flotilla status left shows it/)
-  assert.match((await flotilla(['result', 'left'], { env })).err, /No fleet is running here: flotilla start/)
+  for (const command of ['result left', 'ps', 'status left'])
+    assert.match(
+      (await flotilla(command.split(' '), { env })).err,
+      /No fleet is running here: flotilla start/,
+    )
+  const logs = await flotilla(['logs', 'left'], { env })
+  assert.deepEqual(
+    [logs.code, /no fleet is running here, and task left has no result/.test(logs.err)],
+    [69, true],
+  )
   assert.equal((await flotilla(['resume', 'planner'], { env })).code, 0)
 })
 

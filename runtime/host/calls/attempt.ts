@@ -7,6 +7,7 @@
 // 3. The outcome says whether the caller was invoked at all: a call that may have reached the outside may
 //    have cost something.
 import { boundedDetails } from '../../bounded-text.ts'
+import { exactTime } from '../../quantities.ts'
 import { redactedJson } from '../../redaction.ts'
 import type { Clock } from '../../clock.ts'
 import { FlotillaError, toFailure } from '../../errors.ts'
@@ -80,7 +81,9 @@ async function limited(
     stop.abort(new FlotillaError('CALL_ABORTED', `${kind} ${target} was stopped: ${why}`))
   const late = stopped('its task has no time left')
   const expired = () =>
-    stop.abort(new FlotillaError('CALL_TIMEOUT', `${kind} ${target} did not answer within ${timeoutMs} ms`))
+    stop.abort(
+      new FlotillaError('CALL_TIMEOUT', `${kind} ${target} did not answer within ${exactTime(timeoutMs)}`),
+    )
   const unlisten = [
     onAbort(interrupted, stopped('its task was cancelled or ended')),
     onAbort(taken, stopped('another owner of its lane has taken it over')),

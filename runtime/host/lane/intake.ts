@@ -18,6 +18,7 @@ import type { LogRecord, LogTopic, OpenLane, OutgoingRecord } from '../../log/po
 import { isTaskId } from '../../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../../schemas/topics.ts'
 import { encodeKey } from '../../keys.ts'
+import { plural } from '../../quantities.ts'
 import type { RecordEvent, StageEvent } from '../../stage.ts'
 import type { HandlingSpan } from '../../telemetry/instruments.ts'
 import { Burial } from './burial.ts'
@@ -297,7 +298,7 @@ export class Intake {
 
   #tooMany(record: LogRecord, { type, key }: StageEvent): void {
     const waiting = this.#parts.options.maxWaitingPerKey
-    const message = `${type} of ${key}: ${waiting} records about this task wait already while it is busy`
+    const message = `${type} of ${key}: ${plural(waiting, 'record')} about this task ${waiting === 1 ? 'waits' : 'wait'} already while it is busy`
     this.#burial.bury(record, failure('TASK_BUSY', message))
   }
 

@@ -3,6 +3,7 @@ import { topics as contract } from '../../../schemas/topics.ts'
 import type { TopicSpec } from '../../../schemas/topics.ts'
 import type { Clock } from '../../clock.ts'
 import { FlotillaError, messageOf } from '../../errors.ts'
+import { plural } from '../../quantities.ts'
 import { WriteUncertain } from '../../store/data-file-errors.ts'
 import { mustBePublishable } from '../limits.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
@@ -70,7 +71,7 @@ export class Engine {
     const found = this.storage.slots(spec.name)
     if (!found) this.storage.createTopic(spec.name, wanted)
     else if (found.length !== wanted) {
-      const message = `${spec.name} has ${found.length} partitions in this data directory, the configuration says ${wanted}`
+      const message = `${spec.name} has ${plural(found.length, 'partition')} in this data directory, the configuration says ${wanted}`
       throw new FlotillaError(
         'TOPICS_MISMATCH',
         `${message}: restore the setting, or use another data directory`,

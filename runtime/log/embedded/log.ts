@@ -3,6 +3,7 @@
 import { systemClock } from '../../clock.ts'
 import type { Clock } from '../../clock.ts'
 import { FlotillaError } from '../../errors.ts'
+import { plural } from '../../quantities.ts'
 import { onDataFile } from '../../store/data-file.ts'
 import type { DataFile, Durability } from '../../store/data-file.ts'
 import { refuseMoved } from '../../store/moved-file.ts'
@@ -60,7 +61,7 @@ function shareEngine(file: DataFile, prefix: string, options: EmbeddedLogOptions
   const shared = ofFile.get(prefix) ?? startEngine(file, prefix, options)
   const { partitions } = shared.engine
   if (partitions !== (options.partitions ?? DEFAULT_PARTITIONS)) {
-    const message = `${file.dir} is open in this process with ${partitions} partitions, not ${options.partitions}`
+    const message = `${file.dir} is open in this process with ${plural(partitions, 'partition')}, not ${options.partitions}`
     throw new FlotillaError('TOPICS_MISMATCH', message)
   }
   ofFile.set(prefix, shared)

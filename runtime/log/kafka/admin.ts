@@ -1,6 +1,7 @@
 // Creates topics, and answers operators: bounds, positions, whether the log can be used.
 import { topics as contract } from '../../../schemas/topics.ts'
 import { FlotillaError, messageOf } from '../../errors.ts'
+import { plural } from '../../quantities.ts'
 import type { GroupMembers, LogTopic, PartitionRange } from '../port.ts'
 import { isOpen, openTopicAdvice, openTopicSettings, partitionAdvice, sizeAdvice } from './advice.ts'
 import { decodeAssignment, decodeSubscription, type Admin } from './client.ts'
@@ -116,7 +117,8 @@ function comparePartitions(wanted: readonly WantedTopic[], found: ReadonlyMap<st
   const wrong = wanted.filter(({ topic, partitions }) => found.get(topic) !== partitions)
   if (wrong.length === 0) return
   const list = wrong.map(
-    ({ topic, partitions }) => `${topic} has ${found.get(topic) ?? 'no'} partitions, not ${partitions}`,
+    ({ topic, partitions }) =>
+      `${topic} has ${plural(found.get(topic) ?? 0, 'partition')}, not ${partitions}`,
   )
   const remedy =
     'Set FLOTILLA_PARTITIONS to what the topics have, or use another FLOTILLA_PREFIX: the count of existing topics can never change'

@@ -1,4 +1,5 @@
 // Problems that block a stage's input, with their remedies.
+import { plural } from '../../quantities.ts'
 import type { Looked } from './topic-watch.ts'
 
 /** The problems of several sources. Each change is reported with all current ones. */
@@ -30,7 +31,7 @@ export function topicProblems(
     const found = facts.get(topic)?.partitions ?? partitions
     if (found === partitions) return []
     return [
-      `${topic} has ${found} partitions, not ${partitions}: records in the others are not read, and no process starts ` +
+      `${topic} has ${plural(found, 'partition')}, not ${partitions}: records in the others are not read, and no process starts ` +
         `again. Stop its producers, let the fleet finish its tasks, delete the topic, and create it with: flotilla topics --create`,
     ]
   })

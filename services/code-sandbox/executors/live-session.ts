@@ -7,6 +7,7 @@
 // 3. A process that was ended from outside (its executor closing, the system short of memory) says nothing
 //    about the code: SANDBOX_UNAVAILABLE, and the log rebuilds the session.
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { plural } from '../../../runtime/quantities.ts'
 import { argsHashOf, doneAt, hashOf, pausedAt, type JournalledStep } from './session-journal.ts'
 import type { Finished, Outcome, PendingCall, ResultEntry, StepEntry, StepOptions } from './port.ts'
 import type { Json } from '../../../schemas/json.ts'
@@ -199,7 +200,9 @@ export class LiveSession {
   #finish(frame: FinishedFrame): Finished {
     const error = frame.error && verdicts.stepError(frame.error)
     const prints =
-      frame.dropped > 0 ? `${this.#prints}\n[${frame.dropped} more characters were printed]` : this.#prints
+      frame.dropped > 0
+        ? `${this.#prints}\n[${plural(frame.dropped, 'more character was', 'more characters were')} printed]`
+        : this.#prints
     const isFinal = frame.final && !error
     const finalAnswer = isFinal ? frame.answer : null
     const parts: Json = [frame.value, isFinal, finalAnswer, prints, error && { ...error }]

@@ -4,6 +4,7 @@ import { docsPage } from '../../../api/docs-page.ts'
 import { openApi } from '../../../api/openapi.ts'
 import { allRoutes, processRoutes } from '../../../api/routes.ts'
 import { routeName } from '../../../api/route.ts'
+import { once } from '../../../runtime/once.ts'
 import { serve } from './serve.ts'
 
 /** One line for a client that asked for a route that does not exist. */
@@ -14,18 +15,19 @@ const policy =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 export function descriptionRoutes(app: FastifyInstance): void {
-  const description = openApi()
-  const page = docsPage(description)
-  serve(app, processRoutes.openapi, () => description)
+  // Describing every schema takes a tenth of the time of a start, and few ask for it.
+  const description = once(async () => openApi())
+  const page = once(async () => docsPage(await description()))
+  serve(app, processRoutes.openapi, () => description())
   serve(
     app,
     processRoutes.docs,
-    (_request, reply) =>
+    async (_request, reply) =>
       reply
         .type('text/html; charset=utf-8')
         .header('content-security-policy', policy)
         .header('x-content-type-options', 'nosniff')
-        .send(page),
+        .send(await page()),
     { config: { page: true } },
   )
 }

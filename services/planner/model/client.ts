@@ -258,7 +258,8 @@ function toModelError(
   }
   const failure = failureOf(error)
   // Redacted before it is cut: half a key would not be found.
-  return providerError({ ...failure, message: redacted(failure.message) }, site, used)
+  const received = reader?.received ?? ''
+  return providerError({ ...failure, message: redacted(failure.message), received }, site, used)
 }
 
 /**

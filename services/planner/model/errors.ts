@@ -26,6 +26,8 @@ export interface ProviderFailure {
   readonly header: (name: string) => string | null
   /** How long to wait, in the body's words. */
   readonly retryDelay: string | null
+  /** What of the answer had arrived, in words; empty: nothing. */
+  readonly received?: string
 }
 
 /** The called server, for messages. */
@@ -199,7 +201,9 @@ function describe(code: ErrorCode, failure: ProviderFailure, site: CallSite): st
       ? `${site.provider} answered ${failure.status} for model ${site.model}`
       : failure.cause === null
         ? `${site.provider} failed in its answer for model ${site.model}`
-        : `${site.provider} at ${site.baseUrl} could not be reached (${failure.cause})`
+        : failure.received
+          ? `${site.provider} at ${site.baseUrl} broke off ${failure.received} (${failure.cause})`
+          : `${site.provider} at ${site.baseUrl} could not be reached (${failure.cause})`
   const message = `${answered}: ${said || 'no message'}`
   const help = advice(code, failure, site)
   return help === '' ? message : `${message.replace(/\.$/, '')}.${help}`

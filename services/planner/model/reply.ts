@@ -140,7 +140,7 @@ export class ReplyReader {
       case 'malformed':
         throw this.#error('MODEL_ANSWER_MALFORMED', `could not make its answer out (${how})`)
       case 'withheld':
-        throw this.#error('MODEL_CONTENT_FILTERED', `withheld the answer by its content filter (${how})`)
+        throw this.#error('MODEL_CONTENT_FILTERED', `withheld the answer by its content filter, ${how}`)
       case 'good':
       case 'length':
         if (this.#announcesMissingCall)

@@ -8,6 +8,7 @@
 // 3. The call ends with one error, the same for every caller that asks.
 import type { CallLimits } from '../../../runtime/models/call-limits.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { exactTime } from '../../../runtime/quantities.ts'
 
 /** Wait for the rest after a finish reason: usage, [DONE], the end. */
 const FINISH_MS = 2_000
@@ -84,7 +85,7 @@ export class CallWatch {
     const setting = limit === 'idle' ? 'idleTimeoutMs' : 'timeoutMs'
     const what = limit === 'idle' ? 'sent nothing for' : 'did not finish within'
     const message =
-      `${provider} ${what} ${limits[setting]} ms (model ${model}), ${this.received() || 'before its answer began'}. ` +
+      `${provider} ${what} ${exactTime(limits[setting])} (model ${model}), ${this.received() || 'before its answer began'}. ` +
       `If it needs longer, raise models.providers.${provider}.${setting}.`
     // A call that was answering all the time would take as long again.
     const again = limit === 'total' && this.received() !== '' ? { retryable: false } : {}

@@ -1,5 +1,6 @@
 // Checks of what a fork brings: recorded steps and outcomes, written by anyone, and how its tools answer.
 import { failure } from '../../../runtime/errors.ts'
+import { plural } from '../../../runtime/quantities.ts'
 import { recordingMistakes, type Recording } from '../../../runtime/recording.ts'
 import type { Failure } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
@@ -22,7 +23,7 @@ export function forkMistakes({ forkedFrom, forkedFromStep, recording }: Brought,
   if (first < 1) return [`forkedFromStep is ${first}, it must be a whole number from 1`]
   if (steps.length === first - 1) return []
   return [
-    `forkedFromStep is ${first}: the recording must have the ${first - 1} steps before it, not ${steps.length}`,
+    `forkedFromStep is ${first}: the recording must have ${plural(first - 1, 'step')}, those before it, and has ${steps.length}`,
   ]
 }
 

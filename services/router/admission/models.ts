@@ -3,6 +3,7 @@
 import type { Fleet, Profile } from '../../../runtime/config/fleet.ts'
 import { missingFor } from '../../../runtime/models/missing.ts'
 import { modelsFor, tierFor, type Strategy } from '../../../runtime/models/strategies.ts'
+import { plural } from '../../../runtime/quantities.ts'
 import type { Failure } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { complexityOf, historyChars, tokensOf } from './estimate.ts'
@@ -63,7 +64,7 @@ function chooseByStrategy(
   const guessed = (given: unknown) => (given === null ? ' (estimated)' : '')
   const why =
     `strategy ${strategy}: ${complexity}${guessed(task.complexity)} task, ${quality} quality, ` +
-    `${tokens} tokens${guessed(task.estimatedTokens)}`
+    `${plural(tokens, 'token')}${guessed(task.estimatedTokens)}`
   const note = passed.length === 0 ? '' : `; passed over, because not configured here: ${passed.join(', ')}`
   if (models.length > 0) return { models, reason: why + note }
   const standard = chooseByName(null, null, undefined, fleet)

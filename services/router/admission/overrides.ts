@@ -36,7 +36,7 @@ export function checkOverrides(task: Submitted, sources: Sources): Failure | nul
   const places = fields.map((field) => `agents.${agentName}.overrides.${field}`).join(', ')
   const message =
     `Agent "${agentName}" does not let its tasks choose this: ${refused.map(({ why }) => why).join('; ')}. ` +
-    `Leave ${fields.join(', ')} out, or allow it in flotilla.config.ts: ${places}.`
+    `It is set by ${places} in flotilla.config.ts.`
   return failure('OVERRIDE_NOT_ALLOWED', message)
 }
 

@@ -3,6 +3,7 @@
 import { extname } from 'node:path'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
+import { plural } from '../../../runtime/quantities.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { csvTable, profileCsv, type CsvForm, type CsvProfile } from './csv-table.ts'
 import { formOf, jsonIn, LinesProfile, tableOfLines, tableOfList } from './json-table.ts'
@@ -138,7 +139,7 @@ function into(value: Json, step: string, before: readonly string[], file: string
 }
 
 function partsOf(value: Json): string {
-  if (Array.isArray(value)) return `${value.length} items`
+  if (Array.isArray(value)) return plural(value.length, 'item')
   if (typeof value !== 'object' || value === null)
     return `no parts (it is ${value === null ? 'null' : `a ${typeof value}`})`
   return Object.keys(value).slice(0, LISTED_NAMES).join(', ') || 'nothing'

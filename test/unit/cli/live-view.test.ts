@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { stripVTControlCharacters } from 'node:util'
 import { test } from 'node:test'
 import { LiveView, type LiveViewOptions } from '../../../cli/live-view.ts'
+import type { TaskUpdate } from '../../../client/types.ts'
 import type { TaskProgressed } from '../../../schemas/generated/events.ts'
 import type { Json } from '../../../schemas/json.ts'
 
@@ -47,6 +48,36 @@ test('what happens now has its seconds: queued, thinking, writing, a tool', () =
   progress('tool_started', null, { callId: 'c', tool: 'echo' })
   time.now += 2_000
   assert.equal(view.line(), 'step 1 · echo 2 s')
+  view.end()
+})
+
+test('a view that begins in the middle of a step shows its calls once, under the step', () => {
+  const { view, lines, progress } = setUp()
+  const call = {
+    callId: 'c',
+    tool: 'echo',
+    status: 'succeeded',
+    durationMs: 7,
+    cached: false,
+    arguments: '{}',
+    output: 'hi',
+    error: null,
+  }
+  progress('tool_called', 1, call)
+  progress('step_completed', 1, { kind: 'tools', durationMs: 9, code: null, observation: null })
+  const step = {
+    step: 1,
+    kind: 'tools',
+    model: 'm',
+    text: '',
+    code: null,
+    observation: null,
+    error: null,
+    durationMs: 9,
+    toolCalls: [call],
+  }
+  view.show({ kind: 'result', result: { steps: [step] } } as unknown as TaskUpdate)
+  assert.deepEqual(lines, ['step 1 tools', '    echo({}) → hi 7 ms'])
   view.end()
 })
 

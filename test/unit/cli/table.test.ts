@@ -65,3 +65,9 @@ const shown: [string, string][] = [
   [plural(1_200, 'error'), '1,200 errors'],
 ]
 for (const [given, wanted] of shown) test(`${wanted}, as people read it`, () => assert.equal(given, wanted))
+
+test('a column is not cut below its header', () => {
+  const columns = [{ name: 'repeatable' }, { name: 'description' }]
+  const row = ['yes, twice in a row', 'a long text that a narrow terminal does not hold']
+  assert.equal(tableLines(columns, [row], 20)[0], 'repeatable  description')
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { tableLines } from '../../../cli/table.ts'
-import { cutTo, widthOf } from '../../../cli/text-width.ts'
+import { cutTo, widthOf, wrapped } from '../../../cli/text-width.ts'
 
 test('the columns that a terminal gives a text', () => {
   for (const [text, width] of [
@@ -35,4 +35,10 @@ test('columns behind wide characters stay aligned, and the table fits', () => {
   ]
   const lines = tableLines(columns, rows, 16)
   assert.deepEqual(lines.map(widthOf), [16, 16, 16])
+})
+
+test('lines are broken between words, and a word is never cut', () => {
+  assert.deepEqual(wrapped('the model did not answer', 10), ['the model', 'did not', 'answer'])
+  assert.deepEqual(wrapped('at http://127.0.0.1:8000 now', 10), ['at', 'http://127.0.0.1:8000', 'now'])
+  assert.deepEqual(wrapped('one line', Infinity), ['one line'])
 })

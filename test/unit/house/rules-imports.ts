@@ -92,6 +92,7 @@ const pureRuntime = [
   'runtime/errors.ts',
   'runtime/keys.ts',
   'runtime/missing-row.ts',
+  'runtime/quantities.ts',
   'runtime/exact-json.ts',
   'runtime/json-names.ts',
   'runtime/json-slips.ts',

@@ -44,7 +44,7 @@ test('the oldest may be gone if their retention has ended, and no others', () =>
   assert.equal(compare([record(0, 'old', 10)], []).from(0), 90)
   assert.throws(
     () => compare([record(0, 'new', 60), record(1, 'b')], [record(7, 'b')]),
-    /1 records are missing/,
+    /1 record is missing/,
   )
 })
 

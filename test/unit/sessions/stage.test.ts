@@ -159,7 +159,7 @@ test('the queue is bounded, with a clear refusal', () => {
   const driver = sessionOf({ waiting: 2 })
   for (const task of ['a', 'b', 'c', 'd']) message(driver, task)
   assert.deepEqual(settled(driver), ['d SESSION_QUEUE_FULL'])
-  assert.match(driver.only('TurnSettled').error?.message ?? '', /2 tasks wait .*sessions\.waiting/)
+  assert.match(driver.only('TurnSettled').error?.message ?? '', /is full: 2 tasks \(sessions\.waiting\)/)
   ended(driver, 'a')
   message(driver, 'e')
   assert.equal(driver.all('TurnSettled').length, 1)

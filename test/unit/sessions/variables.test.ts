@@ -84,7 +84,7 @@ test('a turn that began again replaces what was kept', () => {
 
 for (const [what, left, why] of [
   ['too many characters', { steps: [step(1, { code: 'y'.repeat(2_000) })] }, /more than 2,000 characters/],
-  ['too much computing', { steps: [step(1, { computeMs: 5_000 })] }, /more than 5 seconds/],
+  ['too much computing', { steps: [step(1, { computeMs: 5_000 })] }, /more than 5 s$/],
   ['a turn that could not keep its own', { fresh: true, gone: 'it was too much' }, /it was too much/],
   ['steps behind another step', { after: 7, steps: [step(8)] }, /no longer stored/],
   ['an end whose payload is lost', null, /no longer stored/],

@@ -246,7 +246,7 @@ test('a result of 50 MB is refused, without being serialised', async () => {
   await rejects(
     returning('x'.repeat(50_000_000)),
     'TOOL_OUTPUT_TOO_LARGE',
-    /f returned more than its limit of 1000000/,
+    /f returned more than its limit of 1,000,000 bytes \(maxOutputBytes\)/,
   )
   await rejects(
     returning([row, ...new Array<string>(50).fill('x'.repeat(1_000_000))]),

@@ -22,6 +22,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { z } from 'zod'
 import type { McpServer } from '../../../../runtime/config/mcp.ts'
 import { FlotillaError } from '../../../../runtime/errors.ts'
+import { exactTime } from '../../../../runtime/quantities.ts'
 import { boundedFetch } from './bounded-fetch.ts'
 import type { Given } from '../../call.ts'
 import type { Credentials } from './credentials.ts'
@@ -242,7 +243,7 @@ export class Link {
     if (signal.aborted && (signal.reason as Error | undefined)?.name === 'TimeoutError')
       return new FlotillaError(
         'TOOL_TIMEOUT',
-        `MCP server ${name} did not connect in ${this.#server.limits.connectMs} ms${this.#lastWords()}`,
+        `MCP server ${name} did not connect in ${exactTime(this.#server.limits.connectMs)}${this.#lastWords()}`,
       )
     const found = linkError(name, error, this.#transport.problem)
     if (found.code !== 'TOOL_UNAVAILABLE' || this.#stderr === '') return isStale(error) ? stale(found) : found

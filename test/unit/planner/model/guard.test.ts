@@ -108,7 +108,7 @@ test('tokens held by others are waited for; a budget that is spent ends it', asy
   assert.equal(over?.code, 'BUDGET_EXCEEDED')
   assert.match(
     over?.message ?? '',
-    /of the fleet .*of 2,000 tokens, 1,500 are used and 0 reserved .*fleetTokens.*in 1 minutes/,
+    /of the fleet .*of 2,000 tokens, 1,500 are used and 0 reserved .*fleetTokens.*in 1 minute/,
   )
 })
 

@@ -98,7 +98,7 @@ for (const [what, answer, received, output] of silent)
     assert.equal(error?.code, 'MODEL_TIMEOUT')
     assert.equal(error.retryable, true)
     assert.equal(verdictOf(error), 'down')
-    assert.match(error.message, /test sent nothing for 1000 ms \(model m-1\)/)
+    assert.match(error.message, /test sent nothing for 1 s \(model m-1\)/)
     assert.match(error.message, received)
     assert.match(error.message, /raise models\.providers\.test\.idleTimeoutMs/)
     const spend = error.details as ModelSpend
