@@ -99,7 +99,7 @@ test(`an inbox of ${MANY} calls: all of them are reached, and one that the log i
   await screenshot(page, 'inbox-full')
   assert.deepEqual(problems, [])
   await using small = await openTab(browser, `${url}/inbox`, phone)
-  await small.page.locator('.inbox-table .table-row').first().waitFor()
+  await small.page.locator('.inbox-table .table-body .table-row').first().waitFor()
   await assertFits(small.page, 'a full inbox on a phone')
   await screenshot(small.page, 'inbox-full-phone')
 })
