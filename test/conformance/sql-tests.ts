@@ -481,6 +481,18 @@ export function sqlTests(subject: () => Sql): void {
     await write({
       usage: usage({ task_id: `${user}-4`, at_ms: atMs, succeeded: 0, error_code: 'CALL_OUTCOME_UNKNOWN' }),
     })
+    for (const [n, status] of [
+      [1, 'approved'],
+      [2, 'waiting'],
+    ] as const)
+      await sql
+        .insertInto('approvals')
+        .values({
+          ...{ task_id: `${user}-${n}`, call_id: 'c', tool: 'pay', why: 'approval', status, step: 1 },
+          ...{ user_id: user, agent: null, arguments: '{}', terms: '{}', votes: '[]', held_at_ms: atMs },
+          ...{ expires_at_ms: null, ended_at_ms: null, approval: null },
+        })
+        .execute()
     const found = async (filter: TaskFilter) =>
       (await listTasks(sql, { user, ...filter }, 'main')).rows.map(({ task_id }) => task_id.at(-1)).join('')
     const wanted: [TaskFilter, string][] = [
@@ -496,7 +508,7 @@ export function sqlTests(subject: () => Sql): void {
       [{ inDoubt: true }, '4'],
       [{ inDoubt: false }, '321'],
       [{ sinceMs: atMs + 1, toMs: atMs + 4 }, '32'],
-      [{ waiting: true }, '21'],
+      [{ waiting: true }, '2'],
     ]
     for (const [filter, ids] of wanted) assert.equal(await found(filter), ids, JSON.stringify(filter))
     assert.equal(await found({ user: `${user}-nobody` }), '')

@@ -20,9 +20,10 @@ import { framesWhileScrolling } from '../support/frames.ts'
 
 const MANY = 10_000
 const STEPS = 1_000
-/** A quarter of what a frame may take, four times slower than an idle machine. */
-const MOST_BUSY_MS = 50
-const LEAST_PER_SECOND = 20
+/** Twice what was measured: processor time, which other jobs of the machine hardly change. */
+const MOST_BUSY_MS = 30
+/** A list that hangs draws fewer, however busy the machine is. */
+const LEAST_PER_SECOND = 5
 
 let fleet: TestFleet
 let browser: Browser
@@ -38,7 +39,12 @@ after(async () => {
 })
 
 async function isFluid(page: Page, what: string, scroller: string): Promise<void> {
-  const { perSecond, droppedShare, longestMs, drawn } = await framesWhileScrolling(browser, page, 12_000)
+  const { perSecond, droppedShare, longestMs, drawn } = await framesWhileScrolling(
+    browser,
+    page,
+    scroller,
+    12_000,
+  )
   const busyMs = await busyPerFrame(page, scroller, 250)
   console.log(
     `${what}: ${perSecond.toFixed(1)} frames a second (${drawn}), ${(droppedShare * 100).toFixed(1)} % dropped, ` +
@@ -93,7 +99,7 @@ test(`an inbox of ${MANY} calls: all of them are reached, and one that the log i
   await screenshot(page, 'inbox-full')
   assert.deepEqual(problems, [])
   await using small = await openTab(browser, `${url}/inbox`, phone)
-  await small.page.locator('.inbox-table .table-row').first().waitFor()
+  await small.page.locator('.inbox-table .table-body .table-row').first().waitFor()
   await assertFits(small.page, 'a full inbox on a phone')
   await screenshot(small.page, 'inbox-full-phone')
 })

@@ -59,7 +59,7 @@ test('five thousand tasks that wait are listed page by page, though the log says
   await waitingTasks(fleet, many)
   const url = fleet.process.url as string
   const seen = new Set<string>()
-  for (let after: string | null = ''; after !== null; ) {
+  for (let after: string | null = ''; after !== null;) {
     const list: TaskList = await waitingOf(url, `&limit=1000${after === '' ? '' : `&after=${after}`}`)
     for (const { taskId, phase } of list.tasks) {
       assert.equal(phase, 'approval')

@@ -33,19 +33,21 @@ const categories = [
 ]
 const SPEED_PX_PER_S = 4_000
 
-/** Scrolls the middle of the page by so many pixels as a hand on a touchpad does, and counts frames meanwhile. */
+/** Scrolls this by so many pixels, as a hand on a touchpad does, and counts frames meanwhile. */
 export async function framesWhileScrolling(
   browser: Browser,
   page: Page,
+  scroller: string,
   distancePx: number,
 ): Promise<Frames> {
   const debug = await page.context().newCDPSession(page)
-  const { width, height } = page.viewportSize() ?? { width: 1_000, height: 800 }
+  const box = await page.locator(scroller).first().boundingBox()
+  if (box === null) throw new Error(`${scroller} is not to be seen`)
   await browser.startTracing(page, { categories })
   await page.evaluate("performance.mark('scroll begins')")
   await debug.send('Input.synthesizeScrollGesture', {
-    x: Math.round(width * 0.6),
-    y: Math.round(height * 0.6),
+    x: Math.round(box.x + box.width / 2),
+    y: Math.round(box.y + box.height / 2),
     yDistance: -distancePx,
     speed: SPEED_PX_PER_S,
     gestureSourceType: 'mouse',

@@ -45,6 +45,8 @@ export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
   const [isBusy, setBusy] = useState(false)
   const [error, setError] = useState<ApiError | null>(null)
   const [mistake, setMistake] = useState<string | null>(null)
+  const isHere = useRef(true)
+  useEffect(() => () => void (isHere.current = false), [])
   const change = (part: Partial<Draft>): void => kept.set({ ...draft, ...part })
   const finish = (outcome: Outcome, approved: boolean): void => {
     if (outcome.is === 'refused') setMistake(`Not counted: ${outcome.problem}`)
@@ -55,7 +57,8 @@ export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
     else if (outcome.is === 'open') toast(`Sent: ${name}. Its stage has not read the decision yet`)
     else toast(`${word}: ${name}`)
     kept.clear()
-    onDecided(call)
+    // A viewer who has gone on meanwhile is not called back.
+    if (isHere.current) onDecided(call)
   }
   const decide = async (approved: boolean, tookEffect?: boolean): Promise<void> => {
     if (isBusy) return

@@ -14,6 +14,7 @@ const PAGE = 100
 const NEXT_PAGE = 500
 const REFRESH_MS = 1_500
 const RETRY_MS = 5_000
+const WAITING_MS = 3_000
 
 type Page = Got<'/v1/tasks'>
 
@@ -31,6 +32,7 @@ export class TaskList {
   #next: string | null = null
   #isPaging = false
   #timer: ReturnType<typeof setTimeout> | null = null
+  #dueMs = 0
 
   constructor(filters: Filters) {
     this.#filters = filters
@@ -50,7 +52,12 @@ export class TaskList {
     this.isAsking.value = true
     const page = await this.#page(undefined)
     this.isAsking.value = false
-    if (page !== null) return this.#take(page)
+    if (page !== null) {
+      this.#take(page)
+      // Who waits for a person is known by the ledger, which may be behind the event that says so.
+      if (this.#filters.waiting === 'true') this.#refreshIn(WAITING_MS)
+      return
+    }
     const { value: error } = this.error
     if (!this.#leaving.signal.aborted && error !== null && mayPass(error)) this.#refreshIn(RETRY_MS)
   }
@@ -107,8 +114,14 @@ export class TaskList {
     this.#refreshIn(REFRESH_MS)
   }
 
+  /** The earliest time that was asked for counts. */
   #refreshIn(ms: number): void {
-    this.#timer ??= setTimeout(() => {
+    if (this.#leaving.signal.aborted) return
+    const dueMs = performance.now() + ms
+    if (this.#timer !== null && this.#dueMs <= dueMs) return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#dueMs = dueMs
+    this.#timer = setTimeout(() => {
       this.#timer = null
       void this.refresh()
     }, ms)
