@@ -63,8 +63,21 @@ const MAX_HANDLINGS = 200_000
 const MAX_WAITS = 1_000
 const noLane: LaneIndex = { write: () => {} }
 
-export function replayStage(stage: Stage, records: readonly ReplayRecord[]): StageReplay {
-  return new Replay(stage, records).run()
+export interface ReplayOptions {
+  /** The task may not have ended. Default false. */
+  readonly mayRun?: boolean
+  /** Is given every row as it is written; null: it is deleted. */
+  readonly onRow?: OnRow
+}
+
+type OnRow = (name: string, row: unknown) => void
+
+export function replayStage(
+  stage: Stage,
+  records: readonly ReplayRecord[],
+  options: ReplayOptions = {},
+): StageReplay {
+  return new Replay(stage, records, options).run()
 }
 
 /** What the stage would decide now about one more event, of a task that may still run. */
@@ -73,7 +86,7 @@ export function decideNext(
   records: readonly ReplayRecord[],
   event: StageEvent,
 ): { readonly decision: Decision; readonly divergence: Divergence | null } {
-  const replay = new Replay(stage, records, true)
+  const replay = new Replay(stage, records, { mayRun: true })
   const { divergence } = replay.run()
   return { decision: replay.decide(event), divergence }
 }
@@ -88,12 +101,17 @@ class Replay {
   readonly #errors: ReadonlyMap<number, string>
   readonly #wasQueued: boolean
   readonly #mayRun: boolean
+  readonly #onRow: OnRow
   #compared = 0
   #hasEnded = false
 
-  /** `mayRun`: the task has not ended. */
-  constructor(stage: Stage, records: readonly ReplayRecord[], mayRun = false) {
+  constructor(
+    stage: Stage,
+    records: readonly ReplayRecord[],
+    { mayRun = false, onRow = () => {} }: ReplayOptions = {},
+  ) {
     this.#mayRun = mayRun
+    this.#onRow = onRow
     this.#stage = stage
     this.#lane = stage.laneIndex?.() ?? noLane
     this.#outputs = outputsOf(stage.name, records)
@@ -215,6 +233,7 @@ class Replay {
   #commit(key: string, causeId: string, decision: Decision): void {
     if (decision.clear) this.#clear(key)
     this.#rows.set(key, changed(this.#rows.get(key) ?? {}, decision))
+    for (const [name, row] of Object.entries(decision.rows ?? {})) this.#onRow(name, row ?? null)
     for (const [name, dueMs] of Object.entries(decision.timers ?? {}))
       if (dueMs === null) this.#timers.delete(`${key} ${name}`)
       else this.#timers.set(`${key} ${name}`, { key, name, dueMs, causeId })

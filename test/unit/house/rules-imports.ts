@@ -84,6 +84,7 @@ const pureRuntime = [
   'runtime/recording.ts',
   'runtime/kept-variables.ts',
   'runtime/bounded-text.ts',
+  'runtime/short-steps.ts',
   'runtime/sorted-json.ts',
   'runtime/error-row.ts',
   'runtime/error-table.ts',

@@ -1,0 +1,166 @@
+// Shadows beside each other, of tasks that agents asked, of turns of sessions, and of tasks whose records go meanwhile.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { EvaluationRun } from '../../api/schemas/evaluations.ts'
+import type { TaskInput, TaskResult } from '../../client/types.ts'
+import { shadow, type Shadowed } from '../../evaluation/shadow.ts'
+import { httpOperator, type Operator } from '../../operator/index.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
+import { startScriptedModel, type ScriptedModel } from '../../runtime/scripted-model/server.ts'
+import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+
+let model: ScriptedModel
+let fleet: TestFleet
+let operator: Operator
+let asked = 0
+
+const CANDIDATE = 'openai/gpt-3.5-turbo'
+
+/** Answers with the first message of the conversation, and how often it has answered in it. */
+function script({ task, turn }: Exchange) {
+  asked += 1
+  if (task === 'have it done' && turn === 0)
+    return { toolCalls: [{ name: 'ask_helper', arguments: { task: 'do it' } }] }
+  return { text: `${task}, ${turn}` }
+}
+
+before(async () => {
+  model = await startScriptedModel({ script })
+  fleet = await startTestFleet({
+    http: true,
+    definition: {
+      models: { default: 'openai/gpt-4o', providers: { openai: { baseUrl: model.url } } },
+      agents: {
+        default: { mode: 'tools' },
+        lead: { mode: 'tools', tools: [], delegates: ['helper'] },
+        helper: { mode: 'tools', tools: [] },
+      },
+      defaultAgent: 'default',
+    },
+  })
+  operator = httpOperator(fleet.process.url ?? '')
+})
+after(async () => {
+  await fleet.stop()
+  await model.stop()
+})
+
+async function ask(task: TaskInput): Promise<TaskResult> {
+  const { taskId } = await fleet.client.submit(task)
+  const result = await fleet.client.result(taskId, { timeoutMs: 60_000 })
+  assert.equal(result.status, 'succeeded', JSON.stringify(result.error))
+  return result
+}
+
+const runOf = (id: string): EvaluationRun => ({
+  id,
+  name: 'shadow',
+  dataset: 'tasks',
+  datasetHash: 'tasks',
+  agent: null,
+  models: [CANDIDATE],
+  epochs: 1,
+  cases: 0,
+  status: 'running',
+  startedAtMs: Date.now(),
+  endedAtMs: null,
+  settings: {},
+  position: null,
+  summary: null,
+})
+
+async function session(id: string, sinceMs: number, forks: Partial<Operator['forks']> = {}): Promise<Shadowed> {
+  const run = await operator.evaluations.save(runOf(id))
+  return shadow(
+    run,
+    { sinceMs, sample: 1, candidate: { model: CANDIDATE }, tools: 'recorded', follow: false },
+    { limit: null, concurrency: 3, maxCost: null },
+    {
+      client: fleet.client,
+      operator: { ...operator, forks: { ...operator.forks, ...forks } },
+      signal: new AbortController().signal,
+      onCase: () => {},
+    },
+  )
+}
+
+const idsOf = ({ cases }: Shadowed) => cases.map(({ caseId }) => caseId).toSorted()
+
+test('two sessions of one run at once: every task is paid for once', async () => {
+  const sinceMs = Date.now()
+  const origins: string[] = []
+  for (let number = 1; number <= 6; number += 1) origins.push((await ask({ text: `real ${number}` })).taskId)
+  const before = asked
+  const both = await Promise.all([session('two', sinceMs), session('two', sinceMs)])
+  for (const each of both) assert.deepEqual([idsOf(each), each.leftOut], [origins.toSorted(), 0])
+  assert.equal(asked - before, 6)
+  assert.deepEqual(idsOf(await session('two', sinceMs)), origins.toSorted())
+  assert.equal(asked - before, 6)
+})
+
+test('what an agent asked another one is part of that task, and no task of its own', async () => {
+  const sinceMs = Date.now()
+  const { taskId, steps } = await ask({ text: 'have it done', agent: 'lead' })
+  assert.ok(steps[0]?.toolCalls[0]?.child)
+  const labelled = await ask({ text: 'mine', parent: taskId })
+  const shadowed = await session('tree', sinceMs)
+  assert.deepEqual(idsOf(shadowed), [taskId, labelled.taskId].toSorted())
+  assert.deepEqual(shadowed.skipped, [])
+})
+
+test('a turn of a session is asked with the conversation that it was given', async () => {
+  const sinceMs = Date.now()
+  const turn = { sessionId: 'talk', userId: 'ann' }
+  await ask({ ...turn, text: 'a first thing' })
+  const second = await ask({ ...turn, text: 'and another' })
+  assert.equal(second.output, 'a first thing, 1')
+  const shadowed = await session('talk', sinceMs)
+  assert.deepEqual(
+    shadowed.cases.map(({ passed, output }) => [passed, output]).toSorted(),
+    [
+      [true, 'a first thing, 0'],
+      [true, 'a first thing, 1'],
+    ],
+  )
+  const fork = await operator.forks.fork(second.taskId)
+  assert.equal((await fleet.client.result(fork.taskId, { timeoutMs: 60_000 })).output, second.output)
+  const third = await ask({ ...turn, text: 'the last' })
+  assert.equal(third.output, 'a first thing, 2', 'neither was remembered')
+  assert.equal((await operator.forks.submission(third.taskId)).history?.length, 4)
+})
+
+test('records that go while a task runs again, or are too far back: what was paid is counted, the others go on', async () => {
+  const sinceMs = Date.now()
+  const [one, two] = [await ask({ text: 'one' }), await ask({ text: 'two' })]
+  const shadowed = await session('gone', sinceMs, {
+    compare: () => Promise.reject(new FlotillaError('TASK_OPEN', 'the log no longer has its result')),
+    submission: (taskId) =>
+      taskId === two.taskId
+        ? Promise.reject(new FlotillaError('SEARCH_UNFINISHED', 'it is too far back'))
+        : operator.forks.submission(taskId),
+  })
+  assert.deepEqual(idsOf(shadowed), [one.taskId])
+  assert.deepEqual(shadowed.skipped, [{ taskId: two.taskId, why: 'it is too far back' }])
+})
+
+test('a position of a log that was made again says nothing of the new one', async () => {
+  const { taskId } = await ask({ text: 'here' })
+  const there = await operator.results.page({ limit: 500 })
+  assert.ok(there.results.length > 4)
+  assert.deepEqual((await operator.results.page({ after: there.after })).results, [])
+  await using other = await startTestFleet({ model: { script }, http: true })
+  const { client } = other
+  const ids: string[] = []
+  for (let number = 0; number < 12; number += 1) {
+    const { taskId: id } = await client.submit({ text: `there ${number}` })
+    await client.result(id, { timeoutMs: 60_000 })
+    ids.push(id)
+  }
+  const fresh = httpOperator(other.process.url ?? '')
+  const page = await fresh.results.page({ after: there.after, limit: 500 })
+  assert.deepEqual(page.results.map((each) => each.taskId).toSorted(), ids.toSorted())
+  assert.ok(!page.results.some((each) => each.taskId === taskId))
+  const old = there.after.split('@')[0] ?? ''
+  assert.deepEqual((await operator.results.page({ after: old })).results, [], 'one that names no log')
+})
