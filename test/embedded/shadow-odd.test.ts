@@ -1,10 +1,15 @@
 // Shadows beside each other, of tasks that agents asked, of turns of sessions, and of tasks whose records go meanwhile.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
-import type { EvaluationRun } from '../../api/schemas/evaluations.ts'
+import { z } from 'zod'
+import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
 import { shadow, type Shadowed } from '../../evaluation/shadow.ts'
 import { httpOperator, type Operator } from '../../operator/index.ts'
+import { defineTool } from '../../runtime/config/define.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
 import { startScriptedModel, type ScriptedModel } from '../../runtime/scripted-model/server.ts'
@@ -14,12 +19,27 @@ let model: ScriptedModel
 let fleet: TestFleet
 let operator: Operator
 let asked = 0
+const askedOf = new Map<string, number>()
 
 const CANDIDATE = 'openai/gpt-3.5-turbo'
+
+let effects = 0
+const act = defineTool({
+  name: 'act',
+  description: 'Has an effect outside.',
+  input: z.object({ on: z.string() }),
+  output: z.string(),
+  run: ({ on }) => {
+    effects += 1
+    return `acted on ${on}`
+  },
+})
 
 /** Answers with the first message of the conversation, and how often it has answered in it. */
 function script({ task, turn }: Exchange) {
   asked += 1
+  askedOf.set(task, (askedOf.get(task) ?? 0) + 1)
+  if (task.startsWith('act') && turn === 0) return { toolCalls: [{ name: 'act', arguments: { on: task } }] }
   if (task === 'have it done' && turn === 0)
     return { toolCalls: [{ name: 'ask_helper', arguments: { task: 'do it' } }] }
   return { text: `${task}, ${turn}` }
@@ -30,6 +50,7 @@ before(async () => {
   fleet = await startTestFleet({
     http: true,
     definition: {
+      tools: [act],
       models: { default: 'openai/gpt-4o', providers: { openai: { baseUrl: model.url } } },
       agents: {
         default: { mode: 'tools' },
@@ -142,6 +163,45 @@ test('records that go while a task runs again, or are too far back: what was pai
   })
   assert.deepEqual(idsOf(shadowed), [one.taskId])
   assert.deepEqual(shadowed.skipped, [{ taskId: two.taskId, why: 'it is too far back' }])
+})
+
+test('killed at one point after the other, it goes on: every task is paid for once, and no tool is called', async () => {
+  const origins: string[] = []
+  for (let number = 1; number <= 8; number += 1)
+    origins.push((await ask({ text: `act ${number}` })).taskId)
+  assert.equal(effects, 8)
+  const beforeEffects = effects
+  const env = { ...process.env, FLOTILLA_URL: fleet.process.url ?? '', LOG_LEVEL: 'error' }
+  const args = ['cli/main.ts', 'shadow', '--run', 'killed', '--concurrency', '2']
+  const given = ['--since', '1h', '--model', CANDIDATE, '--sample', '1', '--json']
+  /** Kills it at its n-th line on stderr; resolves with its exit code, null if it was killed. */
+  const attempt = async (lines: number): Promise<number | null> => {
+    const child = spawn(process.execPath, [...args, ...given], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+    const closed = once(child, 'close')
+    let seen = 0
+    createInterface({ input: child.stderr }).on('line', () => {
+      seen += 1
+      if (seen === lines) child.kill('SIGKILL')
+    })
+    const [code] = (await closed) as [number | null]
+    return code
+  }
+  let code: number | null = null
+  for (let lines = 1; lines <= 6; lines += 1) code = await attempt(lines)
+  while (code === null) code = await attempt(1_000)
+  assert.equal(code, 0)
+  const stored: string[] = []
+  for await (const text of operator.evaluations.export('killed', 'json')) stored.push(text)
+  const rows = stored
+    .join('')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as EvaluationCase)
+  const own = rows.filter(({ caseId }) => origins.includes(caseId))
+  assert.deepEqual([own.length, own.every(({ passed }) => passed)], [8, true])
+  assert.equal(effects, beforeEffects)
+  for (let number = 1; number <= 8; number += 1)
+    assert.equal(askedOf.get(`act ${number}`), 4, 'two answers for the user, and two for the candidate')
 })
 
 test('a position of a log that was made again says nothing of the new one', async () => {
