@@ -6,6 +6,7 @@
 // 3. The first difference ends the replay of its stage: what follows would differ because of it.
 // 4. Of a task that still runs, the log may not have what an event caused: such a handling has not happened yet.
 // 5. A task that was queued was admitted by the end of another one: its place is not decided again.
+import { changedRows } from '../decisions.ts'
 import { encodeKey, isWithin, rootOf } from '../keys.ts'
 import { isOpen } from '../host/lane/foreign.ts'
 import { callId, emittedEventId, timerEventId } from '../host/lane/ids.ts'
@@ -156,8 +157,10 @@ class Replay {
     return this.#stage.decide(event, this.#viewOf(event.key), this.#lane)
   }
 
+  /** A part sees the rows of its root, its own over them. */
   #viewOf(key: string): Record<string, unknown> {
-    return { ...this.#rows.get(rootOf(key)), ...this.#rows.get(key) }
+    const [root, own] = [this.#rows.get(rootOf(key)), this.#rows.get(key)]
+    return rootOf(key) === key ? changedRows(own ?? {}) : { ...root, ...own }
   }
 
   #next(): Candidate | null {
@@ -216,7 +219,7 @@ class Replay {
   ): Decision {
     const { call, ...begun } = first
     if (!call) return first
-    const rows = changed(view, first)
+    const rows = changedRows(view, asJson(first.rows))
     const step = (rows['run'] as { step?: number } | undefined)?.step ?? 0
     const outcome = outcomeOf({
       call,
@@ -232,8 +235,14 @@ class Replay {
 
   #commit(key: string, causeId: string, decision: Decision): void {
     if (decision.clear) this.#clear(key)
-    this.#rows.set(key, changed(this.#rows.get(key) ?? {}, decision))
-    for (const [name, row] of Object.entries(decision.rows ?? {})) this.#onRow(name, row ?? null)
+    const rows = this.#rows.get(key) ?? (Object.create({}) as Record<string, unknown>)
+    this.#rows.set(key, rows)
+    for (const [name, row] of Object.entries(asJson(decision.rows))) {
+      const place = this.#stage.isCold?.(name) ? (Object.getPrototypeOf(rows) as typeof rows) : rows
+      if (row === null) Reflect.deleteProperty(place, name)
+      else place[name] = row
+      this.#onRow(name, row)
+    }
     for (const [name, dueMs] of Object.entries(decision.timers ?? {}))
       if (dueMs === null) this.#timers.delete(`${key} ${name}`)
       else this.#timers.set(`${key} ${name}`, { key, name, dueMs, causeId })
@@ -317,13 +326,9 @@ const historyOffset = ({ outputs }: Candidate): number | null =>
 
 const timeOf = ({ outputs, atMs }: Candidate): number => outputs[0]?.timestampMs ?? atMs
 
-function changed(rows: Readonly<Record<string, unknown>>, { rows: written = {} }: Decision) {
-  const next: Record<string, unknown> = { ...rows }
-  for (const [name, row] of Object.entries(written))
-    if (row === null) delete next[name]
-    else next[name] = JSON.parse(JSON.stringify(row))
-  return next
-}
+/** Rows as the log gives them back. */
+const asJson = (rows: Decision['rows'] = {}): Record<string, unknown> =>
+  JSON.parse(JSON.stringify(rows)) as Record<string, unknown>
 
 /** As the host joins what `decide` and `conclude` return. */
 function join(first: Decision, second: Decision): Decision {
