@@ -4,7 +4,6 @@
 //    and its answer is the message's too.
 // 2. One that comes too late, because the task ends without another model call, is not taken along: the session gives
 //    it a turn of its own. So is one whose answer must fit another schema than this task's.
-import { changedRows } from '../../runtime/decisions.ts'
 import { sortedJson } from '../../runtime/sorted-json.ts'
 import type { TaskSteered } from '../../schemas/generated/events.ts'
 import type { Message } from './call.ts'
@@ -20,7 +19,7 @@ export function steer(from: Situation, { sessionId, fromTask, text, outputSchema
   // A model call is due, and no result is checked: it gets the message.
   if (run.phase !== 'model' || rows.answer) return { rows: { steers: pending } }
   const name = `heard:${run.step - 1}` as const
-  const taken = takeSteers({ ...from, rows: changedRows(rows, { steers: pending }) })
+  const taken = takeSteers(change(from, { steers: pending }).to)
   const heard = [...(rows[name] ?? []), ...taken.heard]
   return change(from, { ...put(name, heard), run: { ...run, ...taken.run }, steers: null })
 }

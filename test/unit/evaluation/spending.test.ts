@@ -18,14 +18,14 @@ test('a case that is scored again takes the place of its earlier row, in the sum
 test('sums do not take longer the more cases there are', () => {
   const tally = tallyOf()
   const budget = new Budget(tally, { maxCost: 1e9, concurrency: 4 })
-  const startedAtMs = performance.now()
+  const before = process.cpuUsage()
   for (let number = 0; number < 200_000; number += 1) {
     const share = budget.begin() ?? 0
     tally.put(row(`c${number}`, 1))
     budget.end(share)
   }
   assert.equal(tally.spent, 200_000)
-  assert.ok(performance.now() - startedAtMs < 10_000, 'adding them all up each time takes minutes')
+  assert.ok(process.cpuUsage(before).user < 10_000_000, 'adding them all up each time takes minutes')
 })
 
 test('however dear a case turns out to be, together they never pass the limit', () => {
@@ -55,7 +55,7 @@ test('however dear a case turns out to be, together they never pass the limit', 
       }
       while (running.length > 0) end()
       assert.ok(tally.spent <= 1 + 1e-9, `${concurrency} at once, ${cheap}: ${tally.spent}`)
-      assert.ok(ended > 3, 'and some were tried')
+      assert.ok(ended >= 3, 'and some were tried')
     }
 })
 

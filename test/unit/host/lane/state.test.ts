@@ -74,9 +74,10 @@ test('cold rows are inherited, are written and cleared with the others, and cost
   assert.deepEqual([copy['run'], copy['step:10000'], copy['step:0']], [2, 'new', { index: 0 }])
   assert.equal(Object.keys(state.present('task')).length, 10_001)
   assert.equal([...state.rows()].length, 10_001)
-  const startedAtMs = performance.now()
+  const before = process.cpuUsage()
   for (let times = 0; times < 10_000; times += 1) state.view('task')
-  assert.ok(performance.now() - startedAtMs < 2_000, 'copying ten thousand rows each time takes ten times as long')
+  const { user } = process.cpuUsage(before)
+  assert.ok(user < 1_000_000, `${user} µs: copying ten thousand rows each time takes seconds`)
 
   const restored = new LaneState(1, kinds)
   await restored.restore(await state.encode(changes, memoryBlobs(), LIMIT), memoryBlobs())
