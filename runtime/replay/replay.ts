@@ -4,7 +4,8 @@
 //    fired if the log has something that it caused.
 // 2. Handlings come in the order of what they emitted on the history; one that emitted nothing, by its event's time.
 // 3. The first difference ends the replay of its stage: what follows would differ because of it.
-// 4. Of a task that still runs, the log may not have what an event caused: such a handling has not happened yet.
+// 4. The log may not have what an event caused: such a handling has not happened yet. Of a task that has ended, this can be
+//    so for what its end has left to other stages; but not if something came of a later event of the same key.
 // 5. A task that was queued was admitted by the end of another one: its place is not decided again.
 import { changedRows } from '../decisions.ts'
 import { encodeKey, isWithin, rootOf } from '../keys.ts'
@@ -103,6 +104,8 @@ class Replay {
   readonly #wasQueued: boolean
   readonly #mayRun: boolean
   readonly #onRow: OnRow
+  /** What an event of a key should have caused, and the log does not have. */
+  readonly #missing = new Map<string, Divergence>()
   #compared = 0
   #hasEnded = false
 
@@ -146,6 +149,8 @@ class Replay {
     if (this.#mayRun || this.#hasEnded || this.#wasQueued) return null
     for (const [causeId, outputs] of this.#outputs)
       if (outputs.some(({ type }) => type === 'TaskCompleted')) {
+        const [missing] = this.#missing.values()
+        if (missing) return missing
         const what =
           'the replay does not come to the result: events that led to it are missing, or were not caused now'
         return { stage: this.#stage.name, eventId: causeId, eventType: 'TaskCompleted', step: null, what }
@@ -200,11 +205,18 @@ class Replay {
   }
 
   #handle({ event, key, outputs }: Candidate): Divergence | null {
+    const missing = this.#missing.get(key)
+    if (missing && outputs.length > 0) return missing
     const view = this.#viewOf(key)
     const first = this.#stage.decide(event, view, this.#lane)
     const isSilent = first.call === undefined && (first.emit ?? []).length === 0
     if (this.#mayRun && outputs.length === 0 && !isSilent) return null
     const decision = first.call ? this.#conclude(event, view, first, outputs) : first
+    const [emitted] = outputs.length > 0 ? [] : this.#comparable(key, decision.emit ?? [])
+    if (emitted && !this.#isPlacedByOthers(event)) {
+      this.#missing.set(key, this.#missing.get(key) ?? this.#divergence(event, notThere(emitted.emit)))
+      return null
+    }
     this.#commit(key, event.id, decision)
     this.#hasEnded ||= outputs.some(({ type }) => type === 'TaskCompleted')
     if (this.#isPlacedByOthers(event)) return null
@@ -265,24 +277,29 @@ class Replay {
     outputs: readonly ReplayRecord[],
   ): Divergence | null {
     const byId = new Map(outputs.map((record) => [record.id, record]))
-    const task = rootOf(key)
-    for (const [index, emit] of emits.entries()) {
-      // What concerns other tasks is not among the records of this one; on a topic that anyone may write, nothing says
-      // which event caused a record.
-      if ((emit.key ?? task) !== task || isOpen(emit.topic)) continue
+    for (const { index, emit } of this.#comparable(key, emits)) {
       const id = emittedEventId(event.id, this.#stage.name, index)
       const recorded = byId.get(id)
       byId.delete(id)
       this.#compared++
-      const what = recorded
-        ? differenceOf(emit, recorded)
-        : `it now emits ${nameOf(emit)}, which the log does not have`
+      const what = recorded ? differenceOf(emit, recorded) : notThere(emit)
       if (what) return this.#divergence(event, what)
     }
     const [missing] = byId.values()
     return missing
       ? this.#divergence(event, `the log has ${nameOf(missing)}, which is not emitted now`)
       : null
+  }
+
+  /**
+   * What concerns other tasks is not among the records of this one; on a topic that anyone may write, nothing says which
+   * event caused a record.
+   */
+  #comparable(key: string, emits: readonly Emit[]): { index: number; emit: Emit }[] {
+    const task = rootOf(key)
+    return emits.flatMap((emit, index) =>
+      (emit.key ?? task) === task && !isOpen(emit.topic) ? [{ index, emit }] : [],
+    )
   }
 
   #divergence(event: StageEvent, what: string): Divergence {
@@ -346,6 +363,8 @@ function errorsIn(records: readonly ReplayRecord[]): Map<number, string> {
     : []
   return new Map(steps.flatMap(({ step, error }) => (error ? [[step, error.message] as const] : [])))
 }
+
+const notThere = (emit: Emit): string => `it now emits ${nameOf(emit)}, which the log does not have`
 
 const nameOf = ({ type, data }: { readonly type: string; readonly data: object }): string => {
   const { kind } = data as { kind?: unknown }

@@ -142,21 +142,23 @@ test('turns of a session: with what it remembers, with variables, and with a mes
   }
 })
 
-test('Python whose step is stopped, or whose session is ended, with variables that are kept', async (t) => {
+test('Python whose step is stopped, or whose session is begun afresh, with variables that are kept', async (t) => {
   const { fleet, operator } = await startAnswering(
     t,
     {
-      'go on': [python('final_answer(a)')],
-      'stop it': [python('a = 1'), python("a = 2\n'x' * 10**10"), python('final_answer(a)')],
+      'begin afresh': [python('reset_session()'), python("final_answer('a' in globals())")],
+      'stop it': [python('a = 1'), python('a = 2\nwhile True:\n    pass'), python('final_answer(a)')],
     },
-    { agents: { ...agents, coder: { mode: 'code', keepVariables: true } } },
+    {
+      agents: { ...agents, coder: { mode: 'code', keepVariables: true } },
+      limits: { codeStepTimeoutMs: 2_000 },
+    },
   )
   const turn = { sessionId: 's', userId: 'ann', agent: 'coder' }
   const stopped = await run(fleet, { ...turn, text: 'stop it' })
   assert.deepEqual([stopped.status, stopped.output], ['succeeded', 1], JSON.stringify(stopped.error))
-  assert.ok(stopped.steps[1]?.error)
-  await assertSame(operator, stopped)
-  const after = await run(fleet, { ...turn, text: 'go on' })
-  assert.deepEqual([after.status, after.output], ['succeeded', 1])
-  await assertSame(operator, after)
+  assert.equal(stopped.steps[1]?.error?.code, 'CODE_TIMEOUT')
+  const after = await run(fleet, { ...turn, sessionId: 's', text: 'begin afresh' })
+  assert.deepEqual([after.status, after.output], ['succeeded', false], JSON.stringify(after.error))
+  for (const result of [stopped, after]) await assertSame(operator, result)
 })

@@ -10,7 +10,7 @@ import type { FleetDefinition } from '../../runtime/config/fleet.ts'
 import { completeFleet } from '../../runtime/config/load.ts'
 import { taskStages } from '../../services/index.ts'
 import { completion, json, startProvider } from '../unit/planner/model/provider-server.ts'
-import { startTestFleet, type TestFleet } from './fleet.ts'
+import { echo, startTestFleet, type TestFleet } from './fleet.ts'
 
 type Message = Record<string, unknown>
 export type Answer = (response: ServerResponse) => void
@@ -67,6 +67,8 @@ export async function startAnswering(
     ;(answer ?? refuses(400, 'nothing is left to say'))(response)
   })
   const whole: FleetDefinition = {
+    tools: [echo],
+    overrides: { mode: true, maxSteps: 100, timeoutMs: 86_400_000 },
     agents: { default: { mode: 'tools', profile: 'both' } },
     defaultAgent: 'default',
     models: {
