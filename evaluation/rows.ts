@@ -85,15 +85,7 @@ export function judgeTaskOf(
 /** What is kept of a result. */
 export type Kept = Pick<
   TaskResult,
-  | 'taskId'
-  | 'status'
-  | 'output'
-  | 'usage'
-  | 'childrenCost'
-  | 'steps'
-  | 'executionTime'
-  | 'model'
-  | 'error'
+  'taskId' | 'status' | 'output' | 'usage' | 'childrenCost' | 'steps' | 'executionTime' | 'model' | 'error'
 >
 
 /** In place of the result of a task that can't even be submitted. */

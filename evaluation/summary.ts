@@ -41,8 +41,7 @@ export const summarise = (models: readonly string[], cases: readonly EvaluationC
 /** The epochs of each case that have a score. */
 export function byCase(cases: readonly EvaluationCase[]): Map<string, EvaluationCase[]> {
   const found = new Map<string, EvaluationCase[]>()
-  for (const each of cases)
-    if (each.score !== null) added(found, each.caseId, each)
+  for (const each of cases) if (each.score !== null) added(found, each.caseId, each)
   return found
 }
 
@@ -93,8 +92,7 @@ function passHats(passes: readonly { passed: number; epochs: number }[]): number
 function scorersOf(groups: readonly (readonly EvaluationCase[])[]): Record<string, Interval> {
   const means = new Map<string, number[]>()
   for (const epochs of groups)
-    for (const [scorer, scores] of scoresByScorer(epochs))
-      added(means, scorer, meanOf(scores))
+    for (const [scorer, scores] of scoresByScorer(epochs)) added(means, scorer, meanOf(scores))
   return Object.fromEntries(
     [...means]
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -107,8 +105,7 @@ function scorersOf(groups: readonly (readonly EvaluationCase[])[]): Record<strin
 
 function scoresByScorer(epochs: readonly EvaluationCase[]): Map<string, number[]> {
   const found = new Map<string, number[]>()
-  for (const { scores } of epochs)
-    for (const { scorer, score } of scores) added(found, scorer, score)
+  for (const { scores } of epochs) for (const { scorer, score } of scores) added(found, scorer, score)
   return found
 }
 

@@ -29,10 +29,10 @@ export function changedRows(
   rows: object,
   changes: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
-  const merged = Object.assign(Object.create(Object.getPrototypeOf(rows) as object) as object, rows) as Record<
-    string,
-    unknown
-  >
+  const merged = Object.assign(
+    Object.create(Object.getPrototypeOf(rows) as object) as object,
+    rows,
+  ) as Record<string, unknown>
   for (const [name, row] of Object.entries(changes))
     if (row === null || row === undefined) delete merged[name]
     else merged[name] = row

@@ -44,7 +44,10 @@ export function entriesOfJsonLines(text: string, mistakes: Mistakes): Entry[] {
       const fields = parseExact(content)
       const repeated = mayRepeatNames(content, fields) ? repeatedNames(content) : []
       if (repeated.length > 0)
-        mistakes.add(place, `it gives ${repeated.map((name) => JSON.stringify(name.slice(0, 80))).join(', ')} twice`)
+        mistakes.add(
+          place,
+          `it gives ${repeated.map((name) => JSON.stringify(name.slice(0, 80))).join(', ')} twice`,
+        )
       if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) return [{ place, fields }]
       mistakes.add(place, 'it must be a JSON object such as {"input": "…", "expected": "…"}')
     } catch (error) {

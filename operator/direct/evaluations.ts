@@ -139,7 +139,8 @@ const csvColumns = [
   'scored_at_ms',
 ] as const satisfies readonly (keyof CaseRow)[]
 
-const withoutNul = <T extends string | null>(text: T): T => (text?.replaceAll('\u0000', '\ufffd') ?? null) as T
+const withoutNul = <T extends string | null>(text: T): T =>
+  (text?.replaceAll('\u0000', '\ufffd') ?? null) as T
 
 const rowOfRun = (run: EvaluationRun): RunRow => ({
   id: run.id,

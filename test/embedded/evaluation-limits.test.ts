@@ -96,7 +96,8 @@ async function session(
 
 const spentIn = ({ cases }: Outcome): number =>
   cases.reduce((sum, { cost, judgeCost }) => sum + cost + judgeCost, 0)
-const many = (count: number, name: string) => Array.from({ length: count }, (_, at) => caseOf(`${name} ${at}`))
+const many = (count: number, name: string) =>
+  Array.from({ length: count }, (_, at) => caseOf(`${name} ${at}`))
 
 test('cases that cost a hundred times what those before them did do not pass the limit', async () => {
   const [probe] = (await session('probe', [caseOf('plain probe')])).cases

@@ -103,7 +103,7 @@ test('turns of a session: with what it remembers, with variables, and with a mes
     t,
     {
       // The newest first: a conversation has the earlier ones too.
-      'a fourth': [python("try:\n    y\nexcept NameError:\n    y = 0\nfinal_answer(y)")],
+      'a fourth': [python('try:\n    y\nexcept NameError:\n    y = 0\nfinal_answer(y)')],
       'a third': [python('y = 2\nraise ValueError(y)'), python('final_answer(x + y)')],
       'a second': [python('x += 1\nfinal_answer(x)')],
       'a first': [python('x = 40'), python('final_answer(x)')],

@@ -91,7 +91,11 @@ const runOf = (id: string): EvaluationRun => ({
   summary: null,
 })
 
-async function session(id: string, sinceMs: number, forks: Partial<Operator['forks']> = {}): Promise<Shadowed> {
+async function session(
+  id: string,
+  sinceMs: number,
+  forks: Partial<Operator['forks']> = {},
+): Promise<Shadowed> {
   const run = await operator.evaluations.save(runOf(id))
   return shadow(
     run,
@@ -137,13 +141,10 @@ test('a turn of a session is asked with the conversation that it was given', asy
   const second = await ask({ ...turn, text: 'and another' })
   assert.equal(second.output, 'a first thing, 1')
   const shadowed = await session('talk', sinceMs)
-  assert.deepEqual(
-    shadowed.cases.map(({ passed, output }) => [passed, output]).toSorted(),
-    [
-      [true, 'a first thing, 0'],
-      [true, 'a first thing, 1'],
-    ],
-  )
+  assert.deepEqual(shadowed.cases.map(({ passed, output }) => [passed, output]).toSorted(), [
+    [true, 'a first thing, 0'],
+    [true, 'a first thing, 1'],
+  ])
   const fork = await operator.forks.fork(second.taskId)
   assert.equal((await fleet.client.result(fork.taskId, { timeoutMs: 60_000 })).output, second.output)
   const third = await ask({ ...turn, text: 'the last' })
@@ -167,8 +168,7 @@ test('records that go while a task runs again, or are too far back: what was pai
 
 test('killed at one point after the other, it goes on: every task is paid for once, and no tool is called', async () => {
   const origins: string[] = []
-  for (let number = 1; number <= 8; number += 1)
-    origins.push((await ask({ text: `act ${number}` })).taskId)
+  for (let number = 1; number <= 8; number += 1) origins.push((await ask({ text: `act ${number}` })).taskId)
   assert.equal(effects, 8)
   const beforeEffects = effects
   const env = { ...process.env, FLOTILLA_URL: fleet.process.url ?? '', LOG_LEVEL: 'error' }

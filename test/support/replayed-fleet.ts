@@ -96,10 +96,7 @@ export async function run(fleet: TestFleet, task: TaskInput): Promise<TaskResult
 }
 
 /** Every decision comes out the same. */
-export async function assertSame(
-  operator: Operator,
-  { taskId }: Pick<TaskResult, 'taskId'>,
-): Promise<void> {
+export async function assertSame(operator: Operator, { taskId }: Pick<TaskResult, 'taskId'>): Promise<void> {
   const { stages, same } = await operator.forks.replay(taskId)
   assert.deepEqual(
     stages.flatMap(({ divergence }) => divergence ?? []),

@@ -69,7 +69,10 @@ test('cold rows are inherited, are written and cleared with the others, and cost
   const changes = [change('task', 'run', 1), ...steps]
   state.apply(changes)
   const view = state.view('task')
-  assert.deepEqual([Object.keys(view), view['step:9999'], view['step:10000']], [['run'], { index: 9_999 }, undefined])
+  assert.deepEqual(
+    [Object.keys(view), view['step:9999'], view['step:10000']],
+    [['run'], { index: 9_999 }, undefined],
+  )
   const copy = changedRows(view, { run: 2, 'step:10000': 'new' })
   assert.deepEqual([copy['run'], copy['step:10000'], copy['step:0']], [2, 'new', { index: 0 }])
   assert.equal(Object.keys(state.present('task')).length, 10_001)
