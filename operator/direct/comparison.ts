@@ -77,7 +77,7 @@ function compareStep(index: number, a: TaskStep | undefined, b: TaskStep | undef
   return { step: index + 1, ...views, differs }
 }
 
-/** Of two steps of which one was cut, what is left of it is compared. */
+/** Fields that differ; where one of the steps was cut, what is left of both is compared. */
 function differencesOf(a: TaskStep, b: TaskStep): string[] {
   const isCut = a.shortened === true || b.shortened === true
   const [left, right] = [a, b].map((step) => stepView(isCut ? shortStep(step) : step))

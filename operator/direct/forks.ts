@@ -105,7 +105,7 @@ export class DirectForks implements ForkOperator {
     return this.#recording(await this.#origin(taskId, fromStep), fromStep ?? 1)
   }
 
-  /** Of a result that keeps the beginning and end of long texts only, the steps are decided again, as they were. */
+  /** Steps that the result has shortened are decided again, as they were. */
   async #recording(origin: Origin, fromStep: number): Promise<Recording> {
     const { result } = origin
     if (!result.steps.some(({ shortened }) => shortened)) return recordingOf(this.#parts, origin, fromStep)

@@ -53,7 +53,7 @@ export interface Step {
   code: string | null
   /** Shared with the task that this one is a fork of: no model was called. */
   recorded?: true
-  /** Of its long texts, beginning and end are kept. Absent: it is whole. */
+  /** True: its long texts were cut to their beginning and end. Absent: it is whole. */
   shortened?: boolean
   toolCalls: StepToolCall[]
   /** The observation that the model was given. */
