@@ -109,7 +109,9 @@ const step = z
     shortened: z
       .boolean()
       .exactOptional()
-      .meta({ description: 'True: its long texts were cut to their beginning and end; absent: it is whole.' }),
+      .meta({
+        description: 'True: its long texts were cut to their beginning and end; absent: it is whole.',
+      }),
     toolCalls: z.array(toolCall),
     observation: z.string().nullable().meta({ description: 'What the model was given afterwards.' }),
     error: failure.nullable(),
