@@ -42,6 +42,10 @@ const positions = text('Positions that a stream gave, such as 0:12,1:7: begins b
   .meta({ pattern: String.raw`^(\d{1,6}:-?\d{1,15}(,\d{1,6}:-?\d{1,15})*)?$` })
   .exactOptional()
 
+const pagePosition = text('Position that a page gave: the next one begins behind it.')
+  .meta({ pattern: String.raw`^(\d{1,6}:-?\d{1,15}(,\d{1,6}:-?\d{1,15})*(@[0-9A-Za-z-]{1,64})?)?$` })
+  .exactOptional()
+
 export const tasks = {
   submit: route({
     method: 'POST',
@@ -122,7 +126,11 @@ export const tasks = {
     summary: 'A task as it was submitted: all of its text, limits, output schema, history',
     description: 'As long as the log keeps submissions. Without its recording: that is a route of its own.',
     params: ofTask,
-    query: z.strictObject({}),
+    query: z.strictObject({
+      conversation: flag(
+        'True: a turn of a session has as `history` what its session gave it of the conversation.',
+      ).exactOptional(),
+    }),
     answers: { 200: { description: 'The submission.', schema: submission } },
     errors: ['TASK_INVALID', 'TASK_UNKNOWN', 'EVENTS_GONE', 'SEARCH_UNFINISHED'],
   }),
@@ -196,7 +204,7 @@ export const tasks = {
     description:
       'For readers that keep their own position: each page gives the one behind which the next begins, also if it has no results. A user is shown its own tasks.',
     query: z.strictObject({
-      after: positions,
+      after: pagePosition,
       since: time('Where partitions begin that `after` does not name.').exactOptional(),
       limit: clamped({ least: 1, most: 500 }, 'Results at most; at least one of each partition.').default(
         100,

@@ -30,6 +30,7 @@ const atTokens = Number(process.env['AT_TOKENS'] ?? 0)
 const figures: StepFigures[] = []
 
 let bytes = 0
+let stateBytes = 0
 const state = new Map<string, number>()
 const push = Object.getOwnPropertyDescriptor(GroupCommit.prototype, 'push')?.value as (effect: Effect) => void
 // Counts what goes to the log, whichever it is.
@@ -38,8 +39,12 @@ GroupCommit.prototype.push = function (effect) {
     bytes += (key?.length ?? 0) + (value?.length ?? 0) + JSON.stringify(headers).length
   for (const { key, value } of effect.rows) {
     bytes += key.length + (value?.length ?? 0)
+    stateBytes -= state.get(key) ?? 0
     if (value === null) state.delete(key)
-    else state.set(key, key.length + value.length)
+    else {
+      stateBytes += key.length + value.length
+      state.set(key, key.length + value.length)
+    }
   }
   push.call(this, effect)
 }
@@ -51,7 +56,6 @@ const lookup = defineTool({
   idempotent: true,
   run: ({ record }) => {
     const { user, system } = process.cpuUsage()
-    const stateBytes = [...state].reduce((sum, [, size]) => sum + size, 0)
     const cpuMs = (user + system) / 1_000
     figures.push({ step: record, atMs: performance.now(), cpuMs, bytes, rows: state.size, stateBytes })
     return `record ${record}: ${'some text of a record that was found, '.repeat(25)}`

@@ -1,5 +1,5 @@
-// npm run bench:long [-- --steps 1000] [--log embedded|kafka|both] [--at-tokens 8000] [--peer COMMAND]: what step n of
-// a long task costs.
+// npm run bench:long [-- --steps 1000] [--log embedded|kafka|both] [--at-tokens 8000] [--only compacted]
+// [--peer COMMAND]: what step n of a long task costs.
 //
 // One task whose every step is one tool call of 1 KB, model latency 0, real HTTP to a model server in a process of its
 // own; without compaction and with it. `--peer` runs another program in the same run: it reads MODEL_URL and STEPS, runs
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '1000' },
     log: { type: 'string', default: 'embedded' },
     'at-tokens': { type: 'string', default: '8000' },
+    only: { type: 'string' },
     peer: { type: 'string' },
   },
 })
@@ -91,12 +92,13 @@ try {
       ['without compaction', '0'],
       [`compacted at ${values['at-tokens']} tokens`, values['at-tokens']],
     ] as const)
-      print(
-        await figuresOf(
-          `${log} log, ${how}`,
-          node('./long-fleet.ts', { ...env, ...ofLog, AT_TOKENS: atTokens }),
-        ),
-      )
+      if (values.only !== 'compacted' || atTokens !== '0')
+        print(
+          await figuresOf(
+            `${log} log, ${how}`,
+            node('./long-fleet.ts', { ...env, ...ofLog, AT_TOKENS: atTokens }),
+          ),
+        )
   }
   if (values.peer !== undefined)
     print(await figuresOf(`peer: ${values.peer}`, start(values.peer, [], env, true)))

@@ -6,7 +6,7 @@ import type { Fleet } from '../runtime/config/fleet.ts'
 import { startProcess, type FleetProcess } from '../runtime/host/process.ts'
 import { readPauses, type Pause } from '../runtime/pauses.ts'
 import { openTelemetry } from '../runtime/telemetry/open.ts'
-import { loadServices, stageNames } from '../services/index.ts'
+import { loadServices, stageNames, taskStages } from '../services/index.ts'
 import { loadWithScriptedModel } from './scripted.ts'
 
 export interface EmbeddedFleet {
@@ -49,7 +49,7 @@ export async function startEmbedded(
   const parts = async () => {
     const { openParts } = await import('../operator/direct/index.ts')
     const { log, codec, stores } = running
-    return openParts({ ...stores, log, codec, fleet, environment: loaded.environment })
+    return openParts({ ...stores, log, codec, fleet, environment: loaded.environment }, taskStages)
   }
   const client = new LogClient({
     log: running.log,

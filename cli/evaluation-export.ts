@@ -73,7 +73,7 @@ async function toInspect(
   const { inspectLogs } = await import('../evaluation/exports/inspect.ts')
   const path = pathOf(file, run)
   const own = endings(run.models)
-  const logs = inspectLogs(run, cases).map(({ file: content }, index) => ({
+  const logs = logsOf(() => inspectLogs(run, cases)).map(({ file: content }, index) => ({
     path: path.replace(/\.eval$/, () => `${own[index] ?? ''}.eval`),
     content,
   }))
@@ -81,6 +81,15 @@ async function toInspect(
   if (there) throw wrong(`${there.path} exists; remove it, or give another name`)
   for (const { path, content } of logs) writeWhole(path, content)
   return `wrote ${logs.map(({ path }) => path).join(', ')}`
+}
+
+function logsOf<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw wrong(`the run does not fit into a log of Inspect: ${error.message}; export it with --format json`)
+  }
 }
 
 /** The file appears with all that belongs in it, or not at all. */

@@ -7,6 +7,7 @@ import { httpOperator } from '../operator/http.ts'
 import type { Operator } from '../operator/index.ts'
 import { gatewayBehind } from '../operator/running-fleet.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
+import { taskStages } from '../services/index.ts'
 import type { EmbeddedFleet } from './embedded.ts'
 
 export interface EvaluationFleet {
@@ -54,7 +55,10 @@ async function overHttp<T>(
 async function overServers<T>(work: (fleet: EvaluationFleet) => Promise<T>): Promise<T> {
   const client = await connect()
   try {
-    return await usingOperator((operator) => work({ client, operator }), { needs: 'database' })
+    return await usingOperator((operator) => work({ client, operator }), {
+      needs: 'database',
+      stages: taskStages,
+    })
   } finally {
     await client.close()
   }

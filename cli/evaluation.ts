@@ -191,7 +191,8 @@ async function evaluateOn(
   const { evaluations } = operator
   const before = settings.compare === null ? null : await evaluations.get(settings.compare)
   await assertAgents(operator, run, dataset.cases, settings)
-  await evaluations.save({ ...run, status: 'running' })
+  // Another command may have begun a run of this id a moment ago.
+  assertSame(await evaluations.save({ ...run, status: 'running' }), run)
   if (!isQuiet) await sayEstimate(operator, run, dataset, settings)
   const progress = new EvaluationProgress(dataset.cases.length * run.models.length * run.epochs, isQuiet)
   const schemas = createSchemaChecks()

@@ -41,6 +41,8 @@ export interface TaskStep {
   code: string | null
   /** Shared with the task that this one is a fork of: no model was called. */
   recorded?: boolean
+  /** True: its long texts were cut to their beginning and end. Absent: it is whole. */
+  shortened?: boolean
   toolCalls: ToolCallRecord[]
   /** The observation that the model was given afterwards. */
   observation: string | null

@@ -69,5 +69,9 @@ export type UserScorer = (
   | { score: number; reason?: string }
   | Promise<number | boolean | { score: number; reason?: string }>
 
+/** What a task cost with all that it delegated. US dollars. */
+export const costOf = ({ usage, childrenCost }: Pick<TaskResult, 'usage' | 'childrenCost'>): number =>
+  usage.cost + (childrenCost ?? 0)
+
 export const textOf = (output: Json): string =>
   typeof output === 'string' ? output : output === null ? '' : JSON.stringify(output)

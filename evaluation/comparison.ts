@@ -53,7 +53,8 @@ export function compare(before: Side, after: Side): Comparison {
     const earlier = old.get(caseId)
     return earlier === undefined ? [] : [{ caseId, before: earlier, after: epochs }]
   })
-  const pairs = both.filter((pair) => pair.before[0]?.caseHash === pair.after[0]?.caseHash)
+  const isAlike = (pair: Pair) => pair.before[0]?.caseHash === pair.after[0]?.caseHash
+  const pairs = both.filter(isAlike)
   const changes = pairs
     .map(changeOf)
     .filter((change) => change.before !== change.after)
@@ -64,7 +65,7 @@ export function compare(before: Side, after: Side): Comparison {
     measures: measuresOf(pairs),
     better: changes.filter((change) => change.after > change.before),
     worse: changes.filter((change) => change.after < change.before),
-    changed: both.filter((pair) => !pairs.includes(pair)).map(({ caseId }) => caseId),
+    changed: both.filter((pair) => !isAlike(pair)).map(({ caseId }) => caseId),
     onlyBefore: [...old.keys()].filter((caseId) => !fresh.has(caseId)),
     onlyAfter: [...fresh.keys()].filter((caseId) => !old.has(caseId)),
     cost: meansOf(pairs, ({ cost }) => cost),

@@ -2,9 +2,11 @@
 import { MAX_KEPT_CHARS, type EvaluationCase, type EvaluationRun } from '../api/schemas/evaluations.ts'
 import type { TaskInput, TaskResult } from '../client/types.ts'
 import { shortened } from '../runtime/bounded-text.ts'
+import { toFailure, type FlotillaError } from '../runtime/errors.ts'
 import type { ToolPolicy } from '../runtime/recording.ts'
+import { noUsage } from '../runtime/task-result.ts'
 import type { Json } from '../schemas/json.ts'
-import type { Answer, Case } from './cases.ts'
+import { costOf, type Answer, type Case } from './cases.ts'
 import type { Scored } from './score.ts'
 import { judgeText, verdictSchema } from './scorers/judge.ts'
 import type { SpecOf } from './scorers/specs.ts'
@@ -37,7 +39,7 @@ export interface CommonFields {
   readonly tools?: Exclude<ToolPolicy, 'ask'>
 }
 
-/** `maxCost`: what is left of the run's limit. */
+/** `maxCost`: its share of the run's limit. */
 export function taskOf(
   { id, agent }: EvaluationRun,
   { of, model, epoch }: Item,
@@ -80,7 +82,26 @@ export function judgeTaskOf(
   }
 }
 
-export const unscored = ({ status, error }: TaskResult): Scored => ({
+/** What is kept of a result. */
+export type Kept = Pick<
+  TaskResult,
+  'taskId' | 'status' | 'output' | 'usage' | 'childrenCost' | 'steps' | 'executionTime' | 'model' | 'error'
+>
+
+/** In place of the result of a task that can't even be submitted. */
+export const unasked = (taskId: string, error: FlotillaError): Kept => ({
+  taskId,
+  status: 'rejected',
+  output: null,
+  usage: noUsage,
+  childrenCost: null,
+  steps: [],
+  executionTime: 0,
+  model: null,
+  error: toFailure(error),
+})
+
+export const unscored = ({ status, error }: Pick<TaskResult, 'status' | 'error'>): Scored => ({
   score: null,
   passed: false,
   scores: [],
@@ -89,7 +110,7 @@ export const unscored = ({ status, error }: TaskResult): Scored => ({
   costIsGuess: false,
 })
 
-export function caseRow({ of, model, epoch }: Item, result: TaskResult, scored: Scored): EvaluationCase {
+export function caseRow({ of, model, epoch }: Item, result: Kept, scored: Scored): EvaluationCase {
   const { usage, steps, executionTime, error } = result
   const { problem } = scored
   return {
@@ -103,11 +124,11 @@ export function caseRow({ of, model, epoch }: Item, result: TaskResult, scored: 
     score: scored.score,
     scores: scored.scores,
     problem: problem === null ? null : shortened(problem, MAX_PROBLEM_CHARS),
-    input: shortened(of.input.replaceAll('\0', ' '), MAX_KEPT_CHARS - 1),
+    input: shortened(of.input, MAX_KEPT_CHARS - 1),
     output: keptOutput(result.output),
     metadata: { ...of.metadata },
     answeredBy: result.model,
-    cost: usage.cost,
+    cost: costOf(result),
     judgeCost: scored.judgeCost,
     costIsGuess: usage.costIsGuess || scored.costIsGuess,
     latencyMs: executionTime,

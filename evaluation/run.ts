@@ -2,12 +2,12 @@
 //
 // 1. What is stored with a score is done, and is not asked again when the run is resumed.
 // 2. The first epoch of every case comes before the second of any, so that a run which stops early has seen all.
-// 3. With a cost limit nothing is submitted that, by the mean of what was paid so far, would pass it; until one case
-//    is paid for, one at a time runs. What is left out is said.
+// 3. With a cost limit the tasks of its cases never cost more together (spending.ts). What is left out is said.
+// 4. A case that can't be submitted, or that the limit cut off, has no score, and the others go on.
 import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.ts'
 import type { Client, TaskResult } from '../client/types.ts'
 import type { EvaluationOperator } from '../operator/index.ts'
-import { FlotillaError, messageOf } from '../runtime/errors.ts'
+import { FlotillaError, messageOf, type ErrorCode } from '../runtime/errors.ts'
 import type { SchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import type { Json } from '../schemas/json.ts'
 import type { Answer, Case } from './cases.ts'
@@ -17,6 +17,7 @@ import {
   judgeTaskOf,
   keyOf,
   taskOf,
+  unasked,
   unscored,
   type CommonFields,
   type Item,
@@ -24,9 +25,10 @@ import {
 import { scoreCase, type Scored, type Verdict } from './score.ts'
 import { verdictIn } from './scorers/judge.ts'
 import type { SpecOf } from './scorers/specs.ts'
+import { Budget, Tally } from './spending.ts'
 import { storedCases } from './stored-cases.ts'
 import { summarise } from './summary.ts'
-import { askFleet, askingOf, isNoAnswer, taskIdOf, type Asking } from './tasks.ts'
+import { askFleet, askingOf, askWithin, cutOffAttempt, isNoAnswer, taskIdOf, type Asking } from './tasks.ts'
 
 export interface RunSettings {
   readonly concurrency: number
@@ -81,10 +83,11 @@ class Session {
   readonly #settings: RunSettings
   readonly #parts: RunParts
   readonly #asking: Asking
-  readonly #scored = new Map<string, EvaluationCase>()
-  readonly #waiting: Item[]
+  readonly #tally: Tally
+  readonly #budget: Budget
+  readonly #waiting: readonly Item[]
   readonly #total: number
-  #running = 0
+  #begun = 0
   #warned = false
 
   constructor(
@@ -98,13 +101,15 @@ class Session {
     this.#settings = settings
     this.#parts = parts
     this.#asking = askingOf(run, parts.client, parts.signal)
-    for (const each of stored) this.#scored.set(keyOf(each.caseId, each.model, each.epoch), each)
+    this.#tally = new Tally(stored, ({ caseId, model, epoch }) => keyOf(caseId, model, epoch))
+    this.#budget = new Budget(this.#tally, settings)
     const items = itemsOf(run, cases)
     this.#total = items.length
-    this.#waiting = items.filter(({ of, model, epoch }) => {
-      const before = this.#scored.get(keyOf(of.id, model, epoch))
-      return before === undefined || before.score === null
-    })
+    this.#waiting = items.filter((item) => (this.#stored(item)?.score ?? null) === null)
+  }
+
+  #stored({ of, model, epoch }: Item): EvaluationCase | undefined {
+    return this.#tally.get(keyOf(of.id, model, epoch))
   }
 
   /** Resolves when nothing is left, or nothing more may be submitted and what runs has ended. */
@@ -118,11 +123,11 @@ class Session {
   }
 
   cases(): EvaluationCase[] {
-    return [...this.#scored.values()]
+    return this.#tally.cases()
   }
 
   leftOut(): number {
-    return this.#total - this.cases().filter(({ score }) => score !== null).length
+    return this.#total - this.#tally.scored
   }
 
   ended(): EvaluationRun {
@@ -132,82 +137,61 @@ class Session {
   }
 
   async #worker(): Promise<void> {
-    for (;;) {
-      if (this.#parts.signal.aborted || this.stopped !== null) return
-      if (!this.#mayStart()) {
-        if (this.#running === 0 || this.#paid().length > 0) {
-          if (this.#waiting.length > 0) this.stopped = `the cost limit of $${this.#settings.maxCost} is near`
-          return
-        }
-        // The one that runs says what a case costs; its worker goes on, and the others are not needed until then.
-        await this.#ended()
-        continue
-      }
-      const item = this.#waiting.shift()
+    while (!this.#parts.signal.aborted && this.stopped === null) {
+      const item = this.#waiting[this.#begun]
       if (item === undefined) return
-      this.#running += 1
-      try {
-        await this.#do(item)
-      } catch (error) {
-        // The others stop too: what failed is the fleet, not a case.
-        this.stopped ??= messageOf(error)
-        throw error
-      } finally {
-        this.#running -= 1
-        this.#wake()
-      }
+      const share = this.#budget.begin()
+      if (share !== null) {
+        this.#begun += 1
+        await this.#begin(item, share)
+      } else if (this.#budget.running > 0) await this.#budget.ended()
+      else this.stopped = `the cost limit of $${this.#settings.maxCost} is near`
     }
   }
 
-  #sleepers: (() => void)[] = []
-
-  #ended(): Promise<void> {
-    return new Promise((resolve) => this.#sleepers.push(resolve))
+  async #begin(item: Item, share: number): Promise<void> {
+    try {
+      await this.#do(item, share)
+    } catch (error) {
+      // The others stop too: what failed is the fleet, not a case.
+      this.stopped ??= messageOf(error)
+      throw error
+    } finally {
+      this.#budget.end(share)
+    }
   }
 
-  #wake(): void {
-    const sleepers = this.#sleepers
-    this.#sleepers = []
-    for (const wake of sleepers) wake()
-  }
-
-  #spent(): number {
-    return this.cases().reduce((sum, { cost, judgeCost }) => sum + cost + judgeCost, 0)
-  }
-
-  #paid(): EvaluationCase[] {
-    return this.cases().filter(({ score }) => score !== null)
-  }
-
-  #mayStart(): boolean {
-    const { maxCost } = this.#settings
-    if (maxCost === null || this.#waiting.length === 0) return true
-    const paid = this.#paid()
-    if (paid.length === 0) return this.#running === 0
-    const mean = this.#spent() / paid.length
-    return this.#spent() + mean * (this.#running + 1) <= maxCost
-  }
-
-  async #do(item: Item): Promise<void> {
-    const { of, model, epoch } = item
-    const { maxCost, task } = this.#settings
-    const left = maxCost === null ? null : Math.max(maxCost - this.#spent(), Number.EPSILON)
-    const asked = taskOf(this.#run, item, left, task)
-    const result = await askFleet(this.#asking, {
-      submit: (taskId) => this.#parts.client.submit({ ...asked, taskId }),
-      idOf: (attempt) => taskIdOf(this.#run.id, [of.hash, of.id, model, epoch], attempt),
-      before: this.#scored.get(keyOf(of.id, model, epoch)),
-    })
-    const row = caseRow(
-      item,
-      result,
-      isAnswer(result, left) ? await this.#score(item, result) : unscored(result),
-    )
+  async #do(item: Item, share: number): Promise<void> {
+    const row = await this.#rowOf(item, share)
     await this.#parts.evaluations.add(this.#run.id, [row])
-    this.#scored.set(keyOf(of.id, model, epoch), row)
-    const progress = { done: this.#total - this.leftOut(), total: this.#total, spent: this.#spent() }
+    this.#tally.put(row)
+    const progress = { done: this.#tally.scored, total: this.#total, spent: this.#tally.spent }
     this.#parts.onCase(row, progress)
     if (row.score !== null) await this.#joinLive(row)
+  }
+
+  async #rowOf(item: Item, share: number): Promise<EvaluationCase> {
+    const { of, model, epoch } = item
+    const { client } = this.#parts
+    const idOf = (attempt: number) => taskIdOf(this.#run.id, [of.hash, of.id, model, epoch], attempt)
+    try {
+      const { result, isCutOff } = await askWithin(
+        this.#asking,
+        {
+          submit: (taskId, maxCost) =>
+            client.submit({ ...taskOf(this.#run, item, maxCost, this.#settings.task), taskId }),
+          idOf,
+          behind: cutOffAttempt(this.#stored(item)),
+        },
+        share,
+      )
+      const isAnswer = !isCutOff && !isNoAnswer(result)
+      return caseRow(item, result, isAnswer ? await this.#score(item, result) : unscored(result))
+    } catch (error) {
+      if (!isOfTheCase(error)) throw error
+      const refused = unasked(idOf(1), error)
+      return caseRow(item, refused, unscored(refused))
+    }
   }
 
   #score(item: Item, result: TaskResult): Promise<Scored> {
@@ -222,9 +206,13 @@ class Session {
     const { judgeAgent, task } = this.#settings
     const more = { agent: judgeAgent ?? '', ...(task.userId === undefined ? {} : { userId: task.userId }) }
     const asked = judgeTaskOf(this.#run, answer, spec, more)
+    const idOf = (attempt: number) => taskIdOf(this.#run.id, [answer.result.taskId, 'judge', name], attempt)
     const result = await askFleet(this.#asking, {
       submit: (taskId) => this.#parts.client.submit({ ...asked, taskId }),
-      idOf: (attempt) => taskIdOf(this.#run.id, [answer.result.taskId, 'judge', name], attempt),
+      idOf,
+    }).catch((error: unknown) => {
+      if (isOfTheCase(error)) return unasked(idOf(1), error)
+      throw error
     })
     const score = result.status === 'succeeded' ? verdictIn(result.output) : null
     const { cost, costIsGuess } = result.usage
@@ -249,6 +237,13 @@ class Session {
   }
 }
 
-/** Not if the fleet refused it, or the run's own cost limit cut it off. */
-const isAnswer = (result: TaskResult, left: number | null): boolean =>
-  !isNoAnswer(result) && !(left !== null && result.error?.code === 'COST_LIMIT' && result.usage.cost >= left)
+/** Refusals of one task: the others are asked all the same. */
+const ofTheCase: ReadonlySet<string> = new Set<ErrorCode>([
+  'TASK_INVALID',
+  'TASK_ID_REUSED',
+  'REQUEST_INVALID',
+  'RECORD_TOO_LARGE',
+])
+
+const isOfTheCase = (error: unknown): error is FlotillaError =>
+  error instanceof FlotillaError && ofTheCase.has(error.code)

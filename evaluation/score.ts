@@ -6,7 +6,7 @@
 import type { EvaluationScore } from '../api/schemas/evaluations.ts'
 import type { TaskResult } from '../client/types.ts'
 import { shortened } from '../runtime/bounded-text.ts'
-import { messageOf } from '../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import type { JsonSchema } from '../runtime/config/fleet.ts'
 import type { SchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import { textOf, type Answer, type Case, type Score, type Scorer } from './cases.ts'
@@ -93,7 +93,7 @@ async function scoreBy(scorer: Scorer, of: Case, answer: Answer, parts: ScoringP
   const { rule, name } = scorer
   if (rule.type === 'judge') return parts.judge(rule, name, answer)
   if (rule.type === 'function') return scoreByFunction(rule.score, name, of, answer)
-  if (rule.type === 'schema') return given(await scoreBySchema(rule, of, answer, parts))
+  if (rule.type === 'schema') return scoreBySchema(rule, name, of, answer, parts)
   return given(scoreByRule(rule, answer))
 }
 
@@ -131,15 +131,21 @@ const failureText = ({ status, error }: TaskResult): string =>
 
 async function scoreBySchema(
   { schema }: SpecOf<'schema'>,
+  name: string,
   of: Case,
   { output }: Answer,
   { schemas }: ScoringParts,
-): Promise<Score> {
+): Promise<Given> {
   const value = jsonIn(output)
   const candidates = [output, ...(value === undefined || value === output ? [] : [value])]
   const wanted = schema ?? of.task.outputSchema ?? {}
-  const fit = await schemas.check({ schema: wanted as JsonSchema, key: of.id }, candidates)
-  return 'fits' in fit ? text.right : text.wrong(fit.problems.join('; '))
+  try {
+    const fit = await schemas.check({ schema: wanted as JsonSchema, key: of.id }, candidates)
+    return given('fits' in fit ? text.right : text.wrong(fit.problems.join('; ')))
+  } catch (error) {
+    if (!(error instanceof FlotillaError)) throw error
+    return failed(`${name} could not be checked: ${error.message}`)
+  }
 }
 
 async function scoreByFunction(score: UserFunction, name: string, of: Case, answer: Answer): Promise<Given> {

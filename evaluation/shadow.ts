@@ -5,15 +5,16 @@
 // 2. A task is forked under an id made of run and task: taken again, it is not paid again.
 // 3. The candidate's tool calls are answered by recorded outcomes, or refused: nothing outside changes.
 // 4. Which tasks are taken is decided by a hash of their ids, so that the same sample is taken again.
-// 5. With a cost limit nothing is submitted that, by the mean of what was paid so far, would pass it; until one task is
-//    paid for, one at a time runs.
+// 5. With a cost limit the forks never cost more together (spending.ts).
 import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.ts'
 import type { EndedTask } from '../api/schemas/results.ts'
 import type { Client, TaskResult } from '../client/types.ts'
 import type { Operator } from '../operator/index.ts'
+import { shortened } from '../runtime/bounded-text.ts'
 import { shadowTask, type Candidate, type ShadowTaskParts } from './shadow-task.ts'
+import { Budget, Tally } from './spending.ts'
 import { storedCases } from './stored-cases.ts'
 import { askingOf } from './tasks.ts'
 
@@ -43,14 +44,22 @@ export interface ShadowParts {
   readonly onCase: (scored: EvaluationCase, progress: { done: number; total: number; spent: number }) => void
 }
 
+export interface OriginBeginning {
+  /** Beginning of its output, as JSON. */
+  readonly output: string
+  /** US dollars. */
+  readonly cost: number
+  readonly executionTime: number
+}
+
 /** The limit of tasks, that of cost, or an interrupt. */
 export type Stop = 'limit' | 'cost' | 'interrupt'
 
 export interface Shadowed {
   readonly run: EvaluationRun
   readonly cases: readonly EvaluationCase[]
-  /** Results of the tasks that this session ran through the candidate. */
-  readonly origins: ReadonlyMap<string, TaskResult>
+  /** The tasks that this session ran through the candidate, as they really ended. */
+  readonly origins: ReadonlyMap<string, OriginBeginning>
   /** Tasks that can't be run again, and why. */
   readonly skipped: readonly { readonly taskId: string; readonly why: string }[]
   /** Why it stopped before the end; null: it did not. */
@@ -88,11 +97,11 @@ class Session {
   #run: EvaluationRun
   readonly #given: Given
   readonly #task: ShadowTaskParts
-  readonly #cases = new Map<string, EvaluationCase>()
-  readonly #origins = new Map<string, TaskResult>()
+  readonly #tally: Tally
+  readonly #budget: Budget
+  readonly #origins = new Map<string, OriginBeginning>()
   readonly #skipped = new Map<string, string>()
   #stopped: Stop | null = null
-  #running = 0
   #lost = 0
 
   constructor(run: EvaluationRun, stored: readonly EvaluationCase[], given: Given) {
@@ -100,11 +109,12 @@ class Session {
     this.#given = given
     const { candidate, tools, client, operator, signal } = given
     this.#task = { run, candidate, tools, client, operator, asking: askingOf(run, client, signal) }
-    for (const each of stored) this.#cases.set(each.caseId, each)
+    this.#tally = new Tally(stored.map(slim), ({ caseId }) => caseId)
+    this.#budget = new Budget(this.#tally, given)
   }
 
   async work(): Promise<void> {
-    const unscored = [...this.#cases.values()].filter(({ score }) => score === null)
+    const unscored = this.#tally.cases().filter(({ score }) => score === null)
     await this.#take(unscored.map(({ caseId }) => caseId))
     while (this.#stopped === null) {
       const page = await this.#page()
@@ -117,8 +127,8 @@ class Session {
     }
   }
 
-  shadowed(): Shadowed {
-    const cases = [...this.#cases.values()]
+  async shadowed(): Promise<Shadowed> {
+    const cases = await storedCases(this.#run.id, this.#given.operator.evaluations)
     return {
       run: { ...this.#run, cases: cases.length },
       cases,
@@ -137,7 +147,7 @@ class Session {
   }
 
   async #keep(position: string): Promise<void> {
-    const cases = this.#cases.size
+    const cases = this.#tally.size
     this.#run = await this.#given.operator.evaluations.save({ ...this.#run, position, cases })
   }
 
@@ -150,67 +160,70 @@ class Session {
     return !signal.aborted
   }
 
-  /** Cases of evaluations and forks are not what users asked. */
+  /** Cases of evaluations and forks are not what users asked; nor are tasks of agents, which are seen later. */
   #isWanted({ taskId, status, forkedFrom, submittedAtMs, completedAtMs }: EndedTask): boolean {
     const { sinceMs, sample, follow } = this.#given
     if (!ended.includes(status) || forkedFrom !== null || taskId.startsWith('eval-')) return false
     // Else a fleet that is faster than the candidate would keep it running forever.
     if (!follow && completedAtMs > this.#run.startedAtMs) return false
-    return submittedAtMs >= sinceMs && isSampled(taskId, sample) && !this.#cases.has(taskId)
+    return submittedAtMs >= sinceMs && isSampled(taskId, sample) && !this.#tally.has(taskId)
   }
 
   async #take(taskIds: readonly string[]): Promise<void> {
     const waiting = [...taskIds]
-    const worker = async (): Promise<void> => {
-      while (waiting.length > 0 && this.#mayStart()) await this.#do(waiting.shift() ?? '', waiting)
-    }
-    const workers = Array.from({ length: this.#given.concurrency }, worker)
+    const workers = Array.from({ length: this.#given.concurrency }, () => this.#worker(waiting))
     const failed = (await Promise.allSettled(workers)).find((each) => each.status === 'rejected')
     if (failed && !this.#given.signal.aborted) throw failed.reason
     if (this.#given.signal.aborted) this.#stopped = 'interrupt'
-    else if (waiting.length > 0) this.#stopped = this.#limitReached()
+    else if (waiting.length > 0) this.#stopped = this.#isFull() ? 'limit' : 'cost'
   }
 
-  async #do(taskId: string, waiting: readonly string[]): Promise<void> {
-    const { maxCost, operator, onCase } = this.#given
-    this.#running += 1
-    try {
-      const left = maxCost === null ? null : Math.max(maxCost - this.#spent(), Number.EPSILON)
-      const one = await shadowTask(this.#task, taskId, left, this.#cases.get(taskId))
-      if (typeof one === 'string') return void this.#skipped.set(taskId, one)
-      await operator.evaluations.add(this.#run.id, [one.row])
-      this.#cases.set(taskId, one.row)
-      this.#origins.set(taskId, one.origin)
-      const done = this.#cases.size + this.#skipped.size
-      onCase(one.row, { done, total: done + waiting.length + this.#running - 1, spent: this.#spent() })
-    } finally {
-      this.#running -= 1
+  async #worker(waiting: string[]): Promise<void> {
+    while (waiting.length > 0 && !this.#given.signal.aborted) {
+      const share = this.#isFull() ? null : this.#budget.begin()
+      if (share !== null)
+        await this.#do(waiting.shift() ?? '', share, waiting).finally(() => this.#budget.end(share))
+      else if (this.#budget.running > 0) await this.#budget.ended()
+      else return
     }
   }
 
-  #mayStart(): boolean {
-    const { maxCost, limit, signal } = this.#given
-    if (signal.aborted) return false
-    const paid = this.#scored()
-    if (limit !== null && paid + this.#running >= limit) return false
-    if (maxCost === null) return true
-    if (paid === 0) return this.#running === 0 && this.#spent() < maxCost
-    return this.#spent() * (1 + (this.#running + 1) / paid) <= maxCost
+  async #do(taskId: string, share: number, waiting: readonly string[]): Promise<void> {
+    const { operator, onCase } = this.#given
+    const one = await shadowTask(this.#task, taskId, share, this.#tally.get(taskId))
+    if (one === null) return
+    if (typeof one === 'string') return void this.#skipped.set(taskId, one)
+    await operator.evaluations.add(this.#run.id, [one.row])
+    this.#tally.put(slim(one.row))
+    this.#origins.set(taskId, beginningOf(one.origin))
+    const done = this.#tally.size + this.#skipped.size
+    const total = done + waiting.length + this.#budget.running - 1
+    onCase(one.row, { done, total, spent: this.#tally.spent })
   }
 
-  #limitReached(): Stop {
+  /** As many tasks are scored, or run, as were asked for. */
+  #isFull(): boolean {
     const { limit } = this.#given
-    return limit !== null && this.#scored() >= limit ? 'limit' : 'cost'
-  }
-
-  #scored(): number {
-    return [...this.#cases.values()].reduce((sum, { score }) => sum + Number(score !== null), 0)
-  }
-
-  #spent(): number {
-    return [...this.#cases.values()].reduce((sum, { cost }) => sum + cost, 0)
+    return limit !== null && this.#tally.scored + this.#budget.running >= limit
   }
 }
 
 const isSampled = (taskId: string, sample: number): boolean =>
   Number.parseInt(hash('sha256', taskId).slice(0, 8), 16) / 2 ** 32 < sample
+
+/** What the session needs of a case: with `follow` there is no end to them. The store has all of it. */
+const slim = (row: EvaluationCase): EvaluationCase => ({
+  ...row,
+  scores: [],
+  input: '',
+  output: null,
+  metadata: {},
+})
+
+const SHOWN_CHARS = 200
+
+const beginningOf = ({ output, usage, executionTime }: TaskResult): OriginBeginning => ({
+  output: shortened(JSON.stringify(output), SHOWN_CHARS),
+  cost: usage.cost,
+  executionTime,
+})

@@ -41,8 +41,7 @@ export const summarise = (models: readonly string[], cases: readonly EvaluationC
 /** The epochs of each case that have a score. */
 export function byCase(cases: readonly EvaluationCase[]): Map<string, EvaluationCase[]> {
   const found = new Map<string, EvaluationCase[]>()
-  for (const each of cases)
-    if (each.score !== null) found.set(each.caseId, [...(found.get(each.caseId) ?? []), each])
+  for (const each of cases) if (each.score !== null) added(found, each.caseId, each)
   return found
 }
 
@@ -84,7 +83,7 @@ const isFlapping = (of: { passed: number; epochs: number } | undefined): boolean
   of !== undefined && of.passed > 0 && of.passed < of.epochs
 
 function passHats(passes: readonly { passed: number; epochs: number }[]): number[] {
-  const most = Math.min(...passes.map(({ epochs }) => epochs))
+  const most = passes.reduce((least, { epochs }) => Math.min(least, epochs), Infinity)
   if (!Number.isFinite(most)) return []
   return Array.from({ length: most }, (_, index) => passHat(passes, index + 1) ?? 0)
 }
@@ -93,8 +92,7 @@ function passHats(passes: readonly { passed: number; epochs: number }[]): number
 function scorersOf(groups: readonly (readonly EvaluationCase[])[]): Record<string, Interval> {
   const means = new Map<string, number[]>()
   for (const epochs of groups)
-    for (const [scorer, scores] of scoresByScorer(epochs))
-      means.set(scorer, [...(means.get(scorer) ?? []), meanOf(scores)])
+    for (const [scorer, scores] of scoresByScorer(epochs)) added(means, scorer, meanOf(scores))
   return Object.fromEntries(
     [...means]
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -107,7 +105,12 @@ function scorersOf(groups: readonly (readonly EvaluationCase[])[]): Record<strin
 
 function scoresByScorer(epochs: readonly EvaluationCase[]): Map<string, number[]> {
   const found = new Map<string, number[]>()
-  for (const { scores } of epochs)
-    for (const { scorer, score } of scores) found.set(scorer, [...(found.get(scorer) ?? []), score])
+  for (const { scores } of epochs) for (const { scorer, score } of scores) added(found, scorer, score)
   return found
+}
+
+function added<T>(lists: Map<string, T[]>, name: string, value: T): void {
+  const list = lists.get(name)
+  if (list) list.push(value)
+  else lists.set(name, [value])
 }

@@ -4,6 +4,8 @@
 //    was interrupted finds its answers, paid once.
 // 2. An attempt that the fleet rejected, that was cancelled, or that the run's own cost limit cut off, is no answer. The
 //    next attempt has an id of its own.
+// 3. A share of the run's cost limit is the task's `maxCost`. Where its agent allows none so high, the agent's own limit,
+//    which is lower, takes its place.
 import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EvaluationCase } from '../api/schemas/evaluations.ts'
@@ -41,8 +43,23 @@ export interface Asked {
   /** Submits the task under this id; of an id that the fleet knows it does nothing. */
   readonly submit: (taskId: string) => Promise<unknown>
   readonly idOf: (attempt: number) => string
-  /** Its case as an earlier session stored it. */
-  readonly before?: Pick<EvaluationCase, 'taskId' | 'score' | 'errorCode'> | undefined
+  /** Id of an attempt that is no answer: those behind it count. */
+  readonly behind?: string | undefined
+  /** Whether a result is one that the run's cost limit cut off. Default: none is. */
+  readonly isCutOff?: (result: TaskResult) => boolean
+}
+
+export interface AskedWithin extends Omit<Asked, 'submit' | 'isCutOff'> {
+  /** `maxCost`: US dollars that the task may cost; null: it names no limit. */
+  readonly submit: (taskId: string, maxCost: number | null) => Promise<unknown>
+  /** The limit that the task had anyway. US dollars; null or absent: none. */
+  readonly ownMaxCost?: number | null
+}
+
+export interface Answered {
+  readonly result: TaskResult
+  /** The run's cost limit ended it: it says nothing of the case. */
+  readonly isCutOff: boolean
 }
 
 /** `parts`: what names the task within its run. */
@@ -52,11 +69,13 @@ export const taskIdOf = (run: string, parts: readonly (string | number)[], attem
 /** The result of the first attempt that counts. Rejects if `signal` aborts; the task then continues. */
 export async function askFleet(asking: Asking, asked: Asked): Promise<TaskResult> {
   const { signal, sinceMs } = asking
+  const { isCutOff = () => false } = asked
   const first = firstAttempt(asked)
   for (let attempt = first; ; attempt += 1) {
     signal.throwIfAborted()
     const result = await resultOf(asking, asked, asked.idOf(attempt))
-    if (attempt - first + 1 >= MAX_ATTEMPTS || !isNoAnswer(result)) return result
+    const isAnswer = !isNoAnswer(result) && !isCutOff(result)
+    if (attempt - first + 1 >= MAX_ATTEMPTS || isAnswer) return result
     if (result.completedAtMs >= sinceMs) {
       if (!isRetryable(result)) return result
       const waitMs = result.error?.retryAfterMs ?? FIRST_RETRY_MS * 2 ** (attempt - first)
@@ -66,11 +85,33 @@ export async function askFleet(asking: Asking, asked: Asked): Promise<TaskResult
   }
 }
 
-/** Behind the attempt that the run's cost limit cut off: what it says is no answer. */
-function firstAttempt({ idOf, before }: Asked): number {
-  if (before?.errorCode !== 'COST_LIMIT' || before.score !== null) return 1
-  for (let attempt = 1; attempt <= MAX_EARLIER; attempt += 1)
-    if (idOf(attempt) === before.taskId) return attempt + 1
+/** As `askFleet`, with a share of the run's cost limit (invariant 3). `share`: US dollars; Infinity: there is no limit. */
+export async function askWithin(
+  asking: Asking,
+  { submit, ownMaxCost = null, ...asked }: AskedWithin,
+  share: number,
+): Promise<Answered> {
+  const isOwn = ownMaxCost !== null && ownMaxCost <= share
+  const limit = isOwn ? ownMaxCost : share === Infinity ? null : share
+  const isCutOff = ({ error }: TaskResult) => !isOwn && limit !== null && error?.code === 'COST_LIMIT'
+  const result = await askFleet(asking, { ...asked, isCutOff, submit: (id) => submit(id, limit) })
+  if (limit === null || !isTooHigh(result)) return { result, isCutOff: isCutOff(result) }
+  const behind = result.taskId
+  const again = await askFleet(asking, { ...asked, behind, submit: (id) => submit(id, null) })
+  return { result: again, isCutOff: false }
+}
+
+const isTooHigh = ({ status, error }: TaskResult): boolean =>
+  status === 'rejected' && error?.code === 'OVERRIDE_NOT_ALLOWED' && /\bmaxCost\b/.test(error.message)
+
+/** The attempt of a stored case behind which the next one counts: the run's cost limit cut it off. */
+export const cutOffAttempt = (
+  row: Pick<EvaluationCase, 'taskId' | 'score' | 'errorCode'> | undefined,
+): string | undefined => (row?.errorCode === 'COST_LIMIT' && row.score === null ? row.taskId : undefined)
+
+function firstAttempt({ idOf, behind }: Asked): number {
+  for (let attempt = 1; behind !== undefined && attempt <= MAX_EARLIER; attempt += 1)
+    if (idOf(attempt) === behind) return attempt + 1
   return 1
 }
 

@@ -47,7 +47,10 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
       fork: (id, options = {}) =>
         ask(tasks.fork, { params: { id }, body: options as BodyOf<typeof tasks.fork> }),
       submission: async (id) => {
-        const { submittedAtMs: _at, ...task } = await ask(tasks.submission, { params: { id } })
+        const { submittedAtMs: _at, ...task } = await ask(tasks.submission, {
+          params: { id },
+          query: { conversation: true },
+        })
         return taskInput(task as unknown as TaskSubmitted)
       },
       recording: async (id, fromStep) =>

@@ -1,4 +1,4 @@
-// Several decisions as one.
+// Several decisions as one, and rows with a decision's changes.
 import type { Decision, Rows } from './stage.ts'
 
 /**
@@ -21,5 +21,20 @@ export function merge<R extends Rows>(...decisions: readonly Decision<R>[]): Dec
     if (emit) merged.emit = [...(merged.emit ?? []), ...emit]
     if (call) merged.call = call
   }
+  return merged
+}
+
+/** A copy of the rows with these changes; null and undefined delete. What is inherited (stage.ts, `isCold`) stays so. */
+export function changedRows(
+  rows: object,
+  changes: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
+  const merged = Object.assign(
+    Object.create(Object.getPrototypeOf(rows) as object) as object,
+    rows,
+  ) as Record<string, unknown>
+  for (const [name, row] of Object.entries(changes))
+    if (row === null || row === undefined) delete merged[name]
+    else merged[name] = row
   return merged
 }

@@ -10,7 +10,8 @@ export function withoutLost<R extends object>(rows: R, mayBeLost: (name: string)
   const lost = new Set(names.filter((name) => mayBeLost(name) && isLost(rows, name)))
   if (lost.size === 0) return rows
   const left = Object.entries(Object.getOwnPropertyDescriptors(rows)).filter(([name]) => !lost.has(name))
-  return Object.defineProperties({}, Object.fromEntries(left)) as R
+  const bare = Object.create(Object.getPrototypeOf(rows) as object) as object
+  return Object.defineProperties(bare, Object.fromEntries(left)) as R
 }
 
 /**

@@ -195,6 +195,12 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
    * written to the index. A value may be a MissingRow (missing-row.ts).
    */
   laneIndex?(): L
+  /**
+   * Rows that grow in number with the task and are seldom read. `rows` has them as properties that it inherits, so that a
+   * handling costs the same however many there are: copies are made by `changedRows` (decisions.ts), and nothing lists
+   * them. They are deleted by `clear` only. Not for a stage whose keys have parts. Default: none.
+   */
+  isCold?(name: string): boolean
   /** `lane`: the lane's rows as they are now, to be read only; empty without a `laneIndex`. */
   decide(event: StageEvent, rows: Readonly<Partial<R>>, lane: L): Decision<R>
   /** The outcome of the call that `decide` asked for. `rows` show decide's own writes, `lane` everyone's. */

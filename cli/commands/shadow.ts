@@ -3,9 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { runIdPattern, type EvaluationCase, type EvaluationRun } from '../../api/schemas/evaluations.ts'
-import { shadow, type Shadowed, type ShadowOptions, type ShadowSettings } from '../../evaluation/shadow.ts'
+import {
+  shadow,
+  type OriginBeginning,
+  type Shadowed,
+  type ShadowOptions,
+  type ShadowSettings,
+} from '../../evaluation/shadow.ts'
 import { summarise } from '../../evaluation/summary.ts'
-import type { TaskResult } from '../../client/types.ts'
 import type { Operator } from '../../operator/index.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
@@ -258,7 +263,7 @@ function printShadowed(ended: EvaluationRun, { cases, origins, skipped }: Shadow
   const mean = (values: readonly number[]): number =>
     values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length)
   print(
-    `Cost of a task ${money(mean(before.map(({ usage }) => usage.cost)))} → ${money(mean(cases.map(({ cost }) => cost)))}, ` +
+    `Cost of a task ${money(mean(before.map(({ cost }) => cost)))} → ${money(mean(cases.map(({ cost }) => cost)))}, ` +
       `time ${elapsed(mean(before.map(({ executionTime }) => executionTime)))} → ${elapsed(mean(cases.map(({ latencyMs }) => latencyMs)))}`,
   )
   const changed = cases.filter(({ passed }) => !passed)
@@ -268,9 +273,7 @@ function printShadowed(ended: EvaluationRun, { cases, origins, skipped }: Shadow
   for (const { taskId, why } of skipped.slice(0, SHOWN)) print(paint('yellow', `not run: ${taskId}: ${why}`))
 }
 
-function printChange({ caseId, taskId, output }: EvaluationCase, origin: TaskResult | undefined): void {
-  print(
-    `  ${caseId}  ${shorten(JSON.stringify(origin?.output ?? null), 60)} → ${shorten(JSON.stringify(output), 60)}`,
-  )
+function printChange({ caseId, taskId, output }: EvaluationCase, origin: OriginBeginning | undefined): void {
+  print(`  ${caseId}  ${shorten(origin?.output ?? '?', 60)} → ${shorten(JSON.stringify(output), 60)}`)
   print(paint('dim', `    flotilla compare ${caseId} ${taskId}`))
 }

@@ -22,6 +22,7 @@ import type { Mistakes } from './mistakes.ts'
 
 const MAX_INPUT_CHARS = 100_000
 const MAX_SCHEMA_BYTES = 100_000
+const MAX_METADATA_CHARS = 100_000
 const MAX_PATTERNS_MS = 5_000
 /** As many as a stored case may have. */
 const MAX_SCORERS = 100
@@ -50,10 +51,11 @@ export async function casesOf(entries: readonly Entry[], given: Omit<Reading, 'p
   }
   const cases: Case[] = []
   const places = new Map<string, string>()
+  const copies = new Map<string, number>()
   for (const entry of entries) {
     const found = await caseOf(entry, reading)
     if (found === null) continue
-    const id = found.id === '' ? freeId(found, places) : found.id
+    const id = found.id === '' ? freeId(found, places, copies) : found.id
     const before = places.get(id)
     if (before !== undefined) mistakes.add(entry.place, `the id ${JSON.stringify(id)} is that of ${before}`)
     places.set(id, entry.place)
@@ -62,12 +64,18 @@ export async function casesOf(entries: readonly Entry[], given: Omit<Reading, 'p
   return cases
 }
 
-/** By the content, so that a case keeps its id when others are added before it. */
-function freeId({ hash: content }: Case, taken: ReadonlyMap<string, string>): string {
+/** By the content, so that a case keeps its id when others are added before it. `copies`: numbers that are taken. */
+function freeId(
+  { hash: content }: Case,
+  taken: ReadonlyMap<string, string>,
+  copies: Map<string, number>,
+): string {
   const id = `c-${content.slice(0, 10)}`
-  for (let copy = 2; ; copy += 1) {
-    if (!taken.has(id)) return id
-    if (!taken.has(`${id}-${copy}`)) return `${id}-${copy}`
+  for (let copy = copies.get(id) ?? 1; ; copy += 1) {
+    const free = copy === 1 ? id : `${id}-${copy}`
+    if (taken.has(free)) continue
+    copies.set(id, copy + 1)
+    return free
   }
 }
 
@@ -80,6 +88,12 @@ async function caseOf({ place, fields }: Entry, reading: Reading): Promise<Case 
   for (const name of Object.keys(fields))
     if (hasPrototypeName(fields[name] as Json))
       reading.mistakes.add(place, `${name.slice(0, 80)} has a property "__proto__": give it another name`)
+  for (const name of Object.keys(fields))
+    if (hasHalfPair(fields[name]))
+      reading.mistakes.add(
+        place,
+        `${name.slice(0, 80)} has half of a surrogate pair, such as \\ud83d: no text in UTF-8 can hold it, so no answer could either`,
+      )
   const wrong = [...fieldMistakes(fields), ...valueMistakes(fields)]
   for (const mistake of wrong) reading.mistakes.add(place, mistake)
   const { id = '', input, expected, outputSchema, outcomes, metadata = {} } = fields
@@ -112,6 +126,15 @@ function hashOf(content: Omit<Case, 'id' | 'metadata' | 'hash'>): string {
   return hash('sha256', JSON.stringify(content)).slice(0, 16)
 }
 
+function hasHalfPair(value: unknown): boolean {
+  let found = false
+  JSON.stringify(value, (name, inner: unknown) => {
+    found ||= !name.isWellFormed() || (typeof inner === 'string' && !inner.isWellFormed())
+    return inner
+  })
+  return found
+}
+
 function fieldMistakes(fields: Entry['fields']): string[] {
   return Object.keys(fields).flatMap((name) => {
     if (knownFields.some((field) => field === name)) return []
@@ -133,6 +156,11 @@ function valueMistakes({ id, input, agent, mode, history, outcomes, metadata }: 
     mistakes.push('agent must be the name of an agent')
   if (mode !== undefined && mode !== 'code' && mode !== 'tools') mistakes.push('mode must be code or tools')
   if (metadata !== undefined && !isObject(metadata)) mistakes.push('metadata must be an object')
+  const labels = metadata === undefined ? 0 : JSON.stringify(metadata).length
+  if (labels > MAX_METADATA_CHARS)
+    mistakes.push(
+      `metadata has ${labels} characters as JSON, at most ${MAX_METADATA_CHARS} are allowed: it is kept with every score`,
+    )
   if (history !== undefined)
     mistakes.push(
       ...(Array.isArray(history) ? historyMistakes(history as Json) : ['history must be a list of messages']),

@@ -2,6 +2,7 @@
 import { strictRecords } from '../../runtime/csv-records.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import { parseExact } from '../../runtime/exact-json.ts'
+import { mayRepeatNames, repeatedNames } from '../../runtime/json-names.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { Mistakes } from './mistakes.ts'
 
@@ -41,6 +42,12 @@ export function entriesOfJsonLines(text: string, mistakes: Mistakes): Entry[] {
     found += 1
     try {
       const fields = parseExact(content)
+      const repeated = mayRepeatNames(content, fields) ? repeatedNames(content) : []
+      if (repeated.length > 0)
+        mistakes.add(
+          place,
+          `it gives ${repeated.map((name) => JSON.stringify(name.slice(0, 80))).join(', ')} twice`,
+        )
       if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) return [{ place, fields }]
       mistakes.add(place, 'it must be a JSON object such as {"input": "…", "expected": "…"}')
     } catch (error) {
@@ -76,17 +83,24 @@ export function entriesOfCsv(text: string, mistakes: Mistakes): Entry[] {
 }
 
 function headerMistakes(names: readonly string[]): string[] {
-  const doubled = names.filter((name, index) => names.indexOf(name) !== index)
-  const mistakes = [...new Set(doubled)].map((name) => `the column ${JSON.stringify(name)} is there twice`)
+  const seen = new Set<string>()
+  const doubled = new Set(names.filter((name) => seen.has(name) || !seen.add(name)))
+  const mistakes = [...doubled].map((name) => `the column ${JSON.stringify(name)} is there twice`)
   if (names.length === 1 && /[;\t]/.test(names[0] ?? ''))
     return ['there is one column; cells are separated by commas']
-  if (!names.includes('input')) mistakes.push(`there is no column input; there are: ${names.join(', ')}`)
+  if (!names.includes('input')) mistakes.push(`there is no column input; there are: ${namesShown(names)}`)
   for (const name of names) {
     const meant = nearlyKnown(name)
     if (meant !== null) mistakes.push(`the column ${JSON.stringify(name)} must be called ${meant}`)
   }
   return mistakes
 }
+
+const SHOWN_NAMES = 20
+
+const namesShown = (names: readonly string[]): string =>
+  names.slice(0, SHOWN_NAMES).join(', ') +
+  (names.length > SHOWN_NAMES ? ` and ${names.length - SHOWN_NAMES} more` : '')
 
 const plainForm = (name: string): string =>
   name

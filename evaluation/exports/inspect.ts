@@ -141,21 +141,26 @@ function statsOf(run: EvaluationRun, cases: readonly EvaluationCase[]) {
 
 function resultsOf(run: EvaluationRun, cases: readonly EvaluationCase[]) {
   const scored = cases.filter(({ score }) => score !== null)
-  const values = new Map<string, number[]>([[OVERALL, scored.flatMap(({ score }) => score ?? [])]])
-  for (const { scorer, score } of scored.flatMap(({ scores }) => scores))
-    values.set(scorer, [...(values.get(scorer) ?? []), score])
+  const found = Map.groupBy(
+    scored.flatMap(({ scores }) => scores),
+    ({ scorer }) => scorer,
+  )
+  const values: [string, number[]][] = [
+    [OVERALL, scored.flatMap(({ score }) => score ?? [])],
+    ...[...found].map(([name, own]): [string, number[]] => [name, own.map(({ score }) => score)]),
+  ]
   return {
     total_samples: run.cases * run.epochs,
     completed_samples: scored.length,
-    scores: [...values].map(([name, found]) => ({
+    scores: values.map(([name, own]) => ({
       name,
       scorer: name,
       reducer: 'mean',
-      scored_samples: found.length,
-      unscored_samples: cases.length - found.length,
+      scored_samples: own.length,
+      unscored_samples: cases.length - own.length,
       metrics: {
-        mean: { name: 'mean', value: average(found) },
-        stderr: { name: 'stderr', value: errorOfMean(found) },
+        mean: { name: 'mean', value: average(own) },
+        stderr: { name: 'stderr', value: errorOfMean(own) },
       },
     })),
   }

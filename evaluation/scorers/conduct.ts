@@ -1,7 +1,7 @@
 // Scorers of how an agent worked: tools, steps, cost, time.
 import type { TaskResult } from '../../client/types.ts'
 import { plural } from '../../runtime/quantities.ts'
-import type { Score } from '../cases.ts'
+import { costOf, type Score } from '../cases.ts'
 import type { SpecOf } from './specs.ts'
 import { right, scoreIf, wrong } from './text.ts'
 
@@ -27,8 +27,10 @@ function isInOrder(names: readonly string[], order: readonly string[]): boolean 
   return at === order.length
 }
 
-export const maxCost = ({ usage }: TaskResult, { dollars }: SpecOf<'max-cost'>): Score =>
-  scoreIf(usage.cost <= dollars, () => `it cost $${usage.cost}, more than $${dollars}`)
+export function maxCost(result: TaskResult, { dollars }: SpecOf<'max-cost'>): Score {
+  const cost = costOf(result)
+  return scoreIf(cost <= dollars, () => `it cost $${cost}, more than $${dollars}`)
+}
 
 export const maxSteps = ({ steps: taken }: TaskResult, { steps }: SpecOf<'max-steps'>): Score =>
   scoreIf(taken.length <= steps, () => `it took ${plural(taken.length, 'step')}, more than ${steps}`)

@@ -64,6 +64,11 @@ function quoted(value: Json, maxChars: number): string {
   return `${cut} (the first ${chars} of ${text.length} characters)`
 }
 
+/** Some models and terminals take these as the end of a line, or show what follows in another order. */
+const INVISIBLE = /[\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g
+
+const codeOf = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+
 const forbidden = new RegExp(defaultForbiddenPatterns.join('|'), 'g')
 
 /**
@@ -71,9 +76,9 @@ const forbidden = new RegExp(defaultForbiddenPatterns.join('|'), 'g')
  * answer that says `import x` could not be judged.
  */
 const escaped = (json: string): string =>
-  json.replaceAll(forbidden, (found) =>
-    found.replaceAll(/[^A-Za-z0-9\\]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`),
-  )
+  json
+    .replaceAll(INVISIBLE, codeOf)
+    .replaceAll(forbidden, (found) => found.replaceAll(/[^A-Za-z0-9\\]/g, codeOf))
 
 const plain = (rubric: string): string =>
   rubric.search(forbidden) < 0 ? rubric : escaped(JSON.stringify(rubric))

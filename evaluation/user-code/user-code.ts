@@ -5,6 +5,8 @@
 //    then on one at a time; work that holds its thread up alone is given up. Likewise if the thread ended by itself.
 // 3. A new thread loads again what was loaded, in the same order: the functions have the same numbers.
 // 4. What it prints goes where this process prints. An idle thread does not keep the process alive.
+// 5. V8 bounds the thread's heap. What lies outside of it, such as buffers, shows in the memory of the process: a thread in
+//    whose time that grows by more than the limit is ended.
 import { Worker } from 'node:worker_threads'
 import type { Answer, Score } from '../cases.ts'
 import type { FromThread, FunctionRef, GivenModule, ToThread, Work } from './messages.ts'
@@ -14,6 +16,10 @@ const LOAD_MS = 300_000
 const SCORE_MS = 60_000
 const ANSWER_MS = 2_000
 const MEMORY_MB = 2_048
+const LOOK_MS = 200
+/** What the thread itself takes, and the rest of the process meanwhile. */
+const BESIDE_MB = 256
+const MEGABYTE = 1_048_576
 
 /** Installed, the script is JavaScript. */
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
@@ -102,7 +108,11 @@ export class UserCode {
     })
     thread.on('message', (message: FromThread) => message.t !== 'alive' && this.#settle(message))
     thread.once('error', (error: Error & { code?: string }) => this.#gone(thread, endOf(error, this.#limits)))
-    thread.once('exit', () => this.#gone(thread, 'ended its process'))
+    const watch = this.#watched(thread)
+    thread.once('exit', () => {
+      clearInterval(watch)
+      this.#gone(thread, 'ended its process')
+    })
     this.#thread = thread
     try {
       for (const each of this.#loaded) await this.#again(thread, each)
@@ -111,6 +121,17 @@ export class UserCode {
     }
     this.#starting = false
     this.#next()
+  }
+
+  #watched(thread: Worker): NodeJS.Timeout {
+    const { memoryMb } = this.#limits
+    const most = process.memoryUsage.rss() + (memoryMb + BESIDE_MB) * MEGABYTE
+    const look = () => {
+      if (process.memoryUsage.rss() <= most) return
+      this.#gone(thread, tooMuch(memoryMb))
+      void thread.terminate()
+    }
+    return setInterval(look, LOOK_MS).unref()
   }
 
   #again(thread: Worker, { work, sources }: { work: Work; sources: string }): Promise<void> {
@@ -161,9 +182,11 @@ export class UserCode {
   }
 }
 
+const tooMuch = (memoryMb: number): string => `took more than ${memoryMb} MB of memory`
+
 function endOf({ code, message }: Error & { code?: string }, { memoryMb }: Required<UserCodeLimits>): string {
   return code === 'ERR_WORKER_OUT_OF_MEMORY'
-    ? `took more than ${memoryMb} MB of memory`
+    ? tooMuch(memoryMb)
     : `ended with an error that nothing caught: ${message}`
 }
 

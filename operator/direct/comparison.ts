@@ -1,5 +1,6 @@
 // Two results side by side: their steps, the first difference, and what each has used.
 import type { TaskResult, TaskStep } from '../../client/types.ts'
+import { shortStep } from '../../runtime/short-steps.ts'
 import type { Json } from '../../schemas/json.ts'
 
 export interface ComparedStep {
@@ -72,11 +73,15 @@ export function compareResults(a: TaskResult, b: TaskResult): Comparison {
 
 function compareStep(index: number, a: TaskStep | undefined, b: TaskStep | undefined): ComparedStep {
   const views = { a: a ? stepView(a) : null, b: b ? stepView(b) : null }
-  const differs =
-    views.a && views.b
-      ? compared.filter((name) => !isSame(views.a?.[name] as Json, views.b?.[name] as Json))
-      : [views.a ? 'only in the first' : 'only in the second']
+  const differs = a && b ? differencesOf(a, b) : [a ? 'only in the first' : 'only in the second']
   return { step: index + 1, ...views, differs }
+}
+
+/** Fields that differ; where one of the steps was cut, what is left of both is compared. */
+function differencesOf(a: TaskStep, b: TaskStep): string[] {
+  const isCut = a.shortened === true || b.shortened === true
+  const [left, right] = [a, b].map((step) => stepView(isCut ? shortStep(step) : step))
+  return compared.filter((name) => !isSame(left?.[name] as Json, right?.[name] as Json))
 }
 
 const stepView = (step: TaskStep): StepView => ({

@@ -4,6 +4,7 @@
 // 2. What a run is about never changes: only its status, end and summary do, and of one over real tasks its position
 //    and the number of its cases.
 // 3. A run is deleted after its cases, so that no case is ever without its run.
+// 4. PostgreSQL keeps no NUL in a text: of what others wrote it becomes U+FFFD.
 import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { csvText } from '../../runtime/ledger/export.ts'
@@ -138,10 +139,13 @@ const csvColumns = [
   'scored_at_ms',
 ] as const satisfies readonly (keyof CaseRow)[]
 
+const withoutNul = <T extends string | null>(text: T): T =>
+  (text?.replaceAll('\u0000', '\ufffd') ?? null) as T
+
 const rowOfRun = (run: EvaluationRun): RunRow => ({
   id: run.id,
-  name: run.name,
-  dataset: run.dataset,
+  name: withoutNul(run.name),
+  dataset: withoutNul(run.dataset),
   dataset_hash: run.datasetHash,
   agent: run.agent,
   models: JSON.stringify(run.models),
@@ -183,11 +187,11 @@ const rowOfCase = (runId: string, each: EvaluationCase): CaseRow => ({
   passed: Number(each.passed),
   score: each.score,
   scores: JSON.stringify(each.scores),
-  problem: each.problem,
-  input: each.input,
+  problem: withoutNul(each.problem),
+  input: withoutNul(each.input),
   output: JSON.stringify(each.output),
   metadata: JSON.stringify(each.metadata),
-  answered_by: each.answeredBy,
+  answered_by: withoutNul(each.answeredBy),
   cost: each.cost,
   judge_cost: each.judgeCost,
   cost_is_guess: Number(each.costIsGuess),

@@ -11,9 +11,10 @@ import { taskInput } from '../task-input.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Recording, ToolPolicy } from '../../runtime/recording.ts'
 import type { Stage } from '../../runtime/stage.ts'
+import { withConversation } from './conversations.ts'
 import { recordingOf, type Origin } from './recordings.ts'
 import { compareResults, type Comparison } from './comparison.ts'
-import { replayTask, resultSoFar, type TaskReplay } from './task-replay.ts'
+import { replayTask, resultSoFar, wholeSteps, type TaskReplay } from './task-replay.ts'
 import type { DirectTasks } from './tasks.ts'
 import { recordsOf, type RecordParts } from './task-records.ts'
 
@@ -51,7 +52,10 @@ export interface ForkOperator {
    * REQUEST_INVALID for a step that there is not, and TASK_OPEN for a task that runs, unless the step has ended.
    */
   fork(taskId: string, options?: ForkOptions): Promise<Forked>
-  /** What the sender of a task gave, without a recording. Rejects with TASK_UNKNOWN or EVENTS_GONE. */
+  /**
+   * What the sender of a task gave, without a recording; of a turn of a session with what it was given of the
+   * conversation. Rejects with TASK_UNKNOWN or EVENTS_GONE.
+   */
   submission(taskId: string): Promise<TaskInput>
   /** The recording of a task: the steps before `fromStep`, and outcomes of later calls. */
   recording(taskId: string, fromStep?: number): Promise<Recording>
@@ -80,7 +84,7 @@ export class DirectForks implements ForkOperator {
     const { fromStep = 1, tools = 'recorded' } = options
     assertStep(origin.result, fromStep)
     const isRecorded = fromStep > 1 || tools === 'recorded' || tools === 'ask'
-    const recording = isRecorded ? await recordingOf(this.#parts, origin, fromStep) : null
+    const recording = isRecorded ? await this.#recording(origin, fromStep) : null
     const forked = await this.#parts.client.submit({
       ...taskInput(origin.task),
       ...changes(options),
@@ -99,7 +103,15 @@ export class DirectForks implements ForkOperator {
   }
 
   async recording(taskId: string, fromStep?: number): Promise<Recording> {
-    return recordingOf(this.#parts, await this.#origin(taskId, fromStep), fromStep ?? 1)
+    return this.#recording(await this.#origin(taskId, fromStep), fromStep ?? 1)
+  }
+
+  /** Steps that the result has shortened are decided again, as they were. */
+  async #recording(origin: Origin, fromStep: number): Promise<Recording> {
+    const { result } = origin
+    if (!result.steps.some(({ shortened }) => shortened)) return recordingOf(this.#parts, origin, fromStep)
+    const steps = await wholeSteps({ ...this.#parts, stages: await this.#parts.stages() }, result)
+    return recordingOf(this.#parts, { ...origin, result: { ...result, steps } }, fromStep)
   }
 
   async compare(taskId: string, otherId: string): Promise<Comparison> {
@@ -128,7 +140,10 @@ export class DirectForks implements ForkOperator {
 
   async #submission(taskId: string): Promise<Submission> {
     const submission = await this.#parts.client.submission(taskId)
-    if (submission) return submission
+    if (submission) {
+      const { task, atMs } = submission
+      return { task: await withConversation(this.#parts, task, taskId, atMs), atMs }
+    }
     await this.#parts.tasks.assertKnown(taskId)
     const message = `the submission of task ${taskId} is no longer on tasks.submitted`
     throw new FlotillaError('EVENTS_GONE', message)

@@ -8,8 +8,20 @@ import { backwards } from './topic-reads.ts'
 /** Records of one read, and of one lane in all. */
 const PAGE = 500
 const MAX_READ = 5_000
-/** Also written behind the end of a task, about the calls that waited for a person then. */
-const WITHDRAWN = 'approval_decided'
+/**
+ * Events at which no call of the task waits for a person. All others may come beside one that waits: what its other calls do,
+ * and `approval_decided`, which is also written behind the end of a task, about the calls that waited then.
+ */
+const settling: ReadonlySet<TaskProgressed['kind']> = new Set([
+  'queued',
+  'admitted',
+  'model_called',
+  'model_changed',
+  'compacted',
+  'code_requested',
+  'step_completed',
+  'completed',
+] as const)
 
 export interface Wanted {
   readonly taskId: string
@@ -23,7 +35,7 @@ export interface Progress {
   readonly isWhole: boolean
 }
 
-/** `whole`: reads back to the beginning of each task, otherwise to its newest event. */
+/** `whole`: reads back to the beginning of each task, otherwise as far as its phase depends on. */
 export async function progressOf(
   { log, codec }: { log: Log; codec: Codec },
   wanted: readonly Wanted[],
@@ -72,7 +84,7 @@ class Search {
     if (decoded?.type !== 'TaskProgressed' || !this.#tasks.has(decoded.data.taskId)) return
     const { taskId, kind } = decoded.data
     this.#events.set(taskId, [decoded.data, ...(this.#events.get(taskId) ?? [])])
-    const isEnough = this.#whole ? isFirst(kind, this.#events.get(taskId) ?? []) : kind !== WITHDRAWN
+    const isEnough = this.#whole ? isFirst(kind, this.#events.get(taskId) ?? []) : settling.has(kind)
     if (isEnough) this.#missing.delete(taskId)
   }
 

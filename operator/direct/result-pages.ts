@@ -3,6 +3,8 @@
 // 1. A page has results of every partition, so that none waits for another to be read to its end.
 // 2. Behind the position of a page comes what the page does not have, as long as the log keeps it; what retention took
 //    before is counted.
+// 3. A position names its topic by the id that the log gave it. That of a topic which was made again since says nothing of
+//    this one: it is read from `sinceMs`, as if there were no position.
 import {
   resultFields,
   type EndedTask,
@@ -35,14 +37,15 @@ export class DirectResults implements ResultOperator {
   }
 
   async page({ after, sinceMs = 0, limit = PAGE }: ResultPageQuery = {}): Promise<ResultPage> {
-    const positions = positionsOf(after)
-    const ranges = await this.#log.ranges([TOPIC])
+    const [ranges, ids] = await Promise.all([this.#log.ranges([TOPIC]), this.#log.topicIds([TOPIC])])
+    const topicId = ids.get(TOPIC) ?? ''
+    const positions = positionsOf(after, topicId)
     const share = Math.max(1, Math.floor(limit / Math.max(1, ranges.length)))
     const read = await Promise.all(ranges.map((range) => this.#read(range, positions, sinceMs, share)))
     const results = await Promise.all(read.flatMap(({ records }) => records.map((each) => this.#ended(each))))
     return {
       results: results.flatMap((each) => each ?? []),
-      after: formatPositions(new Map(read.map(({ partition, last }) => [partition, last]))),
+      after: positionOf(new Map(read.map(({ partition, last }) => [partition, last])), topicId),
       more: read.some(({ last, next }) => last < next - 1),
       lost: read.reduce((sum, { lost }) => sum + lost, 0),
     }
@@ -85,8 +88,16 @@ export class DirectResults implements ResultOperator {
   }
 }
 
-function positionsOf(after: string | undefined): Positions {
-  const positions = parsePositions(after ?? '')
-  if (positions !== null) return positions
+const MARK = '@'
+
+/** `0:12,1:7@<id of the topic>`; without the id on a log that has none. */
+const positionOf = (positions: Positions, topicId: string): string =>
+  formatPositions(positions) + (topicId === '' ? '' : MARK + topicId)
+
+/** Empty for a position of another topic. One that an earlier version gave names none. */
+function positionsOf(after: string | undefined, topicId: string): Positions {
+  const [written = '', ofTopic = topicId, more] = (after ?? '').split(MARK)
+  const positions = more === undefined ? parsePositions(written) : null
+  if (positions !== null) return ofTopic === topicId ? positions : new Map()
   throw new FlotillaError('REQUEST_INVALID', 'after must be the position that a page gave, such as 0:12,1:7')
 }

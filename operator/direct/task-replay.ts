@@ -1,7 +1,10 @@
 // Replays an ended task: the stages decide again over its recorded events.
+import { isDeepStrictEqual } from 'node:util'
+import type { TaskResult, TaskStep } from '../../client/types.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { eventIdOf, toEvent, type Origin } from '../../runtime/host/lane/event-records.ts'
 import { decideNext, replayStage, type ReplayRecord, type StageReplay } from '../../runtime/replay/replay.ts'
+import { shortStep } from '../../runtime/short-steps.ts'
 import type { Stage } from '../../runtime/stage.ts'
 import type { TaskCompleted } from '../../schemas/generated/events.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
@@ -26,6 +29,7 @@ const topics: readonly TopicName[] = [
   'tools.completed',
   'code.requested',
   'code.completed',
+  'sessions.turns',
   'tasks.completed',
   'tasks.history',
   'usage.recorded',
@@ -50,8 +54,7 @@ export async function resultSoFar(
   submittedAtMs: number,
 ): Promise<TaskCompleted | null> {
   const records = await decidedRecords(parts, taskId, submittedAtMs)
-  const planner = parts.stages.find(({ name }) => name === 'planner')
-  if (planner === undefined) throw new FlotillaError('INTERNAL', 'there is no planner to decide again')
+  const planner = plannerOf(parts.stages)
   const cancelled = { taskId, reason: null, requestedBy: null }
   const meta = { id: 'so-far', key: taskId, lane: 0, atMs: records.at(-1)?.timestampMs ?? 0, traceId: null }
   const event = { type: 'TaskCancelled' as const, data: cancelled, ...meta }
@@ -62,6 +65,43 @@ export async function resultSoFar(
   }
   const found = decision.emit?.find(({ type }) => type === 'TaskCompleted')
   return found ? (found.data as TaskCompleted) : null
+}
+
+/**
+ * The steps of a task as they were before some were cut to keep its result bounded. Rejects with EVENTS_GONE if
+ * they can't be decided again.
+ */
+export async function wholeSteps(
+  parts: RecordParts & { readonly stages: readonly Stage[] },
+  { taskId, submittedAtMs, steps }: TaskResult,
+): Promise<TaskStep[]> {
+  const records = await decidedRecords(parts, taskId, submittedAtMs)
+  const whole = new Map<number, TaskStep>()
+  const onRow = (name: string, row: unknown) => {
+    const [, number] = /^step:(\d+)$/.exec(name) ?? []
+    const step = row as TaskStep | null
+    if (number !== undefined && step !== null && !step.shortened) whole.set(Number(number), step)
+  }
+  const { divergence } = replayStage(plannerOf(parts.stages), records, { mayRun: true, onRow })
+  return steps.map((step) => {
+    if (!step.shortened) return step
+    const found = whole.get(step.step)
+    if (divergence === null && found && isCutOf(found, step)) return found
+    const why = divergence?.what ?? 'the log no longer has its events'
+    const message = `the result of task ${taskId} has the beginning and end of step ${step.step} only, and it can’t be decided again (${why}); fork it from step 1 with --tools live or refuse`
+    throw new FlotillaError('EVENTS_GONE', message)
+  })
+}
+
+const isCutOf = (whole: TaskStep, { text, code, observation }: TaskStep): boolean =>
+  isDeepStrictEqual([text, code, observation], textsOf(shortStep(whole)))
+
+const textsOf = ({ text, code, observation }: TaskStep) => [text, code, observation]
+
+function plannerOf(stages: readonly Stage[]): Stage {
+  const planner = stages.find(({ name }) => name === 'planner')
+  if (planner === undefined) throw new FlotillaError('INTERNAL', 'there is no planner to decide again')
+  return planner
 }
 
 async function decidedRecords(

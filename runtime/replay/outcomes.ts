@@ -6,6 +6,7 @@
 // 2. Of a failed call the log has code and message; whether it may be repeated is in the error table.
 import { withoutJitter } from '../backoff.ts'
 import { errorTable, failure, type ErrorCode } from '../errors.ts'
+import type { StepReport } from '../kept-variables.ts'
 import type { Call, CallOutcome } from '../stage.ts'
 import type { EventMap, EventType, Failure } from '../../schemas/generated/events.ts'
 import type { Json } from '../../schemas/json.ts'
@@ -189,12 +190,19 @@ function ofCode(asking: Asking): CallOutcome {
       finalAnswer,
       prints,
       error: error && { code: error.code, class: '', message: '', traceback: error.message },
-      outputHash: 'replayed',
-      lost: 'nothing',
-      computeMs: usage?.durationMs ?? 0,
+      ...leftBy(done, usage?.durationMs ?? 0),
     },
     atMs,
   )
+}
+
+/** What the step left of its session. Only a task that keeps variables says so; without them nothing depends on it. */
+function leftBy({ kept }: EventMap['CodeCompleted'], durationMs: number) {
+  const report = kept as unknown as StepReport | null
+  const { outputHash = 'replayed', computeMs = durationMs } = report?.step ?? {}
+  const leftNothing = report !== null && report.step === null && report.tooLarge !== true
+  const lost = leftNothing ? (report.after === null ? 'session' : 'step') : 'nothing'
+  return { outputHash, computeMs, lost }
 }
 
 /** The executor failed, not the code. */

@@ -4,8 +4,10 @@
 //    fired if the log has something that it caused.
 // 2. Handlings come in the order of what they emitted on the history; one that emitted nothing, by its event's time.
 // 3. The first difference ends the replay of its stage: what follows would differ because of it.
-// 4. Of a task that still runs, the log may not have what an event caused: such a handling has not happened yet.
+// 4. The log may not have what an event caused: such a handling has not happened yet. Of a task that has ended, this can be
+//    so for what its end has left to other stages; but not if something came of a later event of the same key.
 // 5. A task that was queued was admitted by the end of another one: its place is not decided again.
+import { changedRows } from '../decisions.ts'
 import { encodeKey, isWithin, rootOf } from '../keys.ts'
 import { isOpen } from '../host/lane/foreign.ts'
 import { callId, emittedEventId, timerEventId } from '../host/lane/ids.ts'
@@ -63,8 +65,21 @@ const MAX_HANDLINGS = 200_000
 const MAX_WAITS = 1_000
 const noLane: LaneIndex = { write: () => {} }
 
-export function replayStage(stage: Stage, records: readonly ReplayRecord[]): StageReplay {
-  return new Replay(stage, records).run()
+export interface ReplayOptions {
+  /** The task may not have ended. Default false. */
+  readonly mayRun?: boolean
+  /** Is given every row as it is written; null: it is deleted. */
+  readonly onRow?: OnRow
+}
+
+type OnRow = (name: string, row: unknown) => void
+
+export function replayStage(
+  stage: Stage,
+  records: readonly ReplayRecord[],
+  options: ReplayOptions = {},
+): StageReplay {
+  return new Replay(stage, records, options).run()
 }
 
 /** What the stage would decide now about one more event, of a task that may still run. */
@@ -73,7 +88,7 @@ export function decideNext(
   records: readonly ReplayRecord[],
   event: StageEvent,
 ): { readonly decision: Decision; readonly divergence: Divergence | null } {
-  const replay = new Replay(stage, records, true)
+  const replay = new Replay(stage, records, { mayRun: true })
   const { divergence } = replay.run()
   return { decision: replay.decide(event), divergence }
 }
@@ -88,12 +103,19 @@ class Replay {
   readonly #errors: ReadonlyMap<number, string>
   readonly #wasQueued: boolean
   readonly #mayRun: boolean
+  readonly #onRow: OnRow
+  /** What an event of a key should have caused, and the log does not have. */
+  readonly #missing = new Map<string, Divergence>()
   #compared = 0
   #hasEnded = false
 
-  /** `mayRun`: the task has not ended. */
-  constructor(stage: Stage, records: readonly ReplayRecord[], mayRun = false) {
+  constructor(
+    stage: Stage,
+    records: readonly ReplayRecord[],
+    { mayRun = false, onRow = () => {} }: ReplayOptions = {},
+  ) {
     this.#mayRun = mayRun
+    this.#onRow = onRow
     this.#stage = stage
     this.#lane = stage.laneIndex?.() ?? noLane
     this.#outputs = outputsOf(stage.name, records)
@@ -127,6 +149,8 @@ class Replay {
     if (this.#mayRun || this.#hasEnded || this.#wasQueued) return null
     for (const [causeId, outputs] of this.#outputs)
       if (outputs.some(({ type }) => type === 'TaskCompleted')) {
+        const [missing] = this.#missing.values()
+        if (missing) return missing
         const what =
           'the replay does not come to the result: events that led to it are missing, or were not caused now'
         return { stage: this.#stage.name, eventId: causeId, eventType: 'TaskCompleted', step: null, what }
@@ -138,8 +162,10 @@ class Replay {
     return this.#stage.decide(event, this.#viewOf(event.key), this.#lane)
   }
 
+  /** A part sees the rows of its root, its own over them. */
   #viewOf(key: string): Record<string, unknown> {
-    return { ...this.#rows.get(rootOf(key)), ...this.#rows.get(key) }
+    const [root, own] = [this.#rows.get(rootOf(key)), this.#rows.get(key)]
+    return rootOf(key) === key ? changedRows(own ?? {}) : { ...root, ...own }
   }
 
   #next(): Candidate | null {
@@ -179,11 +205,18 @@ class Replay {
   }
 
   #handle({ event, key, outputs }: Candidate): Divergence | null {
+    const missing = this.#missing.get(key)
+    if (missing && outputs.length > 0) return missing
     const view = this.#viewOf(key)
     const first = this.#stage.decide(event, view, this.#lane)
     const isSilent = first.call === undefined && (first.emit ?? []).length === 0
     if (this.#mayRun && outputs.length === 0 && !isSilent) return null
     const decision = first.call ? this.#conclude(event, view, first, outputs) : first
+    const [emitted] = outputs.length > 0 ? [] : this.#comparable(key, decision.emit ?? [])
+    if (emitted && !this.#isPlacedByOthers(event)) {
+      this.#missing.set(key, this.#missing.get(key) ?? this.#divergence(event, notThere(emitted.emit)))
+      return null
+    }
     this.#commit(key, event.id, decision)
     this.#hasEnded ||= outputs.some(({ type }) => type === 'TaskCompleted')
     if (this.#isPlacedByOthers(event)) return null
@@ -198,7 +231,7 @@ class Replay {
   ): Decision {
     const { call, ...begun } = first
     if (!call) return first
-    const rows = changed(view, first)
+    const rows = changedRows(view, asJson(first.rows))
     const step = (rows['run'] as { step?: number } | undefined)?.step ?? 0
     const outcome = outcomeOf({
       call,
@@ -214,7 +247,14 @@ class Replay {
 
   #commit(key: string, causeId: string, decision: Decision): void {
     if (decision.clear) this.#clear(key)
-    this.#rows.set(key, changed(this.#rows.get(key) ?? {}, decision))
+    const rows = this.#rows.get(key) ?? (Object.create({}) as Record<string, unknown>)
+    this.#rows.set(key, rows)
+    for (const [name, row] of Object.entries(asJson(decision.rows))) {
+      const place = this.#stage.isCold?.(name) ? (Object.getPrototypeOf(rows) as typeof rows) : rows
+      if (row === null) Reflect.deleteProperty(place, name)
+      else place[name] = row
+      this.#onRow(name, row)
+    }
     for (const [name, dueMs] of Object.entries(decision.timers ?? {}))
       if (dueMs === null) this.#timers.delete(`${key} ${name}`)
       else this.#timers.set(`${key} ${name}`, { key, name, dueMs, causeId })
@@ -237,24 +277,29 @@ class Replay {
     outputs: readonly ReplayRecord[],
   ): Divergence | null {
     const byId = new Map(outputs.map((record) => [record.id, record]))
-    const task = rootOf(key)
-    for (const [index, emit] of emits.entries()) {
-      // What concerns other tasks is not among the records of this one; on a topic that anyone may write, nothing says
-      // which event caused a record.
-      if ((emit.key ?? task) !== task || isOpen(emit.topic)) continue
+    for (const { index, emit } of this.#comparable(key, emits)) {
       const id = emittedEventId(event.id, this.#stage.name, index)
       const recorded = byId.get(id)
       byId.delete(id)
       this.#compared++
-      const what = recorded
-        ? differenceOf(emit, recorded)
-        : `it now emits ${nameOf(emit)}, which the log does not have`
+      const what = recorded ? differenceOf(emit, recorded) : notThere(emit)
       if (what) return this.#divergence(event, what)
     }
     const [missing] = byId.values()
     return missing
       ? this.#divergence(event, `the log has ${nameOf(missing)}, which is not emitted now`)
       : null
+  }
+
+  /**
+   * What concerns other tasks is not among the records of this one; on a topic that anyone may write, nothing says which
+   * event caused a record.
+   */
+  #comparable(key: string, emits: readonly Emit[]): { index: number; emit: Emit }[] {
+    const task = rootOf(key)
+    return emits.flatMap((emit, index) =>
+      (emit.key ?? task) === task && !isOpen(emit.topic) ? [{ index, emit }] : [],
+    )
   }
 
   #divergence(event: StageEvent, what: string): Divergence {
@@ -298,13 +343,9 @@ const historyOffset = ({ outputs }: Candidate): number | null =>
 
 const timeOf = ({ outputs, atMs }: Candidate): number => outputs[0]?.timestampMs ?? atMs
 
-function changed(rows: Readonly<Record<string, unknown>>, { rows: written = {} }: Decision) {
-  const next: Record<string, unknown> = { ...rows }
-  for (const [name, row] of Object.entries(written))
-    if (row === null) delete next[name]
-    else next[name] = JSON.parse(JSON.stringify(row))
-  return next
-}
+/** Rows as the log gives them back. */
+const asJson = (rows: Decision['rows'] = {}): Record<string, unknown> =>
+  JSON.parse(JSON.stringify(rows)) as Record<string, unknown>
 
 /** As the host joins what `decide` and `conclude` return. */
 function join(first: Decision, second: Decision): Decision {
@@ -322,6 +363,8 @@ function errorsIn(records: readonly ReplayRecord[]): Map<number, string> {
     : []
   return new Map(steps.flatMap(({ step, error }) => (error ? [[step, error.message] as const] : [])))
 }
+
+const notThere = (emit: Emit): string => `it now emits ${nameOf(emit)}, which the log does not have`
 
 const nameOf = ({ type, data }: { readonly type: string; readonly data: object }): string => {
   const { kind } = data as { kind?: unknown }

@@ -2,6 +2,7 @@
 //
 // 1. Rows that can grow (messages, steps, replies) are written once per step, never the whole conversation.
 // 2. `run` is small and the only row that every transition rewrites.
+import { changedRows } from '../../runtime/decisions.ts'
 import type { Decision, Failure, Json, StageEvent } from '../../runtime/stage.ts'
 import type { AskedBy, Child, TaskAdmitted, Usage } from '../../schemas/generated/events.ts'
 import type { KeptOutcome, RecordedStep } from '../../runtime/recording.ts'
@@ -52,6 +53,8 @@ export interface Step {
   code: string | null
   /** Shared with the task that this one is a fork of: no model was called. */
   recorded?: true
+  /** True: its long texts were cut to their beginning and end. Absent: it is whole. */
+  shortened?: boolean
   toolCalls: StepToolCall[]
   /** The observation that the model was given. */
   observation: string | null
@@ -220,6 +223,9 @@ export function situation(event: StageEvent, rows: State, atMs: number): Situati
 
 export type RowChanges = NonNullable<Changes['rows']>
 
+/** Rows of steps that have ended, and of outcomes that have answered: there are as many as a task has steps. */
+export const isCold = (name: string): boolean => name.startsWith('step:') || name.startsWith('used:')
+
 /** One row whose name holds a number, with the type that belongs to the name. */
 export function put<N extends keyof PlannerRows>(name: N, row: PlannerRows[N] | null): RowChanges {
   const rows: RowChanges = {}
@@ -229,12 +235,7 @@ export function put<N extends keyof PlannerRows>(name: N, row: PlannerRows[N] | 
 
 /** The situation after these row changes, with them as a Decision. */
 export function change(from: Situation, rows: RowChanges): { to: Situation; rows: RowChanges } {
-  const merged: Record<string, unknown> = { ...from.rows }
-  for (const [name, row] of Object.entries(rows)) {
-    if (row === null) delete merged[name]
-    else merged[name] = row
-  }
-  const state = merged as State
+  const state = changedRows(from.rows, rows) as State
   return { to: { ...from, rows: state, task: state.task ?? from.task, run: state.run ?? from.run }, rows }
 }
 

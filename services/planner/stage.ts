@@ -33,7 +33,7 @@ import type { ModelReply, ModelRequest } from './call.ts'
 import { handleFailedCall } from './failed-call.ts'
 import { progressEvent } from './events.ts'
 import { PROMPT_VERSION } from './prompts/system.ts'
-import { change, currentModel, put, situation } from './rows.ts'
+import { change, currentModel, isCold, put, situation } from './rows.ts'
 import type { Changes, Move, PlannerRows, Run, Situation, State } from './rows.ts'
 import { concludeSummaryCall, keyOfSummary, noSummary, summaryCall } from './session-summary.ts'
 import { steer } from './steering.ts'
@@ -241,6 +241,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
         accepts: ({ [headers.schema]: type = '' }) => ofSessions.has(type),
       },
     ],
+    isCold,
     keyOf: (event) => (event.type === 'SummaryRequested' ? keyOfSummary(event.data) : event.key),
     decide,
     conclude,

@@ -19,7 +19,7 @@ export function steer(from: Situation, { sessionId, fromTask, text, outputSchema
   // A model call is due, and no result is checked: it gets the message.
   if (run.phase !== 'model' || rows.answer) return { rows: { steers: pending } }
   const name = `heard:${run.step - 1}` as const
-  const taken = takeSteers({ ...from, rows: { ...rows, steers: pending } })
+  const taken = takeSteers(change(from, { steers: pending }).to)
   const heard = [...(rows[name] ?? []), ...taken.heard]
   return change(from, { ...put(name, heard), run: { ...run, ...taken.run }, steers: null })
 }

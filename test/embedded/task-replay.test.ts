@@ -1,20 +1,23 @@
 // Replays of tasks that did not go straight: what failed, was repeated, waited or was cut is decided the same again.
 import assert from 'node:assert/strict'
-import type { ServerResponse } from 'node:http'
 import { test, type TestContext } from 'node:test'
 import { z } from 'zod'
-import { directOperator, openParts } from '../../operator/direct/index.ts'
-import type { Operator } from '../../operator/index.ts'
-import type { TaskInput, TaskResult } from '../../client/types.ts'
 import { defineTool } from '../../runtime/config/define.ts'
-import { readEnvironment } from '../../runtime/config/environment.ts'
 import type { FleetDefinition } from '../../runtime/config/fleet.ts'
-import { completeFleet } from '../../runtime/config/load.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { taskStages } from '../../services/index.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { startTestFleet, type TestFleet } from '../support/fleet.ts'
-import { completion, json, startProvider } from '../unit/planner/model/provider-server.ts'
+import type { TestFleet } from '../support/fleet.ts'
+import {
+  assertSame,
+  breaksOff,
+  calls,
+  historyOf,
+  refuses,
+  run,
+  says,
+  startAnswering,
+  type Answer,
+} from '../support/replayed-fleet.ts'
 
 let broken = 0
 const tools = [
@@ -50,88 +53,8 @@ const tools = [
   }),
 ]
 
-type Message = Record<string, unknown>
-type Answer = (response: ServerResponse) => void
-
-const reply =
-  (message: Message, finish: string): Answer =>
-  (response) => {
-    const usage = { prompt_tokens: 2_000, completion_tokens: 20, total_tokens: 2_020 }
-    json(response, 200, { ...completion(message, finish), usage })
-  }
-const says = (content: string): Answer => reply({ content }, 'stop')
-const calls = (...asked: [string, object][]): Answer =>
-  reply(
-    {
-      content: null,
-      tool_calls: asked.map(([name, args], index) => ({
-        id: `c${index}`,
-        type: 'function',
-        function: { name, arguments: JSON.stringify(args) },
-      })),
-    },
-    'tool_calls',
-  )
-const refuses =
-  (status: number, message: string, headers: Record<string, string> = {}): Answer =>
-  (response) =>
-    json(response, status, { error: { message, type: 'error', code: 'x' } }, headers)
-const breaksOff: Answer = (response) => response.destroy()
-
-const both = {
-  models: ['one/m', 'two/m'],
-  temperature: 0,
-  maxSteps: 30,
-  timeoutMs: 120_000,
-  executor: 'default',
-  toolCacheTtlMs: 60_000,
-}
-
-/** A fleet whose model gives the answers of each text in turn; a summary is asked without tools. */
-async function start(t: TestContext, answers: Record<string, Answer[]>, definition: FleetDefinition = {}) {
-  const left = new Map(Object.entries(answers).map(([text, all]) => [text, [...all]]))
-  const provider = await startProvider(t, ({ body }, response) => {
-    const messages = JSON.stringify(body['messages'])
-    const text = [...left.keys()].find((each) => messages.includes(each)) ?? ''
-    const answer = body['tools'] === undefined ? says('NOTES') : left.get(text)?.shift()
-    ;(answer ?? refuses(400, 'nothing is left to say'))(response)
-  })
-  const whole: FleetDefinition = {
-    tools,
-    agents: { default: { mode: 'tools', profile: 'both' } },
-    defaultAgent: 'default',
-    models: {
-      default: 'one/m',
-      profiles: { both },
-      providers: { one: { baseUrl: provider.url }, two: { baseUrl: provider.url } },
-      prices: [
-        { model: 'one/', input: 1, output: 1 },
-        { model: 'two/', input: 2, output: 2 },
-      ],
-    },
-    ...definition,
-  }
-  const fleet = await startTestFleet({ definition: whole })
-  t.after(() => fleet.stop())
-  const { log, codec, stores } = fleet.process
-  const environment = readEnvironment({ FLOTILLA_SCRIPTED_URL: fleet.model.url })
-  const parts = { log, codec, ...stores, environment, fleet: completeFleet(whole, environment, 'test') }
-  return { fleet, operator: directOperator(openParts(parts, taskStages)) }
-}
-
-async function run(fleet: TestFleet, task: TaskInput): Promise<TaskResult> {
-  const { taskId } = await fleet.client.submit(task)
-  return fleet.client.result(taskId, { timeoutMs: 60_000 })
-}
-
-async function assertSame(operator: Operator, { taskId }: Pick<TaskResult, 'taskId'>): Promise<void> {
-  const { stages, same } = await operator.forks.replay(taskId)
-  assert.deepEqual(
-    stages.flatMap(({ divergence }) => divergence ?? []),
-    [],
-  )
-  assert.ok(same)
-}
+const start = (t: TestContext, answers: Record<string, Answer[]>, definition: FleetDefinition = {}) =>
+  startAnswering(t, answers, { tools, ...definition })
 
 const kindsOf = async (fleet: TestFleet, taskId: string): Promise<string[]> => {
   const kinds: string[] = []
@@ -174,25 +97,13 @@ test('a conversation made shorter: outputs cut, steps summarised, and a prompt r
   )
   const result = await run(fleet, { text: 'look all up' })
   assert.deepEqual([result.status, result.output], ['succeeded', 'all seen'], JSON.stringify(result.error))
-  const { events } = await history(fleet, result.taskId)
+  const events = await historyOf(fleet, result.taskId)
   const how = events.flatMap(({ kind, detail }) =>
     kind === 'compacted' ? [(detail as { how: string }).how] : [],
   )
   assert.ok(how.includes('summarised'), how.join())
   await assertSame(operator, result)
 })
-
-async function history(fleet: TestFleet, taskId: string) {
-  const events: { kind: string; detail: unknown }[] = []
-  const { log, codec } = fleet.process
-  for (const { partition } of await log.ranges(['tasks.history']))
-    for (const record of await log.read('tasks.history', partition, 0, 10_000)) {
-      if (record.key !== taskId || record.value === null) continue
-      const { type, data } = await codec.decode(record.value, record.topic)
-      if (type === 'TaskProgressed') events.push(data)
-    }
-  return { events }
-}
 
 test('calls that wait for a person: approved, declined, changed, and in a tree; a cancel and a deadline', async (t) => {
   const agents = {
@@ -213,7 +124,7 @@ test('calls that wait for a person: approved, declined, changed, and in a tree; 
     for (const [index, decision] of decisions.entries()) {
       const callId = `${taskId}.1.${index}`
       await eventually('it waits', async () => {
-        const { events } = await history(fleet, taskId)
+        const events = await historyOf(fleet, taskId)
         return events.some(
           ({ kind, detail }) =>
             kind === 'approval_requested' && (detail as { callId: string }).callId === callId,
@@ -243,7 +154,7 @@ test('calls that wait for a person: approved, declined, changed, and in a tree; 
 
   const cancelled = await fleet.client.submit({ text: 'never mind' })
   await eventually('it waits', async () =>
-    (await history(fleet, cancelled.taskId)).events.some(({ kind }) => kind === 'approval_requested'),
+    (await historyOf(fleet, cancelled.taskId)).some(({ kind }) => kind === 'approval_requested'),
   )
   await fleet.client.cancel(cancelled.taskId, 'no longer')
   const { status } = await fleet.client.result(cancelled.taskId, { timeoutMs: 60_000 })

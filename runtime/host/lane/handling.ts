@@ -2,7 +2,7 @@
 import { backoffMs } from '../../backoff.ts'
 import { sleep } from '../../clock.ts'
 import { externalize, isMissingPayload, resolve, withoutPayloads } from '../../codec/claim-check.ts'
-import { merge } from '../../decisions.ts'
+import { changedRows, merge } from '../../decisions.ts'
 import { failure, FlotillaError, messageOf, toFailure } from '../../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
 import type { CallOutcome, Decision, Emit, Failure, StageEvent } from '../../stage.ts'
@@ -101,12 +101,7 @@ function overlay(
   decision: Decision,
   left: Record<string, unknown>,
 ): Record<string, unknown> {
-  const merged: Record<string, unknown> = decision.clear ? { ...left } : { ...rows }
-  for (const [name, value] of Object.entries(decision.rows ?? {})) {
-    if (value === null || value === undefined) delete merged[name]
-    else merged[name] = value
-  }
-  return merged
+  return changedRows(decision.clear ? left : rows, decision.rows)
 }
 
 /** The event with its large payloads, fetched when it runs: one that is away delays its own key only. */

@@ -118,7 +118,7 @@ export class Lane {
 
   /** Restores the state and starts. */
   static async begin(parts: HostParts, open: OpenLane, place: LanePlace): Promise<Lane> {
-    const state = new LaneState(parts.stage.version, parts.stage.laneIndex)
+    const state = new LaneState(parts.stage.version, parts.stage)
     const ofHost = await state.restore(open.rows, parts.blobs)
     open.releaseRows()
     const opening = await openQuarantine(parts, open, ofHost, place.survived)

@@ -11,6 +11,8 @@
 //    key does.
 // 5. Rows of the lane itself are stored under a key that no record can have: encoded keys hold no zero
 //    character.
+// 6. Cold rows (stage.ts, `isCold`) are in a view as properties that it inherits from one object for each key, which changes
+//    with the state: no view copies them.
 import type { StateRow } from '../../log/port.ts'
 import type { LaneIndex, Stage } from '../../stage.ts'
 import type { BlobStore } from '../../store/port.ts'
@@ -39,6 +41,11 @@ const LANE_PREFIX = LANE + SEPARATOR
 /** Rows of the host itself, which no stage sees. */
 export const HOST_PREFIX = `${SEPARATOR}host${SEPARATOR}`
 const noIndex: LaneIndex = { write: () => {} }
+const noneIsCold = (): boolean => false
+const plain: object = Object.prototype
+
+/** What the state needs of its stage. */
+type Kinds = Pick<Stage, 'laneIndex' | 'isCold'>
 
 type WithMissing = (rows: Record<string, unknown>, name: string, missing: MissingRow) => void
 
@@ -52,16 +59,20 @@ export class NewerState extends Error {
 
 export class LaneState {
   readonly #keys = new Map<string, Map<string, unknown>>()
+  /** The cold rows of a key, by name and as views inherit them. */
+  readonly #cold = new Map<string, { readonly rows: Map<string, unknown>; readonly seen: object }>()
   readonly #families = new Map<string, Set<string>>()
   /** Keys with rows of a former opening of the lane, whose history does not say so yet. */
   readonly #restored = new Set<string>()
   readonly #version: number
   readonly #laneIndex: LaneIndex
+  readonly #isCold: (name: string) => boolean
   #restoredMissing = false
 
-  constructor(version: number, laneIndex?: Stage['laneIndex']) {
+  constructor(version: number, { laneIndex, isCold = noneIsCold }: Kinds = {}) {
     this.#version = version
     this.#laneIndex = laneIndex?.() ?? noIndex
+    this.#isCold = isCold
   }
 
   /** The rows of the lane, as its stage sees them. */
@@ -86,9 +97,12 @@ export class LaneState {
     return this.#viewOf(key, (rows, name, missing) => missing.standIn(rows, name))
   }
 
-  /** The same without the rows that are missing. */
+  /** The same without the rows that are missing, and with nothing inherited. */
   present(key: string): Record<string, unknown> {
-    return this.#viewOf(key, () => {})
+    const rows = Object.fromEntries(
+      [...(this.#cold.get(key)?.rows ?? [])].filter(([, value]) => !(value instanceof MissingRow)),
+    )
+    return Object.assign(rows, { ...this.#viewOf(key, () => {}) })
   }
 
   /** The part of the view that is not the key's own: the rows of a part's root. A fresh object. */
@@ -100,7 +114,8 @@ export class LaneState {
   }
 
   #viewOf(key: string, missing: WithMissing): Record<string, unknown> {
-    const rows: Record<string, unknown> = {}
+    const cold = this.#cold.get(key)?.seen
+    const rows = (cold ? Object.create(cold) : {}) as Record<string, unknown>
     const root = rootOf(key)
     if (root !== key) this.#copyRows(root, rows, missing)
     this.#copyRows(key, rows, missing)
@@ -134,6 +149,7 @@ export class LaneState {
   /** Every row and timer. */
   *rows(): Iterable<RowChange> {
     for (const [key, rows] of this.#keys) for (const [name, value] of rows) yield { key, name, value }
+    for (const [key, { rows }] of this.#cold) for (const [name, value] of rows) yield { key, name, value }
   }
 
   /** Deletions that clear this key: of its rows and timers, and those of its parts. */
@@ -141,8 +157,8 @@ export class LaneState {
     const changes: RowChange[] = []
     for (const member of this.#families.get(rootOf(key)) ?? []) {
       if (!isWithin(member, key)) continue
-      for (const name of this.#keys.get(member)?.keys() ?? [])
-        changes.push({ key: member, name, value: null })
+      for (const rows of [this.#keys.get(member), this.#cold.get(member)?.rows])
+        for (const name of rows?.keys() ?? []) changes.push({ key: member, name, value: null })
     }
     return changes
   }
@@ -172,12 +188,26 @@ export class LaneState {
       if (family) family.add(key)
       else this.#families.set(rootOf(key), new Set([key]))
     }
-    rows.set(name, value)
+    if (this.#isCold(name)) this.#putCold(key, name, value)
+    else rows.set(name, value)
+  }
+
+  #putCold(key: string, name: string, value: unknown): void {
+    let cold = this.#cold.get(key)
+    if (!cold) this.#cold.set(key, (cold = { rows: new Map(), seen: Object.create(plain) as object }))
+    cold.rows.set(name, value)
+    const seen = cold.seen as Record<string, unknown>
+    delete seen[name]
+    if (value instanceof MissingRow) value.standIn(seen, name)
+    else seen[name] = value
   }
 
   #remove(key: string, name: string): void {
-    const rows = this.#keys.get(key)
-    if (!rows?.delete(name) || rows.size > 0) return
+    const [rows, cold] = [this.#keys.get(key), this.#cold.get(key)]
+    if (cold?.rows.delete(name)) Reflect.deleteProperty(cold.seen, name)
+    if (cold?.rows.size === 0) this.#cold.delete(key)
+    if (rows?.delete(name) !== true && cold === undefined) return
+    if (rows === undefined || rows.size > 0 || this.#cold.has(key)) return
     this.#keys.delete(key)
     this.#restored.delete(key)
     const family = this.#families.get(rootOf(key))

@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { tasks as routes } from '../../../api/routes.ts'
 import { LogClient } from '../../../client/log/client.ts'
+import { withConversation } from '../../../operator/direct/conversations.ts'
 import { directOperator, directTasks, openParts } from '../../../operator/direct/index.ts'
 import { DirectKeys } from '../../../operator/direct/keys.ts'
 import { DirectSessions } from '../../../operator/direct/sessions.ts'
@@ -75,10 +76,13 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
     return result ?? reply.code(204).send()
   })
 
-  serve(app, routes.submission, async ({ params: { id } }) => {
+  serve(app, routes.submission, async ({ params: { id }, query }) => {
     const found = await client.submission(id)
-    if (found !== null) return { ...found.task, recording: null, taskId: id, submittedAtMs: found.atMs }
-    throw new FlotillaError('EVENTS_GONE', `the log no longer has the submission of task ${id}`)
+    if (found === null)
+      throw new FlotillaError('EVENTS_GONE', `the log no longer has the submission of task ${id}`)
+    const { task, atMs } = found
+    const given = query.conversation ? await withConversation({ log, codec, blobs }, task, id, atMs) : task
+    return { ...given, recording: null, taskId: id, submittedAtMs: atMs }
   })
 
   const open = streamRoutes(app, client, context.environment.http)

@@ -65,6 +65,13 @@ test('one that awaits forever is given up, and its thread goes on', async () => 
   assert.match(String(found['never']), /^never took more than 0\.7 s.*never ends \(case never\)/)
 })
 
+test('memory outside of the heap is bounded, too', async () => {
+  const buffers = '() => { const all = []; for (;;) all.push(Buffer.alloc(1e7, 1)) }'
+  const found = await scored({ buffers, good }, { scoreMs: 120_000 })
+  assert.equal(found['good'], 1)
+  assert.match(String(found['buffers']), /^buffers took more than 64 MB of memory/)
+})
+
 test('ends of the process, errors that nothing catches and all memory are problems of that one', async () => {
   const found = await scored({
     exits: '() => process.exit(1)',

@@ -85,6 +85,7 @@ const pureRuntime = [
   'runtime/kept-variables.ts',
   'runtime/people.ts',
   'runtime/bounded-text.ts',
+  'runtime/short-steps.ts',
   'runtime/sorted-json.ts',
   'runtime/error-row.ts',
   'runtime/error-table.ts',

@@ -207,8 +207,40 @@ test('another encoding, depth and weight that nothing could work with are mistak
   await assert.rejects(readDataset(file('heavy.jsonl', JSON.stringify(heavy))), /exact: weight/)
   const many = { input: 'a', expected: 'b', scorers: Array.from({ length: 101 }, () => 'exact') }
   await assert.rejects(readDataset(file('many.jsonl', JSON.stringify(many))), /101 scorers, at most 100/)
+  const half = JSON.stringify({ input: 'a \ud83d', expected: { x: ['\udc4d'] }, metadata: { emoji: '👍' } })
+  await assert.rejects(
+    readDataset(file('half.jsonl', half)),
+    /line 1: input has half of a surrogate pair, such as \\ud83d[^]*line 1: expected has half/,
+  )
+  const labels = { input: 'a', expected: 'b', metadata: { all: 'x'.repeat(100_000) } }
+  await assert.rejects(
+    readDataset(file('labels.jsonl', JSON.stringify(labels))),
+    /line 1: metadata has 100010 characters as JSON, at most 100000/,
+  )
+  await assert.rejects(
+    readDataset(file('twice.jsonl', '{"input": "a", "expected": "b", "input": "c"}')),
+    /line 1: it gives "input" twice/,
+  )
   const promoted = { id: 't'.repeat(128), input: 'a', expected: 'b' }
   assert.equal((await readDataset(file('long.jsonl', JSON.stringify(promoted)))).cases.length, 1)
+})
+
+test('large files are read in time: a line of 90 MB, ten thousand equal cases, thousands of columns', async () => {
+  const before = process.cpuUsage()
+  const long = JSON.stringify({ input: 'a', expected: 'x'.repeat(90_000_000) })
+  assert.equal((await readDataset(file('line.jsonl', long))).cases.length, 1)
+  const equal = '{"input": "a", "expected": "b"}\n'.repeat(10_000)
+  const { cases } = await readDataset(file('equal.jsonl', equal))
+  assert.equal(new Set(cases.map(({ id }) => id)).size, 10_000)
+  const columns = Array.from({ length: 50_000 }, (_, index) => `c${index}`).join()
+  const wide = `input,expected,${columns}\n${'x,'.repeat(50_001)}x\n`
+  await assert.rejects(readDataset(file('wide.csv', wide)), /metadata has \d+ characters as JSON/)
+  await assert.rejects(
+    readDataset(file('header.csv', `${columns}\n`)),
+    /no column input; there are: c0, c1, .* and 49980 more/,
+  )
+  const { user, system } = process.cpuUsage(before)
+  assert.ok(user + system < 20_000_000, `${user + system} µs of processor time`)
 })
 
 test('hostile files are refused in time, with what is wrong', { timeout: 60_000 }, async () => {
