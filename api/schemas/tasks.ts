@@ -106,12 +106,9 @@ const step = z
       .boolean()
       .exactOptional()
       .meta({ description: 'Shared with the task that this one is a fork of: no model was called.' }),
-    shortened: z
-      .boolean()
-      .exactOptional()
-      .meta({
-        description: 'True: its long texts were cut to their beginning and end; absent: it is whole.',
-      }),
+    shortened: z.boolean().exactOptional().meta({
+      description: 'True: its long texts were cut to their beginning and end; absent: it is whole.',
+    }),
     toolCalls: z.array(toolCall),
     observation: z.string().nullable().meta({ description: 'What the model was given afterwards.' }),
     error: failure.nullable(),

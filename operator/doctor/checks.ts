@@ -175,7 +175,8 @@ function alerts(fleet: Fleet, { raw }: Environment): Found {
   const warnings = alertWarnings(fleet.alerts, raw)
   if (warnings.length > 0) return warn(warnings.join('; '))
   const channels = Object.keys(fleet.alerts.channels)
-  if (channels.length > 0) return ok(`${plural(fleet.alerts.rules.length, 'rule')}, channels: ${channels.join(', ')}`)
+  if (channels.length > 0)
+    return ok(`${plural(fleet.alerts.rules.length, 'rule')}, channels: ${channels.join(', ')}`)
   return warn(
     'no channel is notified of alerts; only the topic and the log record them',
     'Add alerts.channels to the configuration.',

@@ -31,7 +31,12 @@ test('calls wait until they are decided, or their step is over', () => {
 test('a call of the ledger is shown as one of the history is', () => {
   const recorded = {
     ...{ callId: 'a', tool: 'refund', why: 'approval', arguments: { order: 7 }, step: 1, heldAtMs: 1 },
-    ...{ terms: { needed: 2, answer: null }, votes: [{ by: 'ann', arguments: null }], agreed: 1, expiresAtMs: null },
+    ...{
+      terms: { needed: 2, answer: null },
+      votes: [{ by: 'ann', arguments: null }],
+      agreed: 1,
+      expiresAtMs: null,
+    },
   }
   const events = [waits('a'), decided('a', { final: false, by: 'ann', missing: 1 })]
   assert.deepEqual(recordedCall(recorded), { ...waitingCalls({ events })[0], heldAtMs: 1, decisions: 0 })
