@@ -13,6 +13,7 @@ import {
   type OpenLane,
 } from '../log/port.ts'
 import { plural } from '../quantities.ts'
+import { LaneLost } from './calls/calls.ts'
 import { Lane } from './lane/lane.ts'
 import type { HostParts } from './context.ts'
 import { Refusals } from './lane/refusals.ts'
@@ -39,6 +40,8 @@ interface Slot {
   failures: number
   /** Epochs of openings since it last worked that ended while this process lived and still had the lane. */
   readonly survived: Set<number>
+  /** Latest epoch of another owner that the journal knows; -1: none. */
+  later: number
 }
 
 export interface StageStatus {
@@ -183,6 +186,7 @@ export class StageHost {
       problem: 'opening',
       failures: 0,
       survived: new Set(),
+      later: -1,
     }
     this.#slots.set(lane, slot)
     void this.#openLane(lane, slot)
@@ -288,7 +292,7 @@ export class StageHost {
     const parts = this.#parts
     if (!membership) return
     const startedMs = parts.clock.now()
-    const open = await membership.open(index)
+    const open = await membership.open(index, slot.later)
     if (!this.#isCurrent(index, slot)) return open.close()
     await this.#begin(index, slot, open)
     if (!slot.lane) return
@@ -329,6 +333,9 @@ export class StageHost {
     const { instruments, stage } = this.#parts
     slot.problem = messageOf(reason)
     slot.failures++
+    // On a log that was restored from a copy, the journal is ahead: a lane that opened next to no higher each time would
+    // lose itself for hours.
+    if (reason instanceof LaneLost) slot.later = Math.max(slot.later, reason.laterEpoch)
     instruments.count('lanes_lost', 1, { stage: stage.name, reason: endingOf(reason) })
     const isRefused = reason instanceof CommitRefused
     if (isRefused) instruments.count('commits_refused', 1, { stage: stage.name, part: reason.part })

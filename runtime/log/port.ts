@@ -134,8 +134,11 @@ export interface LaneListener {
 export interface Membership {
   /** Resolves when the group has first assigned this member its lanes. There may be none. */
   readonly joined: Promise<void>
-  /** Fences former owners, restores rows and positions. Also reopens a lane after it was dropped. */
-  open(lane: number): Promise<OpenLane>
+  /**
+   * Fences former owners, restores rows and positions. Also reopens a lane after it was dropped. Its epoch is above
+   * `after`, which the owner has met outside the log: a log that was restored from a copy does not know of it.
+   */
+  open(lane: number, after?: number): Promise<OpenLane>
   /** This member can't take the lane until it joins again: another member gets it, or nobody if none can. */
   decline?(lane: number): void
   /** Leaves the group: lanes go to the other members at once. */

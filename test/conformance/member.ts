@@ -55,11 +55,11 @@ export class TestMember {
   }
 
   /** Opens the lane and starts it; tries again while the member holds it, as a host does. */
-  async open(lane: number): Promise<OpenLane | null> {
+  async open(lane: number, after?: number): Promise<OpenLane | null> {
     const membership = await this.#joined
     while (this.#held.has(lane)) {
       try {
-        const open = await membership.open(lane)
+        const open = await membership.open(lane, after)
         this.opened.push(open)
         if (!this.#held.has(lane)) return null
         this.lanes.set(lane, open)

@@ -53,6 +53,15 @@ test('fenced by an intruder, the rightful owner opens the lane again in the same
   await member.leave()
 })
 
+test('a log that was put back: a lane opens above an epoch that its owner has met elsewhere, and stays above', async () => {
+  const { member, lane } = await onlyLane('router')
+  await lane.commit(commitOf({ positions: [{ topic: 'tasks.submitted', offset: 0, metadata: '' }] }))
+  const ahead = await member.open(0, lane.epoch + 1_000)
+  assert.equal(ahead?.epoch, lane.epoch + 1_001)
+  assert.equal((await member.open(0))?.epoch, lane.epoch + 1_002)
+  await member.leave()
+})
+
 test('a refused commit writes nothing; the next one on the same lane loses nothing', async () => {
   const { member, lane } = await onlyLane('planner')
   const key = mark()

@@ -45,6 +45,13 @@ export interface CallRequest {
 
 export class LaneLost extends Error {
   override readonly name = 'LaneLost'
+  /** Epoch of a later owner that the journal knows; -1: none. */
+  readonly laterEpoch: number
+
+  constructor(message: string, laterEpoch = -1) {
+    super(message)
+    this.laterEpoch = laterEpoch
+  }
 }
 
 /** A shorter wait for a slot is not worth a record. */
@@ -291,7 +298,7 @@ export class CallMaker {
           await this.#pause(Math.min(POLL_MS, beginning.forMs), request.lost)
           break
         default:
-          throw new LaneLost('a later owner of the lane made this call')
+          throw new LaneLost('a later owner of the lane made this call', beginning?.epoch)
       }
     }
   }

@@ -70,8 +70,8 @@ export type Beginning =
   | { do: 'wait'; forMs: number }
   /** Begun without an outcome, and not safe to repeat. */
   | { do: 'giveUp' }
-  /** A later owner of the lane has been here. */
-  | { do: 'stop' }
+  /** A later owner of the lane has been here, in this epoch. */
+  | { do: 'stop'; epoch: number }
 
 export interface JournalOptions {
   /** 0 if the store is this process's own: a former owner must be dead (the embedded log's file lock). */
@@ -292,7 +292,7 @@ interface Asked {
 /** Null: take the entry over. */
 function judge(entry: Entry, { epoch, hash, of, idempotent, leaseLeftMs }: Asked): Beginning | null {
   const isOfAnother = 'of' in entry && entry.of !== of
-  if (entry.epoch > epoch && !isOfAnother) return { do: 'stop' }
+  if (entry.epoch > epoch && !isOfAnother) return { do: 'stop', epoch: entry.epoch }
   if (entry.state === 'released') return null
   if (entry.state === 'done' && !isOfAnother)
     return {

@@ -56,6 +56,8 @@ export interface LaneOptions {
   readonly stage: string
   readonly topics: readonly LogTopic[]
   readonly lane: number
+  /** Its epoch is above this one (port.ts, `open`). */
+  readonly after: number
   readonly fetcher: Fetcher
   readonly member: Membership
   /** Losses found by an earlier opening: these positions go back before the lane starts. */
@@ -98,7 +100,7 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
       readPositions(context, link, options),
       idsOf(context, link, options),
     ])
-    const epoch = Math.max(opened, ...committed.map(({ laneEpoch }) => laneEpoch + 1))
+    const epoch = Math.max(opened, options.after + 1, ...committed.map(({ laneEpoch }) => laneEpoch + 1))
     const found = { positions: committed, ...ids, epoch, hasOwnEpoch: epoch !== opened }
     const positions = await inStep(context, options, link, producer, found)
     return new KafkaLane(context, options, link, producer, { epoch, rows, positions, ...ids })
@@ -155,7 +157,7 @@ async function idsOf(
 }
 
 interface Found extends Omit<Restored, 'rows'> {
-  /** Its epoch is not the offset of its row, because offsets of the state topic have restarted. */
+  /** Its epoch is not the offset of its row, because offsets of the state topic have restarted or gone back. */
   readonly hasOwnEpoch: boolean
 }
 

@@ -76,7 +76,7 @@ class KafkaLog implements Log {
     const leave = this.#keep(() => membership.leave())
     return {
       joined: membership.joined,
-      open: (lane) => membership.open(lane),
+      open: (lane, after) => membership.open(lane, after),
       decline: (lane) => membership.decline(lane),
       leave,
     }

@@ -99,7 +99,7 @@ export class KafkaMembership implements Membership {
     this.#member.decline(lane)
   }
 
-  async open(lane: number): Promise<OpenLane> {
+  async open(lane: number, after = -1): Promise<OpenLane> {
     const { group, topics } = this.#options
     const again = this.#opened.has(lane)
     this.#mustOwn(lane)
@@ -111,6 +111,7 @@ export class KafkaMembership implements Membership {
       stage: group,
       topics,
       lane,
+      after,
       fetcher: this.#fetcher,
       member: this.#memberOf(lane),
       opening: this.#opening,

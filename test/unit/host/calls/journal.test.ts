@@ -123,11 +123,11 @@ test('a lower epoch than the entry’s is refused, whatever state the entry is i
   const { journal, wait } = leased()
   const owner = journal()
   await owner.begin('c1', 'p2', 7, call())
-  assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop' })
+  assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop', epoch: 7 })
   await wait(LEASE_MS)
-  assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop' })
+  assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop', epoch: 7 })
   await owner.finish('c1', 7, outcome('yes'))
-  assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop' })
+  assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop', epoch: 7 })
 })
 
 test('forgotten: a zombie is refused while the mark lives', async () => {
@@ -136,7 +136,7 @@ test('forgotten: a zombie is refused while the mark lives', async () => {
   await owner.begin('c1', 'p2', 7, call())
   await owner.finish('c1', 7, outcome('yes'))
   await owner.forget(['c1'], 7)
-  assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop' })
+  assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop', epoch: 7 })
   await wait(FORGOTTEN_MS + 1)
   assert.deepEqual(await journal().begin('c1', 'p3', 8, call()), { do: 'call', inDoubt: false })
 })
@@ -340,7 +340,7 @@ test('stopped between beginning and calling for longer than the lease: what othe
   assert.deepEqual(await second.begin('c1', 'p2', 2, call()), { do: 'call', inDoubt: true })
   await second.finish('c1', 2, outcome('second'))
   ;(stopped as (() => void) | null)?.()
-  assert.deepEqual(await beginning, { do: 'stop' })
+  assert.deepEqual(await beginning, { do: 'stop', epoch: 2 })
   assert.equal(owner.open, 0)
 })
 
