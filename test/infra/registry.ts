@@ -22,10 +22,12 @@ export interface Registry extends Server {
 }
 
 const version = '2.6.13.Final'
-const artefact = `io.apicurio:apicurio-registry-app:${version}:tar.gz:all`
+/** The same program for one kind of storage each. */
+const inMemory = 'apicurio-registry-app'
+const inSql = 'apicurio-registry-storage-sql'
 
 export async function startRegistry(options: RegistryOptions = {}): Promise<Registry> {
-  const program = await registryProgram()
+  const program = await registryProgram(inMemory)
   const port = await freePort()
   const url = `http://127.0.0.1:${port}/apis/ccompat/v7`
   const tlsPort = options.tls ? await freePort() : null
@@ -37,7 +39,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   const server = await startServer({
     name: 'registry',
     command: java(),
-    args: [...quickStart, '-Xmx512m', '-jar', join(program, `apicurio-registry-app-${version}-runner.jar`)],
+    args: [...quickStart, '-Xmx512m', '-jar', join(program, `${inMemory}-${version}-runner.jar`)],
     env: { ...process.env, QUARKUS_HTTP_HOST: '127.0.0.1', QUARKUS_HTTP_PORT: String(port), ...secure },
     directory: scratch('registry'),
     ready: () => setCompatibility(url, options.compatibility ?? 'FULL_TRANSITIVE'),
@@ -63,13 +65,17 @@ async function setCompatibility(url: string, compatibility: string): Promise<boo
   return response.ok
 }
 
-function registryProgram(): Promise<string> {
+/** A directory that holds the registry that keeps its schemas in PostgreSQL. */
+export const registrySqlProgram = (): Promise<string> => registryProgram(inSql)
+
+function registryProgram(name: string): Promise<string> {
+  const artefact = `io.apicurio:${name}:${version}:tar.gz:all`
   return cached('registry', [artefact], async (directory) => {
     const quiet = ['-q', '-B']
     await runTool(maven(), [...quiet, 'dependency:get', '-Dtransitive=false', `-Dartifact=${artefact}`])
     const copy = ['dependency:copy', `-Dartifact=${artefact}`, `-DoutputDirectory=${directory}`]
     await runTool(maven(), [...quiet, ...copy], { cwd: directory })
-    const archive = `apicurio-registry-app-${version}-all.tar.gz`
+    const archive = `${name}-${version}-all.tar.gz`
     await runTool('tar', ['xzf', archive], { cwd: directory })
     await runTool('rm', [archive], { cwd: directory })
   })

@@ -1,5 +1,5 @@
 // The release before this one and this one on one log, as whole builds: a rolling upgrade from either end with tasks in
-// flight. test/golden/releases holds the earlier release (test/golden/make-release.ts).
+// flight, and back. test/golden/releases holds the earlier release (test/golden/make-release.ts).
 import assert from 'node:assert/strict'
 import { after, test, type TestContext } from 'node:test'
 import { HttpClient } from '../../client/http/client.ts'
@@ -8,6 +8,10 @@ import { eventually } from '../conformance/waiting.ts'
 import { oldRelease } from '../support/old-release.ts'
 import { startServices, type ServiceProcess } from '../support/service-process.ts'
 import { fleetEnvironment } from '../support/servers.ts'
+
+/** A process that starts on a machine that does much else, and a group that moves its lanes there. */
+const START_MS = 180_000
+const MOVE_MS = 60_000
 
 const BEFORE = oldRelease('0.1.0')
 after(() => BEFORE.remove())
@@ -45,7 +49,7 @@ function fleetOf(t: TestContext, name: string): Fleet {
     begin,
     async start(part, release) {
       const started = await begin(part, release)
-      await started.ready(180_000)
+      await started.ready(START_MS)
       return started
     },
     async submit({ url }, round) {
@@ -68,7 +72,11 @@ function fleetOf(t: TestContext, name: string): Fleet {
   }
 }
 
-async function replace(t: TestContext, name: string, order: readonly [Part, Part]): Promise<void> {
+async function replace(
+  t: TestContext,
+  name: string,
+  order: readonly [Part, Part],
+): Promise<[Fleet, ServiceProcess]> {
   const fleet = fleetOf(t, name)
   const running = { entry: await fleet.start('entry', 'before'), work: await fleet.start('work', 'before') }
   for (const part of order) {
@@ -80,11 +88,28 @@ async function replace(t: TestContext, name: string, order: readonly [Part, Part
   }
   await fleet.submit(running.entry, 'after')
   await fleet.settle(running.entry)
+  return [fleet, running.entry]
 }
 
-test('a rolling upgrade from either end', { timeout: 600_000 }, async (t) => {
-  await Promise.all([
-    replace(t, 'upgrade-work', ['work', 'entry']),
-    replace(t, 'upgrade-entry', ['entry', 'work']),
-  ])
+test('a rolling upgrade from either end, and back', { timeout: 600_000 }, async (t) => {
+  const workFirst = replace(t, 'upgrade-work', ['work', 'entry'])
+  const [fleet, entry] = await replace(t, 'upgrade-entry', ['entry', 'work'])
+  await workFirst
+
+  // Back: lanes that this release has written stay closed under the earlier one, which says so; nothing is lost.
+  const earlier = await fleet.begin('entry', 'before')
+  await eventually('it runs', async () => (await earlier.readiness()) !== null, START_MS)
+  assert.equal(await entry.drain(), 0)
+  await eventually(
+    'it declines what it may not take',
+    async () => {
+      const router = (await earlier.readiness())?.parts.find(({ name }) => name === 'stage router')
+      return /version 5/.test(router?.problem ?? '')
+    },
+    MOVE_MS,
+  )
+  await fleet.submit(earlier, 'back')
+  const again = await fleet.start('entry', 'now')
+  await earlier.drain()
+  await fleet.settle(again)
 })
