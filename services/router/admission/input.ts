@@ -43,7 +43,7 @@ function historyFaults(history: Json, limits: InputLimits): string[] {
   const { historyMessages, historyChars: most } = limits
   if (messages.length > historyMessages)
     return [
-      `history has ${plural(messages.length, 'message')}, the limit is ${historyMessages} (limits.input.historyMessages)`,
+      `history has ${messages.length} messages, at most ${historyMessages} are allowed (limits.input.historyMessages)`,
     ]
   const chars = historyChars(history)
   if (chars <= most) return []
