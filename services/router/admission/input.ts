@@ -1,5 +1,4 @@
 // Checks a task before anything is looked up: its text, its ranges, its schema.
-import { plural } from '../../../runtime/quantities.ts'
 import { historyMistakes, metadataMistakes, type HistoryMessage } from '../../../schemas/history.ts'
 import { identityMistakes } from '../../../schemas/identity.ts'
 import { schemaMistakes } from '../../../runtime/foreign-schema/bounds.ts'
