@@ -355,8 +355,7 @@ export const tasks = {
         .int()
         .min(0)
         .meta({
-          description:
-            'The wait that is meant, as the list and `approval.requested` name it: a call may wait several times. Needed from its second wait on.',
+          description: 'The wait that is meant, as the list names it. Needed from its second wait on.',
         })
         .exactOptional(),
     }),

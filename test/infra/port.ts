@@ -5,13 +5,17 @@ import { createServer, connect } from 'node:net'
 const lowest = 20_000
 const highest = 32_000
 const attempts = 200
+/** Servers that are started together must not be given one port, before either listens. */
+const given = new Set<number>()
 
-/** Ports nobody listened on a moment ago; `count` of them, all different. */
+/** Ports nobody listened on a moment ago; `count` of them, none given before by this process. */
 export async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>()
   for (let attempt = 0; attempt < attempts && found.size < count; attempt++) {
     const port = lowest + Math.floor(Math.random() * (highest - lowest))
-    if (!found.has(port) && (await isFree(port))) found.add(port)
+    if (given.has(port)) continue
+    given.add(port)
+    if (await isFree(port)) found.add(port)
   }
   if (found.size < count)
     throw new Error(`no ${count} free ports between ${lowest} and ${highest} on 127.0.0.1`)

@@ -1,5 +1,4 @@
 // Checks a task before anything is looked up: its text, its ranges, its schema.
-import { plural } from '../../../runtime/quantities.ts'
 import { historyMistakes, metadataMistakes, type HistoryMessage } from '../../../schemas/history.ts'
 import { identityMistakes } from '../../../schemas/identity.ts'
 import { schemaMistakes } from '../../../runtime/foreign-schema/bounds.ts'
@@ -43,7 +42,7 @@ function historyFaults(history: Json, limits: InputLimits): string[] {
   const { historyMessages, historyChars: most } = limits
   if (messages.length > historyMessages)
     return [
-      `history has ${plural(messages.length, 'message')}, the limit is ${historyMessages} (limits.input.historyMessages)`,
+      `history has ${messages.length} messages, at most ${historyMessages} are allowed (limits.input.historyMessages)`,
     ]
   const chars = historyChars(history)
   if (chars <= most) return []

@@ -100,7 +100,7 @@ test('steps need their origin, and as many as come before the first one that run
   const recording = { steps: [step] } as unknown as Json
   assert.match(refused({ recording }), /need forkedFrom/)
   assert.match(refused({ forkedFromStep: 1 }), /need forkedFrom/)
-  assert.match(refused(fork([step], { forkedFromStep: 1 })), /must have the 0 steps before it, not 1/)
+  assert.match(refused(fork([step], { forkedFromStep: 1 })), /must have 0 steps, those before it, and has 1/)
   assert.match(refused(fork([], { forkedFromStep: 0 })), /it must be a whole number from 1/)
   assert.match(refused(fork([], { forkedFrom: 'a b' })), /forkedFrom may hold letters/)
   assert.match(refused(fork(Array(5).fill(step), { maxSteps: 5 })), /no step is left to run; raise maxSteps/)

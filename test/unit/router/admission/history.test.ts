@@ -6,6 +6,7 @@ import type { TaskInput } from '../../../../client/types.ts'
 import { readEnvironment } from '../../../../runtime/config/environment.ts'
 import type { FleetDefinition } from '../../../../runtime/config/fleet.ts'
 import { completeFleet } from '../../../../runtime/config/load.ts'
+import { plural } from '../../../../runtime/quantities.ts'
 import type { Json } from '../../../../runtime/stage.ts'
 import type { TaskSubmitted } from '../../../../schemas/generated/events.ts'
 import { emptyTask } from '../../../../schemas/task-fields.ts'
@@ -72,8 +73,16 @@ const wrong: [string, Json, RegExp][] = [
     /history\[0\]\.content must be a text/,
   ],
   ['another field', [{ role: 'user', content: 'x', tool_calls: [] }], /unknown field tool_calls/],
-  ['too many messages', Array.from({ length: 201 }, () => said[0]) as Json, /201 messages, at most 200/],
-  ['too much text', [{ role: 'user', content: 'x'.repeat(200_001) }], /200001 characters, at most 200000/],
+  [
+    'too many messages',
+    Array.from({ length: 201 }, () => said[0]) as Json,
+    /has 201 messages, at most 200 are allowed/,
+  ],
+  [
+    'too much text',
+    [{ role: 'user', content: 'x'.repeat(200_001) }],
+    /200001 characters, at most 200000/,
+  ],
 ]
 for (const [what, history, message] of wrong)
   test(`a history is refused: ${what}`, () => {
@@ -131,6 +140,6 @@ test('a history counts in the estimates', () => {
   const [short, long] = [[], [{ role: 'user', content: 'x'.repeat(40_000) }]].map(
     (history) => admitted({ history }, strategy).modelReason,
   )
-  assert.match(short ?? '', new RegExp(`${tokensOf(1, 'simple', 10)} tokens`))
-  assert.match(long ?? '', new RegExp(`${tokensOf(40_001, 'simple', 10)} tokens`))
+  assert.match(short ?? '', new RegExp(plural(tokensOf(1, 'simple', 10), 'token')))
+  assert.match(long ?? '', new RegExp(plural(tokensOf(40_001, 'simple', 10), 'token')))
 })

@@ -69,7 +69,7 @@ test('the result of a choice says why, and what was estimated', () => {
   const guessed = admitted({ strategy: 'balanced' })
   assert.equal(
     guessed.modelReason,
-    'strategy balanced: simple (estimated) task, normal quality, 2312 tokens (estimated)',
+    'strategy balanced: simple (estimated) task, normal quality, 2,312 tokens (estimated)',
   )
   assert.equal(guessed.estimatedTokens, null)
 })
