@@ -5,7 +5,7 @@ import { grouped, stoppedTasks, type Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
 export function checkUsage(run: Simulation, evidence: Evidence): string[] {
-  const { world, outside, deadly } = run
+  const { world, deadly } = run
   const recorded = evidence.of('UsageRecorded')
   const byCall = grouped(
     recorded.filter(({ data }) => data.kind === 'model'),
@@ -27,7 +27,7 @@ export function checkUsage(run: Simulation, evidence: Evidence): string[] {
         `model call ${callId} of ${taskId} spent ${spent} tokens, recorded: ${told.join(', ') || 'nothing'}`,
       )
   }
-  return [...violations, ...ofStopped(run, evidence), ...inResults(evidence), ...inLedger(evidence, outside)]
+  return [...violations, ...ofStopped(run, evidence), ...inResults(evidence), ...inLedger(run, evidence)]
 }
 
 /**
@@ -75,15 +75,22 @@ function inResults(evidence: Evidence): string[] {
   })
 }
 
-function inLedger(evidence: Evidence, { ledger }: Simulation['outside']): string[] {
+function inLedger({ outside: { ledger }, deadly, world }: Simulation, evidence: Evidence): string[] {
   const violations: string[] = []
-  const recorded = evidence.of('UsageRecorded')
+  const letters = evidence.of('DeadLettered').map(({ data }) => data)
+  const unwritten = letters.filter(
+    (letter) => letter.stage === 'metering' && deadly.isCoincidence(letter, world),
+  )
+  // Dead letters are all that is left of these.
+  const isWritten = ({ data }: { readonly data: { readonly taskId: string } }): boolean =>
+    !unwritten.some(({ key }) => key === data.taskId)
+  const recorded = evidence.of('UsageRecorded').filter(isWritten)
   for (const { eventId, data } of recorded)
     if (ledger.usage.get(eventId)?.input_tokens !== data.inputTokens)
       violations.push(`usage ${eventId} is not in the ledger as it was recorded`)
-  if (ledger.usage.size !== recorded.length)
+  if (unwritten.length === 0 && ledger.usage.size !== recorded.length)
     violations.push(`${ledger.usage.size} rows in the ledger, ${recorded.length} recorded`)
-  for (const { data } of evidence.of('TaskCompleted')) {
+  for (const { data } of evidence.of('TaskCompleted').filter(isWritten)) {
     const row = ledger.tasks.get(data.taskId)
     if (row?.status !== data.status)
       violations.push(`task ${data.taskId} is ${row?.status} in the ledger, not ${data.status}`)
