@@ -225,7 +225,7 @@ describe('records that are none', () => {
     const letter = await letterOf(await publish('tasks.submitted', large, null, 1))
     assert.deepEqual([letter.code, letter.bytes], ['RECORD_TOO_LARGE', large.length])
     const { value } = await operator().get(letter.id)
-    assert.match(value, /^g{4096} … 1044354 more bytes$/)
+    assert.match(value, /^g{4096} … 1,044,354 more bytes$/)
     await assert.rejects(operator().replay(letter.id), { code: 'RECORD_TOO_LARGE' })
     await run('task=behind-garbage')
   })

@@ -80,7 +80,7 @@ test('a run on a paused stage says why it waits; the second Ctrl-C leaves the ta
   assert.deepEqual(await ended, [130, null])
   assert.match(said, /planner is paused since .*: tea; the task waits until: flotilla resume planner\n/)
   assert.match(said, /Left task left: flotilla status left shows it/)
-  for (const command of ['result left', 'ps', 'status left'])
+  for (const command of ['result left', 'status left'])
     assert.match(
       (await flotilla(command.split(' '), { env })).err,
       /No fleet is running here: flotilla start/,

@@ -79,7 +79,7 @@ test('garbage as large as the broker takes: a small dead letter, its bytes in th
   const letter = await lettersOf('tasks.submitted', 'router')
   assert.deepEqual([letter.code, letter.bytes], ['RECORD_TOO_LARGE', garbage.length])
   const { value } = await operator().get(letter.id)
-  assert.match(value, /^(01)+ … 1044354 more bytes$/)
+  assert.match(value, /^(01)+ … 1,044,354 more bytes$/)
   await assert.rejects(operator().replay(letter.id), { code: 'RECORD_TOO_LARGE' })
 })
 
