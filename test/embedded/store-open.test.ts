@@ -80,6 +80,7 @@ test('a ledger of the release before gets the tables of this one, and keeps its 
     await before.schema.alterTable('task_ledger').dropColumn(column).execute()
   await before.schema.dropTable('api_keys').execute()
   await before.schema.alterTable('evaluation_runs').dropColumn('position').execute()
+  await before.schema.alterTable('sessions').dropColumn('variables').execute()
   await raw`delete from kysely_migration where name >= '0002'`.execute(before)
   await raw`insert into task_ledger values ('old', 'succeeded', null, null, null, null, 1, 2, 3, 4, 5, null, 6, 7)`.execute(
     before,

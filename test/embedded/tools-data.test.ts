@@ -152,7 +152,7 @@ test('a path into a JSON file', async () => {
   assert.equal(await read('$.items.0.unit price'), 3)
   assert.equal(await read('none'), null)
   assert.deepEqual(await read(''), { items: [{ 'unit price': 3 }], none: null })
-  await rejects(read('items[1]'), 'TOOL_ARGUMENTS_INVALID', /deep.json at items has no 1; it has 1 items/)
+  await rejects(read('items[1]'), 'TOOL_ARGUMENTS_INVALID', /deep.json at items has no 1; it has 1 item/)
   await rejects(read('none.x'), 'TOOL_ARGUMENTS_INVALID', /it is null/)
   await rejects(read('a[['), 'TOOL_ARGUMENTS_INVALID', /can't be read from/)
   await rejects(read('__proto__'), 'TOOL_ARGUMENTS_INVALID', /has no __proto__/)

@@ -47,7 +47,8 @@ export async function refuseUnfinishedMove(context: Context): Promise<void> {
     names.group('stage', MOVE),
     [topic],
     [partition],
-    settings.deliveryTimeoutMs,
+    // Groups of a cluster that is new have no coordinator at first.
+    settings.startTimeoutMs,
   )
   const [mark] = await asked.catch((error: unknown) => {
     if (errorType(error) === 'GROUP_AUTHORIZATION_FAILED') return []
