@@ -61,7 +61,9 @@ const idsOf = (mark: string, count: number): string[] =>
 async function submit({ url }: ServiceProcess, ids: readonly string[], latencyMs = 0): Promise<void> {
   const client = new HttpClient(url)
   await Promise.all(
-    ids.map((taskId) => client.submit({ taskId, text: `task=${taskId} latency=${latencyMs}` })),
+    ids.map((taskId) =>
+      client.submit({ taskId, text: `task=${taskId} latency=${latencyMs}`, timeoutMs: 600_000 }),
+    ),
   )
 }
 
@@ -114,6 +116,9 @@ async function ledger(): Promise<Map<string, string>> {
   const { tasks } = JSON.parse(listed.out) as { tasks: { taskId: string; status: string }[] }
   return new Map(tasks.map(({ taskId, status }) => [taskId, status]))
 }
+
+/** Of each model call of a task that runs while the cluster is lost. */
+const RUNNING_MS = 10_000
 
 const seconds = (sinceMs: number): string => ((performance.now() - sinceMs) / 1_000).toFixed(1)
 
@@ -170,7 +175,7 @@ test('three disks lost for good: a new cluster, and what the ledger has no end o
     const known = await ledger()
     return done.every((id) => known.get(id) === 'succeeded')
   })
-  await submit(fleet, open, 60_000)
+  await submit(fleet, open, RUNNING_MS)
 
   const lostMs = performance.now()
   await fleet.kill9()
@@ -185,7 +190,7 @@ test('three disks lost for good: a new cluster, and what the ledger has no end o
   const known = await ledger()
   const sent = [...done, ...open].filter((id) => known.get(id) !== 'succeeded')
   assert.deepEqual(sent, open)
-  await submit(restored, sent)
+  await submit(restored, sent, RUNNING_MS)
   await succeed(restored, sent)
   t.diagnostic(`${sent.length} tasks sent again, done ${seconds(lostMs)} s after the loss`)
   assert.deepEqual(

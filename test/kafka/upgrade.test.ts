@@ -2,6 +2,7 @@
 // flight, and back. test/golden/releases holds the earlier release (test/golden/make-release.ts).
 import assert from 'node:assert/strict'
 import { after, test, type TestContext } from 'node:test'
+import pg from 'pg'
 import { HttpClient } from '../../client/http/client.ts'
 import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import { eventually } from '../conformance/waiting.ts'
@@ -30,14 +31,28 @@ interface Fleet {
   begin(part: Part, release: 'before' | 'now'): Promise<ServiceProcess>
   /** And resolves when it is ready. */
   start(part: Part, release: 'before' | 'now'): Promise<ServiceProcess>
+  /** As docs/upgrading.md has it, before processes of 0.1.0 start again. */
+  setMigrationsAside(): Promise<void>
+  putMigrationsBack(): Promise<void>
   /** Submits tasks that are in flight for a while. */
   submit(entry: ServiceProcess, round: string): Promise<void>
   /** Every task that was submitted has its one result, and one row in the ledger. */
   settle(entry: ServiceProcess): Promise<void>
 }
 
+async function inDatabase(...statements: string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: process.env['DATABASE_URL'] })
+  await client.connect()
+  try {
+    for (const statement of statements) await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
 function fleetOf(t: TestContext, name: string): Fleet {
   const env = fleetEnvironment(name, { FLOTILLA_SCRIPTED_URL: model.url })
+  const schema = `"${env['FLOTILLA_PREFIX']}"`
   const submitted: string[] = []
   const begin: Fleet['begin'] = async (part, release) => {
     const start = release === 'before' ? BEFORE.start : startServices
@@ -47,6 +62,18 @@ function fleetOf(t: TestContext, name: string): Fleet {
   }
   return {
     begin,
+    async setMigrationsAside() {
+      await inDatabase(
+        `create table ${schema}.migrations_of_0_2 as select * from ${schema}.kysely_migration where name > '0005'`,
+        `delete from ${schema}.kysely_migration where name > '0005'`,
+      )
+    },
+    async putMigrationsBack() {
+      await inDatabase(
+        `insert into ${schema}.kysely_migration select * from ${schema}.migrations_of_0_2`,
+        `drop table ${schema}.migrations_of_0_2`,
+      )
+    },
     async start(part, release) {
       const started = await begin(part, release)
       await started.ready(START_MS)
@@ -97,8 +124,11 @@ test('a rolling upgrade from either end, and back', { timeout: 600_000 }, async 
   await workFirst
 
   // Back: lanes that this release has written stay closed under the earlier one, which says so; nothing is lost.
+  await fleet.setMigrationsAside()
   const earlier = await fleet.begin('entry', 'before')
-  await eventually('it runs', async () => (await earlier.readiness()) !== null, START_MS)
+  await eventually('it runs', async () => (await earlier.readiness()) !== null, START_MS).catch(() =>
+    assert.fail(`it does not run: ${earlier.output()}`),
+  )
   assert.equal(await entry.drain(), 0)
   await eventually(
     'it declines what it may not take',
@@ -109,6 +139,7 @@ test('a rolling upgrade from either end, and back', { timeout: 600_000 }, async 
     MOVE_MS,
   )
   await fleet.submit(earlier, 'back')
+  await fleet.putMigrationsBack()
   const again = await fleet.start('entry', 'now')
   await earlier.drain()
   await fleet.settle(again)

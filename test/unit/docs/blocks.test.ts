@@ -27,7 +27,7 @@ mkdirSync(directory, { recursive: true })
 after(() => rmSync(directory, { recursive: true, force: true }))
 
 test('a block says its language, and one that a test knows', () => {
-  const known = ['text', 'sh', 'bash', 'ts', 'js', 'json', 'yaml', 'python', '']
+  const known = ['text', 'sh', 'bash', 'ts', 'js', 'json', 'yaml', 'python', 'sql', '']
   assert.deepEqual(blocks.filter(({ language }) => !known.includes(language)).map(({ place }) => place), [])
 })
 
