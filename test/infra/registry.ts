@@ -22,12 +22,10 @@ export interface Registry extends Server {
 }
 
 const version = '2.6.13.Final'
-/** The same program for one kind of storage each. */
-const inMemory = 'apicurio-registry-app'
-const inSql = 'apicurio-registry-storage-sql'
+const artefact = `io.apicurio:apicurio-registry-app:${version}:tar.gz:all`
 
 export async function startRegistry(options: RegistryOptions = {}): Promise<Registry> {
-  const program = await registryProgram(inMemory)
+  const program = await registryProgram()
   const port = await freePort()
   const url = `http://127.0.0.1:${port}/apis/ccompat/v7`
   const tlsPort = options.tls ? await freePort() : null
@@ -39,7 +37,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   const server = await startServer({
     name: 'registry',
     command: java(),
-    args: [...quickStart, '-Xmx512m', '-jar', join(program, `${inMemory}-${version}-runner.jar`)],
+    args: [...quickStart, '-Xmx512m', '-jar', join(program, `apicurio-registry-app-${version}-runner.jar`)],
     env: { ...process.env, QUARKUS_HTTP_HOST: '127.0.0.1', QUARKUS_HTTP_PORT: String(port), ...secure },
     directory: scratch('registry'),
     ready: () => setCompatibility(url, options.compatibility ?? 'FULL_TRANSITIVE'),
@@ -65,17 +63,13 @@ async function setCompatibility(url: string, compatibility: string): Promise<boo
   return response.ok
 }
 
-/** A directory that holds the registry that keeps its schemas in PostgreSQL. */
-export const registrySqlProgram = (): Promise<string> => registryProgram(inSql)
-
-function registryProgram(name: string): Promise<string> {
-  const artefact = `io.apicurio:${name}:${version}:tar.gz:all`
+function registryProgram(): Promise<string> {
   return cached('registry', [artefact], async (directory) => {
     const quiet = ['-q', '-B']
     await runTool(maven(), [...quiet, 'dependency:get', '-Dtransitive=false', `-Dartifact=${artefact}`])
     const copy = ['dependency:copy', `-Dartifact=${artefact}`, `-DoutputDirectory=${directory}`]
     await runTool(maven(), [...quiet, ...copy], { cwd: directory })
-    const archive = `${name}-${version}-all.tar.gz`
+    const archive = `apicurio-registry-app-${version}-all.tar.gz`
     await runTool('tar', ['xzf', archive], { cwd: directory })
     await runTool('rm', [archive], { cwd: directory })
   })
