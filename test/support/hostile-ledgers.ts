@@ -184,6 +184,26 @@ export async function waitingTasks(
         })),
       )
       .execute()
+  await stores.sql
+    .insertInto('approvals')
+    .values(
+      ids.map((task_id, at) => ({
+        ...{ task_id, call_id: `${task_id}.1.0`, tool: nameOf(at).slice(0, 1_000), why: 'approval' },
+        ...{
+          status: 'waiting',
+          step: 1,
+          user_id: nameOf(at + 1).slice(0, 200),
+          agent: nameOf(at).slice(0, 200),
+        },
+        ...{
+          arguments: JSON.stringify({ text: nameOf(at).slice(0, 5_000), amount: 1e300 }),
+          terms: '{}',
+          votes: '[]',
+        },
+        ...{ held_at_ms: nowMs - at, expires_at_ms: null, ended_at_ms: null, approval: null },
+      })),
+    )
+    .execute()
   const records = ids.map((taskId, at) => {
     const detail = {
       callId: `${taskId}.1.0`,
