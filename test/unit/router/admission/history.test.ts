@@ -78,11 +78,7 @@ const wrong: [string, Json, RegExp][] = [
     Array.from({ length: 201 }, () => said[0]) as Json,
     /has 201 messages, at most 200 are allowed/,
   ],
-  [
-    'too much text',
-    [{ role: 'user', content: 'x'.repeat(200_001) }],
-    /200001 characters, at most 200000/,
-  ],
+  ['too much text', [{ role: 'user', content: 'x'.repeat(200_001) }], /200001 characters, at most 200000/],
 ]
 for (const [what, history, message] of wrong)
   test(`a history is refused: ${what}`, () => {
