@@ -4,6 +4,7 @@ import type { ErrorCode } from '../../runtime/errors.ts'
 import { route, type Answer, type Route } from '../route.ts'
 import { whole } from '../schemas/values.ts'
 import { metadata, openaiError } from './fields.ts'
+import { answerText } from './responses.ts'
 
 const shared = { tag: 'openai', protocol: 'openai' } as const
 const labels = z.record(z.string(), z.string())
@@ -33,14 +34,7 @@ export const conversationItem = z
     z.object({
       ...item,
       role: z.literal('assistant'),
-      content: z.array(
-        z.object({
-          type: z.literal('output_text'),
-          text: z.string(),
-          annotations: z.array(z.never()),
-          logprobs: z.array(z.never()),
-        }),
-      ),
+      content: z.array(answerText),
     }),
   ])
   .meta({ id: 'ConversationItem' })

@@ -45,19 +45,19 @@ export const responseRequest = z.object({
 
 export type ResponseRequest = z.infer<typeof responseRequest>
 
+/** Text of an assistant, as an item has it. */
+export const answerText = z.object({
+  type: z.literal('output_text'),
+  text: z.string(),
+  annotations: z.array(z.never()),
+  logprobs: z.array(z.never()),
+})
 const messageItem = z.object({
   id: z.string(),
   type: z.literal('message'),
   role: z.literal('assistant'),
   status: z.enum(['in_progress', 'completed', 'incomplete']),
-  content: z.array(
-    z.object({
-      type: z.literal('output_text'),
-      text: z.string(),
-      annotations: z.array(z.never()),
-      logprobs: z.array(z.never()),
-    }),
-  ),
+  content: z.array(answerText),
 })
 const reasoningItem = z.object({
   id: z.string(),

@@ -38,12 +38,12 @@ interface Said {
   readonly text: string
 }
 
-type Fields = Readonly<Record<string, unknown>>
+export type Fields = Readonly<Record<string, unknown>>
 
-const fieldsOf = (detail: unknown): Fields =>
+export const fieldsOf = (detail: unknown): Fields =>
   typeof detail === 'object' && detail !== null ? (detail as Fields) : {}
 
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 const numberOf = (value: unknown): number | null => (typeof value === 'number' ? value : null)
 const whyOf = (value: unknown): Why => (value === 'question' || value === 'doubt' ? value : 'approval')
 

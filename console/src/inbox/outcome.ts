@@ -2,9 +2,10 @@
 // else may have been first, in another tab or by another way.
 import { get, type DecisionBody, type Got, type TaskDetail } from '../api/client.ts'
 import { line } from '../text.ts'
+import { fieldsOf, textOf, type Fields } from './calls.ts'
 
 export type Outcome =
-  /** It counts: the call is decided, or `more` people must agree. */
+  /** It counts: the call is decided, or others must agree. */
   | { readonly is: 'counted'; readonly isFinal: boolean }
   /** The call still waits. */
   | { readonly is: 'refused'; readonly problem: string }
@@ -20,12 +21,7 @@ interface Sent {
   readonly by: string | null
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
-const fieldsOf = (detail: unknown): Fields =>
-  typeof detail === 'object' && detail !== null ? (detail as Fields) : {}
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a ?? null) === JSON.stringify(b ?? null)
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 /** Those about the wait that is meant: a call may wait several times. */
 function decisionsAbout(events: TaskDetail['events'], callId: string, heldAtMs: number | null): Fields[] {
