@@ -42,8 +42,8 @@ test('kill -9 of the one process, over and over: every task one result, no journ
   t.after(() => load.abandon())
   let least = Number.POSITIVE_INFINITY
   for (let kill = 0; kill < KILLS; kill++) {
-    await eventually('the load is in flight', () => load.inFlight() >= 200, 60_000)
     await pause(500 + Math.random() * 1_500)
+    await eventually('the load is in flight', () => load.inFlight() >= 200, 60_000)
     least = Math.min(least, load.inFlight())
     const killedMs = Date.now()
     await fleet.kill9()
@@ -72,7 +72,6 @@ test('kill -9 of the one process, over and over: every task one result, no journ
   }
   console.log(table('chaos on the embedded log', verdict, more))
   assert.deepEqual(violations(verdict), [])
-  assert.ok(least >= 150, `only ${least} tasks were in flight at a kill`)
 })
 
 /** Results as they come, over HTTP; the connection is made again whenever the process is back. */
