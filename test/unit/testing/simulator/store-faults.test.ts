@@ -22,7 +22,11 @@ function world(failing: FaultKind | null, file?: Transaction) {
     pause: () => {},
   }
   const settled: string[] = []
-  const guard = { settle: async ({ key }: GuardedCall) => void settled.push(key) } as Guard
+  const guard: Guard = {
+    applies: () => true,
+    reserve: async () => null,
+    settle: async ({ key }) => void settled.push(key),
+  }
   const store = withStoreFaults(memoryKeyValue(), faults, file)
   const faulty = withGuardFaults(guard, faults, file)
   const finish = () => {
