@@ -29,7 +29,10 @@ interface Waiting {
  * state whether the timer is still set.
  */
 export class TimerQueue {
-  readonly #queue = new TinyQueue<Waiting>([], (a, b) => a.firesMs - b.firesMs)
+  readonly #queue = new TinyQueue<Waiting>(
+    [],
+    (a, b) => a.firesMs - b.firesMs || a.timer.dueMs - b.timer.dueMs,
+  )
   readonly #clock: Clock
   readonly #fire: (timer: ArmedTimer) => void
   #cancelWake: (() => void) | null = null
