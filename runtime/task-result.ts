@@ -34,12 +34,19 @@ export function taskResult(asked: Asked, end: Omit<TaskCompleted, keyof Asked>):
   return { ...end, text, userId, agent, profile, mode, sessionId, parent, ...fork }
 }
 
-/** The answer to the call that asked for this task, to be emitted with its result; nothing if none did. */
-export function delegationEnded(askedBy: AskedBy | null, result: TaskCompleted): Emit[] {
+/**
+ * The answer to the call that asked for this task, to be emitted with its result; nothing if none did. `costAbove`: what
+ * counts in the asking task, if that is more than is known of its cost.
+ */
+export function delegationEnded(
+  askedBy: AskedBy | null,
+  result: TaskCompleted,
+  costAbove: number | null = null,
+): Emit[] {
   if (askedBy === null) return []
   const { taskId, callId } = askedBy
   const { status, output, error, usage, childrenCost, agent } = result
-  const cost = usage.cost + (childrenCost ?? 0)
+  const cost = Math.max(usage.cost + (childrenCost ?? 0), costAbove ?? 0)
   const child = { taskId: result.taskId, agent: agent ?? '', status, cost, costIsGuess: usage.costIsGuess }
   const data = { taskId, callId, child, output: status === 'succeeded' ? output : null, error }
   return [{ topic: 'tasks.delegated', type: 'DelegationEnded', key: taskId, data }]

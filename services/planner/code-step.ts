@@ -29,8 +29,9 @@ export function runCode(
   const recorded = recordedStep(from)
   const begun = newStep(from, 'code', text, code)
   const step = recorded ? { ...begun, model: recorded.model ?? '', recorded: true as const } : begun
+  const delegation = book.of(task).some(({ delegate }) => delegate) ? delegationOf(from, 1) : null
   const { rows } = change(from, {
-    run: { ...run, phase: 'code', reminded: false },
+    run: { ...run, phase: 'code', reminded: false, ...(delegation && { lent: [requestId(from)] }) },
     ...put(`said:${run.step}`, { role: 'assistant', content: said }),
     ...put(`step:${run.step}`, step),
     // code-sandbox keeps them.
@@ -51,7 +52,7 @@ export function runCode(
     agent: task.agent,
     prior: asJson(from.rows.prior ?? null),
     keepLog: run.variables !== undefined,
-    delegation: book.of(task).some(({ delegate }) => delegate) ? delegationOf(from, 1) : null,
+    delegation,
   }
   const { requestId: id } = data
   const emit: Emit[] = [

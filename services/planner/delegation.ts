@@ -1,7 +1,8 @@
 // Calls of other agents, as the planner sees them: what they may cost, and a task that is handed over.
 //
 // 1. While a step's calls run the planner spends nothing, so what the task has left is shared out among those of them
-//    that ask an agent. Together they never cost more than that.
+//    that ask an agent. Together they never cost more than that. A task that ends before its calls have ended costs the
+//    one that asked for it all that it was given: nobody waits to see what they spend.
 // 2. A handoff that succeeded ends the task: its answer is the task's, checked as any other answer.
 import { shareOf } from '../../runtime/config/delegates.ts'
 import type { Json } from '../../runtime/stage.ts'
@@ -30,6 +31,14 @@ export function handedOver(step: Step, book: ToolBook): { readonly output: Json 
     ({ tool, status }) => status === 'succeeded' && book.delegate(tool)?.handoff === true,
   )
   return taken ? { output: taken.output ?? null } : null
+}
+
+/**
+ * US dollars that the end of this task costs the one that asked for it: all that it was given, if tasks below it have not
+ * ended and may spend that; null: what it has cost.
+ */
+export function costAbove({ task, run }: Situation, outstanding: readonly string[]): number | null {
+  return outstanding.some((id) => run.lent?.includes(id)) ? task.maxCost : null
 }
 
 /** The progress after a delegated task has ended. */

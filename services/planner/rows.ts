@@ -143,6 +143,8 @@ export interface Run {
   kept?: { chars: number; whole: number }
   /** US dollars of the tasks that it delegated, and of theirs. Absent: none has ended. */
   childrenCost?: number
+  /** The last calls among which it shared out what the task has left, or their step of Python. Absent: none. */
+  lent?: string[]
   /** The call that its end answers, here too: the task's row may be lost. */
   askedBy?: AskedBy
   /** What its Python defines is kept for later turns of its session. Absent: it is not. */

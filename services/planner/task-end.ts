@@ -8,6 +8,7 @@ import { turnEnded } from '../../runtime/session-turns.ts'
 import { delegationEnded, taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
 import { variablesOfTurn } from './kept-variables.ts'
+import { costAbove } from './delegation.ts'
 import { refusedCalls } from './recorded.ts'
 import { progressEvent } from './events.ts'
 import { heldMs } from '../../runtime/held-calls.ts'
@@ -94,7 +95,7 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
       // Before the answer: what is answered holds nothing.
       ...releasedAbove(from, from.atMs),
       // Rows of tasks that an older version began lack it.
-      ...delegationEnded(from.task.askedBy ?? null, data),
+      ...delegationEnded(from.task.askedBy ?? null, data, costAbove(from, outstandingIds(from))),
       ...closeEvents(from, status),
       ...turnEnded(from.task, {
         status,

@@ -31,19 +31,22 @@ import { argumentsOf } from './call-arguments.ts'
 import type { ToolBook } from './tool-catalogue.ts'
 import { newStep, nextStep } from './step.ts'
 
+const lending = (agents: readonly StepToolCall[]): { lent?: string[] } =>
+  agents.length > 0 ? { lent: agents.map(({ callId }) => callId) } : {}
+
 export function callTools(from: Situation, text: string, reply: ModelReply, book: ToolBook): Move {
   const { run } = from
   const asked = reply.toolCalls.map((call) => ({ ...call, name: book.nameOf(call.name, from.task) }))
   const taken: RowChanges = {}
   const asks = new Set<string>()
   const toolCalls = asked.map((call, index) => planCall(from, call, index, { book, taken, asks }))
+  const agents = delegatedCalls(toolCalls, book)
   const { to, rows } = change(from, {
-    run: { ...run, phase: 'tools', reminded: false },
+    run: { ...run, phase: 'tools', reminded: false, ...lending(agents) },
     ...taken,
     ...put(`said:${run.step}`, assistantMessage(from, text, { ...reply, toolCalls: asked })),
     ...put(`step:${run.step}`, { ...newStep(from, 'tools', text), toolCalls }),
   })
-  const agents = delegatedCalls(toolCalls, book)
   const delegation = delegationOf(from, agents.length)
   // Those of other agents first: the rest may take long, and tool-executor takes them one by one.
   const first = agents.flatMap((call) =>

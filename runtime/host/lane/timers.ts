@@ -5,6 +5,11 @@ import type { TimerRow } from './state.ts'
 
 /** Timers fired without a break: after a standstill many are due, and other work must get its turn. */
 const MAX_FIRED_AT_ONCE = 500
+/**
+ * What came due while nobody owned the lane waits this long after its opening: a cancel, or an end, that came meanwhile is
+ * read first, and no call is made for a task that is over.
+ */
+export const CATCH_UP_MS = 300
 
 export interface ArmedTimer {
   readonly key: string
@@ -14,12 +19,20 @@ export interface ArmedTimer {
   readonly traceparent: string | null
 }
 
+interface Waiting {
+  readonly timer: ArmedTimer
+  readonly firesMs: number
+}
+
 /**
  * Timers of one lane, by due time. Cancelled and replaced timers stay in the queue until due: `fire` asks the
  * state whether the timer is still set.
  */
 export class TimerQueue {
-  readonly #queue = new TinyQueue<ArmedTimer>([], (a, b) => a.dueMs - b.dueMs)
+  readonly #queue = new TinyQueue<Waiting>(
+    [],
+    (a, b) => a.firesMs - b.firesMs || a.timer.dueMs - b.timer.dueMs,
+  )
   readonly #clock: Clock
   readonly #fire: (timer: ArmedTimer) => void
   #cancelWake: (() => void) | null = null
@@ -36,26 +49,26 @@ export class TimerQueue {
 
   arm(timer: ArmedTimer): void {
     if (this.#stopped) return
-    this.#queue.push(timer)
+    this.#queue.push({ timer, firesMs: timer.dueMs })
     if (timer.dueMs < this.#wakeAtMs) this.#wakeAt(timer.dueMs)
   }
 
   /** Arms a lane's timers when it opens. None fires before all are armed; other work goes on meanwhile. */
   async restore(timers: Iterable<{ key: string; name: string; timer: TimerRow }>): Promise<void> {
     const turns = new Turns()
+    const caughtUpMs = this.#clock.now() + CATCH_UP_MS
     for (const { key, name, timer } of timers) {
-      this.#queue.push({ key, name, ...timer })
+      this.#queue.push({ timer: { key, name, ...timer }, firesMs: Math.max(timer.dueMs, caughtUpMs) })
       const others = turns.next()
       if (others) await others
     }
-    const first = this.#queue.peek()
-    if (first && !this.#stopped) this.#wakeAt(first.dueMs)
+    this.proceed()
   }
 
   /** They are no longer held: fires those that came due meanwhile. */
   proceed(): void {
     const first = this.#queue.peek()
-    if (first && !this.#stopped) this.#wakeAt(first.dueMs)
+    if (first && !this.#stopped) this.#wakeAt(first.firesMs)
   }
 
   stop(): void {
@@ -75,11 +88,11 @@ export class TimerQueue {
     if (this.#isHeld()) return
     const now = this.#clock.now()
     let next = this.#queue.peek()
-    for (let fired = 0; next && next.dueMs <= now && fired < MAX_FIRED_AT_ONCE && !this.#stopped; fired++) {
+    for (let fired = 0; next && next.firesMs <= now && fired < MAX_FIRED_AT_ONCE && !this.#stopped; fired++) {
       this.#queue.pop()
-      this.#fire(next)
+      this.#fire(next.timer)
       next = this.#queue.peek()
     }
-    if (next && !this.#stopped) this.#wakeAt(next.dueMs)
+    if (next && !this.#stopped) this.#wakeAt(next.firesMs)
   }
 }

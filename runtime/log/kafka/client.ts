@@ -134,7 +134,11 @@ export interface Exchange<T> {
 export interface Broker {
   /** Supported versions, by api key; kafkajs asks when it connects. */
   readonly versions?: Readonly<Record<number, { readonly maxVersion: number }>> | null
-  readonly connectionPool: { send<T>(exchange: Exchange<T>): Promise<T> }
+  readonly connectionPool: {
+    send<T>(exchange: Exchange<T>): Promise<T>
+    /** The second is for fetches. */
+    readonly pool: readonly { readonly socket?: { destroy(error: Error): void } }[]
+  }
   produce(request: ProduceRequest): Promise<ProduceResponse>
   initProducerId(request: { transactionalId?: string; transactionTimeout: number }): Promise<ProducerIdentity>
   addPartitionsToTxn(
@@ -172,6 +176,11 @@ export interface Broker {
       partitions: { partition: number; offset: string; metadata: string | null }[]
     }[]
   }>
+}
+
+/** Closes the connection on which the broker's fetches are made: the one under way rejects, the next one connects. */
+export function breakOffFetch({ connectionPool }: Broker): void {
+  connectionPool.pool[1]?.socket?.destroy(new Error('the fetch was broken off'))
 }
 
 export type CoordinatorKind = 'group' | 'transaction'

@@ -11,10 +11,11 @@
 //    refusal or, if the log has grown again meanwhile, in the new leader's epoch.
 // 6. A cursor whose records can't be read (an unknown codec, too large uncompressed, no right to read) delays
 //    none that shares its broker: it is fetched separately, and reported as `stuck` if that lasts.
-// 7. A broker that has had nothing for two seconds holds a fetch for longer. Records end it at once all the same; only
-//    a cursor that is added meanwhile waits for its end.
+// 7. A broker that has had nothing for two seconds holds a fetch for longer, after twelve seconds for much longer.
+//    Records end it at once all the same. A cursor that is added or wanted again meanwhile, and the end of the fetcher,
+//    break a long one off: its connection is closed, as nothing else ends it.
 import { messageOf } from '../../errors.ts'
-import type { FetchedPartition, RawMessage } from './client.ts'
+import { breakOffFetch, type Broker, type FetchedPartition, type RawMessage } from './client.ts'
 import { fetchOnce, type FetchLimits } from './fetch-request.ts'
 import { FetchSession } from './fetch-session.ts'
 import { committedMessages } from './read-committed.ts'
@@ -62,9 +63,14 @@ const FETCH_LIMITS = { minBytes: 1, maxBytes: MAX_FETCH_BYTES, partitionBytes: M
 const RANGE_LIMITS: FetchLimits = { maxWaitMs: 0, minBytes: 0, maxBytes: 1, partitionBytes: 1 }
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 500
-/** Empty fetches in a row after which the broker holds one for `QUIET_FACTOR` times as long. */
-const QUIET_FETCHES = 20
-const QUIET_FACTOR = 5
+/** How many times as long the broker holds a fetch, after so many empty ones in a row. */
+const BRIEF = 5
+/** Such a fetch is broken off for a cursor that waits. */
+const LONG = 50
+const HOLDS = [
+  { from: 40, factor: LONG },
+  { from: 20, factor: BRIEF },
+]
 /** A lasting error is reported after this time. */
 const STUCK_AFTER_MS = 5_000
 
@@ -80,6 +86,10 @@ export class Fetcher {
   readonly #sessions = new Map<string, FetchSession>()
   /** Empty fetches in a row, by broker. */
   readonly #quiet = new Map<string, number>()
+  /** Brokers that hold a fetch for long. */
+  readonly #holding = new Map<string, Broker>()
+  /** Brokers whose fetch was broken off. */
+  readonly #brokenOff = new Set<string>()
   #looking: Promise<void> | null = null
   #closed = false
 
@@ -116,6 +126,20 @@ export class Fetcher {
 
   /** Call when a cursor has become wanted again. */
   wake(): void {
+    for (const nodeId of this.#holding.keys()) if (this.#led(nodeId).length > 0) this.#breakOff(nodeId)
+    this.#look()
+  }
+
+  #breakOff(nodeId: string): void {
+    const broker = this.#holding.get(nodeId)
+    if (broker === undefined) return
+    this.#holding.delete(nodeId)
+    this.#quiet.delete(nodeId)
+    this.#brokenOff.add(nodeId)
+    breakOffFetch(broker)
+  }
+
+  #look(): void {
     if (this.#closed || this.#looking !== null) return
     this.#looking = this.#startLoops()
   }
@@ -155,14 +179,20 @@ export class Fetcher {
         await this.#fetch(nodeId, cursors, fetch)
         pauseMs = FIRST_PAUSE_MS
       } catch (error) {
+        if (this.#brokenOff.delete(nodeId)) {
+          // kafkajs ends its side of the connection meanwhile, and would end a new one too.
+          await pause(0)
+          continue
+        }
         this.#report(`failed to fetch from broker ${nodeId}; retrying: ${messageOf(error)}`)
+        this.#quiet.delete(nodeId)
         await this.#link.recover(error)
         if (!isTransient(error)) for (const cursor of cursors) this.#setApart(cursor)
         await pause(pauseMs)
         pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
         // Leaders may have moved: another broker's loop may have to take over this one's partitions.
         this.#loops.delete(nodeId)
-        this.wake()
+        this.#look()
         return
       }
     }
@@ -182,7 +212,7 @@ export class Fetcher {
     const apart = this.#apart(cursor).finally(() => {
       this.#alone.delete(apart)
       cursor.apart = false
-      this.wake()
+      this.#look()
     })
     this.#alone.add(apart)
   }
@@ -220,7 +250,7 @@ export class Fetcher {
     const idle = [...this.#cursors].filter((cursor) => !cursor.busy && !cursor.apart && cursor.wanted())
     const leaders = idle.map((cursor) => this.#leaderOf(cursor))
     // Leaders may have moved since the loops were started, to a broker without a loop.
-    if (leaders.some((leader) => leader === null || !this.#loops.has(leader))) this.wake()
+    if (leaders.some((leader) => leader === null || !this.#loops.has(leader))) this.#look()
     return idle.filter((_, index) => leaders[index] === nodeId)
   }
 
@@ -234,14 +264,16 @@ export class Fetcher {
 
   async #fetch(nodeId: string, cursors: readonly State[], fetch: typeof fetchOnce): Promise<void> {
     const begunMs = performance.now()
-    const quiet = this.#quiet.get(nodeId) ?? 0
-    const waitMs = quiet < QUIET_FETCHES ? this.#maxWaitMs : this.#maxWaitMs * QUIET_FACTOR
+    const factor = this.#holdFactor(nodeId, fetch)
+    const waitMs = this.#maxWaitMs * factor
     for (const cursor of cursors) cursor.busy = true
     let moved = false
     try {
       const broker = await this.#link.cluster.findBroker({ nodeId })
       const limits = { ...FETCH_LIMITS, maxWaitMs: waitMs }
-      for (const fetched of await fetch(broker, cursors, limits)) {
+      const answer = fetch(broker, cursors, limits)
+      if (factor === LONG) this.#holding.set(nodeId, broker)
+      for (const fetched of await answer) {
         const { topic, partition } = fetched
         const cursor = cursors.find((each) => each.partition === partition && each.topic === topic)
         if (cursor === undefined || !(await this.#isSame(cursor, fetched))) continue
@@ -251,13 +283,23 @@ export class Fetcher {
       if (errorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error
       await this.#intoRange(cursors)
     } finally {
+      this.#holding.delete(nodeId)
       for (const cursor of cursors) cursor.busy = false
     }
+    if (this.#brokenOff.delete(nodeId)) return pause(0)
     this.#quiet.set(nodeId, moved ? 0 : (this.#quiet.get(nodeId) ?? 0) + 1)
     // A batch that compaction emptied is returned at once, forever, without moving us.
     const elapsedMs = performance.now() - begunMs
     if (elapsedMs < this.#lingerMs) return pause(this.#lingerMs - elapsedMs)
     if (!moved && elapsedMs < waitMs / 2) await pause(waitMs - elapsedMs)
+  }
+
+  /** One that is fetched separately shares its connection with the others, and waits for them. */
+  #holdFactor(nodeId: string, fetch: typeof fetchOnce): number {
+    if (fetch === fetchOnce) return 1
+    const quiet = this.#quiet.get(nodeId) ?? 0
+    const { factor } = HOLDS.find(({ from }) => quiet >= from) ?? { factor: 1 }
+    return this.#alone.size === 0 ? factor : Math.min(factor, BRIEF)
   }
 
   /** False if a new leader has lost records that were read. Checked once per epoch, before delivery. */
@@ -323,6 +365,7 @@ export class Fetcher {
   async close(): Promise<void> {
     this.#closed = true
     this.#cursors.clear()
+    for (const nodeId of this.#holding.keys()) this.#breakOff(nodeId)
     await Promise.allSettled([...this.#loops.values(), ...this.#alone])
   }
 }

@@ -18,7 +18,13 @@ import { quietInstruments, type Instruments } from '../../telemetry/instruments.
 import type { Trouble } from './call-book.ts'
 import { isCrash, type FaultKind } from './fate.ts'
 import { ProcessClock } from './process-clock.ts'
-import { withBlobFaults, withGuardFaults, withStoreFaults, type StoreFaults } from './store-faults.ts'
+import {
+  Transaction,
+  withBlobFaults,
+  withGuardFaults,
+  withStoreFaults,
+  type StoreFaults,
+} from './store-faults.ts'
 import type { Phase, Surroundings, World } from './world.ts'
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
@@ -53,7 +59,8 @@ export class SimProcess {
     this.clock = new ProcessClock(world.clock, skewMs)
     this.#log = this.#connect()
     const store = this.#storeFaults()
-    const faulty = withStoreFaults(world.keyValue, store)
+    const file = world.alone ? new Transaction() : undefined
+    const faulty = withStoreFaults(world.keyValue, store, file)
     const keyValue = world.reached?.(faulty) ?? faulty
     const blobs = withBlobFaults(world.blobs, store)
     this.#journal = openJournal(keyValue, this.clock, world.journal)
@@ -65,7 +72,7 @@ export class SimProcess {
     }
     const made = world.callers(surroundings)
     const callers = this.#withCrashes(made.callers)
-    const guards = mapped(made.guards ?? {}, (guard) => withGuardFaults(guard, store))
+    const guards = mapped(made.guards ?? {}, (guard) => withGuardFaults(guard, store, file))
     const slots = made.slots ? { slots: made.slots } : {}
     const trials = new TrialGate(this.clock)
     this.#hosts = stages.map((each) => {

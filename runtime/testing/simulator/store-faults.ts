@@ -1,6 +1,8 @@
 // A process's access to the key-value store, which outlives it: slow, away for a while, or cut off half-way.
 //
 // 1. A crash strikes before or after an operation takes effect; so does a failure (a lost reply).
+// 2. Where one process has a data file, an outcome and what is settled by it are one transaction: neither is there
+//    without the other.
 import { FlotillaError } from '../../errors.ts'
 import type { Guard } from '../../host/calls/guard.ts'
 import type { BlobStore, KeyValue } from '../../store/port.ts'
@@ -23,7 +25,7 @@ export interface StoreFaults {
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
 const LAG_MS = 4_000
 
-export function withStoreFaults(store: KeyValue, faults: StoreFaults): KeyValue {
+export function withStoreFaults(store: KeyValue, faults: StoreFaults, file?: Transaction): KeyValue {
   const operation = <T>(name: string, key: string, work: () => Promise<T>) =>
     perform(faults, name, crashesOf(name), key, work)
   return {
@@ -31,8 +33,12 @@ export function withStoreFaults(store: KeyValue, faults: StoreFaults): KeyValue 
     get: (key) => operation('get', key, () => store.get(key)),
     set: (key, value, ttlMs) => operation('set', key, () => store.set(key, value, ttlMs)),
     delete: (keys) => operation('delete', keys.join(), () => store.delete(keys)),
-    compareAndSet: (key, expected, next, ttlMs) =>
-      operation(stepOf(key, expected, next), key, () => store.compareAndSet(key, expected, next, ttlMs)),
+    compareAndSet: (key, expected, next, ttlMs) => {
+      const step = stepOf(key, expected, next)
+      const work = () => store.compareAndSet(key, expected, next, ttlMs)
+      const run = (all: typeof work) => operation(step, key, all)
+      return file && step === 'finish' ? file.begin(work, run) : run(work)
+    },
   }
 }
 
@@ -46,13 +52,44 @@ export function withBlobFaults(blobs: BlobStore, faults: StoreFaults): BlobStore
 }
 
 /** Adds faults to a guard, which accesses the store of the limits. */
-export function withGuardFaults(guard: Guard, faults: StoreFaults): Guard {
+export function withGuardFaults(guard: Guard, faults: StoreFaults, file?: Transaction): Guard {
   const crashes = { before: 'crash-in-store', after: 'crash-in-store' } as const
   return {
     ...guard,
     reserve: (guarded) => perform(faults, 'reserve', crashes, guarded.key, () => guard.reserve(guarded)),
-    settle: (guarded, outcome) =>
-      perform(faults, 'settle', crashes, guarded.key, () => guard.settle(guarded, outcome)),
+    settle: (guarded, outcome) => {
+      const work = () => guard.settle(guarded, outcome)
+      return file?.join(work) ?? perform(faults, 'settle', crashes, guarded.key, work)
+    },
+  }
+}
+
+/** One of a data file: what is written in one turn of the event loop. */
+export class Transaction {
+  #open: { readonly joined: (() => Promise<void>)[]; readonly done: Promise<unknown> } | null = null
+
+  /** `run` gets the whole of it, to perform with faults. */
+  begin<T>(work: () => Promise<T>, run: (all: () => Promise<T>) => Promise<T>): Promise<T> {
+    const joined: (() => Promise<void>)[] = []
+    const all = async (): Promise<T> => {
+      const result = await work()
+      for (const other of joined) await other()
+      return result
+    }
+    const done = run(all)
+    const open = { joined, done }
+    this.#open = open
+    queueMicrotask(() => {
+      if (this.#open === open) this.#open = null
+    })
+    return done
+  }
+
+  /** Null: there is none to join. */
+  join(work: () => Promise<void>): Promise<void> | null {
+    if (this.#open === null) return null
+    this.#open.joined.push(work)
+    return this.#open.done.then(() => undefined)
   }
 }
 

@@ -2,8 +2,9 @@
 import { grouped, readEvidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
-export async function checkAlerts({ world, outside }: Simulation): Promise<string[]> {
-  const { written } = await readEvidence(world)
+export async function checkAlerts({ world, outside, deadly }: Simulation): Promise<string[]> {
+  const evidence = await readEvidence(world)
+  const { written } = evidence
   const alerts = written.filter(({ type }) => type === 'AlertRaised' || type === 'AlertResolved')
   const violations: string[] = []
   for (const [rule, events] of grouped(alerts, ({ data }) => ('rule' in data ? data.rule : ''))) {
@@ -24,8 +25,13 @@ export async function checkAlerts({ world, outside }: Simulation): Promise<strin
     written.filter(({ type }) => type === 'NotificationEnded'),
     ({ data }) => ('notificationId' in data ? data.notificationId : ''),
   )
+  const givenUp = evidence
+    .of('DeadLettered')
+    .map(({ data }) => data)
+    .filter((letter) => letter.stage === 'alerting' && deadly.isCoincidence(letter, world))
   for (const { type, data } of written) {
     if (type !== 'NotificationRequested' || !('notificationId' in data)) continue
+    if (givenUp.some(({ message }) => message.endsWith(data.notificationId))) continue
     const ended = endings.get(data.notificationId) ?? []
     const isDelivered = ended.some((ending) => 'status' in ending.data && ending.data.status === 'delivered')
     if (ended.length !== 1) violations.push(`notification ${data.notificationId} ended ${ended.length} times`)

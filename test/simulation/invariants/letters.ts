@@ -13,9 +13,10 @@ export function checkLetters(run: Simulation, evidence: Evidence): string[] {
   const lost = afterwards.bulky.filter(({ kind }) => kind === 'lost').map(({ taskId }) => taskId)
   const isOfLost = ({ key, code }: (typeof letters)[number]): boolean =>
     code === 'PAYLOAD_MISSING' && lost.includes(key ?? '')
-  const coincidences = new Set(
-    letters.filter((letter) => deadly.isCoincidence(letter, world)).map(({ key }) => key),
-  )
+  const chance = letters.filter((letter) => deadly.isCoincidence(letter, world))
+  const coincidences = new Set(chance.map(({ key }) => key))
+  /** Of a lane's own key, a complaint does not name the record's. */
+  const causes = chance.map(({ sourceTopic, offset }) => `"cause":"${sourceTopic}/${offset}"`)
   const spoilt = new Set([...users.junk, ...hostile.refusable].map(placeOf))
   const byPlace = grouped(
     letters,
@@ -44,6 +45,7 @@ export function checkLetters(run: Simulation, evidence: Evidence): string[] {
     ...world.tally.complaints
       .filter((text) => !deadly.plans.some(({ taskId }) => text.includes(taskId)))
       .filter((text) => ![...coincidences].some((key) => key !== null && text.includes(key)))
+      .filter((text) => !causes.some((cause) => text.includes(cause)))
       .filter((text) => lost.length === 0 || !isOfLostPayload(text))
       .filter((text) => !(rollout.direction && text.includes('is left to processes of the newer release')))
       .filter((text) => !afterwards.losses.some(({ topic }) => text.startsWith(`${topic}[`))),

@@ -97,7 +97,7 @@ function inLedger({ outside: { ledger }, deadly, world }: Simulation, evidence: 
   }
   for (const taskId of ledger.open)
     if (ledger.tasks.has(taskId)) violations.push(`task ${taskId} has ended and is open in the ledger`)
-  for (const { data } of evidence.of('FeedbackGiven'))
+  for (const { data } of evidence.of('FeedbackGiven').filter(isWritten))
     if (!ledger.feedback.has(data.taskId) && isTaskId(data.taskId))
       violations.push(`the feedback on ${data.taskId} was lost`)
   return violations

@@ -190,6 +190,26 @@ test('a cancel, and the deadline, answer the call too', () => {
   assert.equal(late.only('DelegationEnded').child.status, 'timed_out')
 })
 
+test('ended before the tasks below it, it costs the asking task all that it was given', () => {
+  const askedBy = { taskId: 't0', callId: 'c', agents: ['boss'] }
+  const cost = (driver: ReturnType<typeof lead>): number => {
+    driver.send('tasks.control', 'TaskCancelled', { taskId: 't1', reason: null, requestedBy: null })
+    return driver.only('DelegationEnded').child.cost
+  }
+  const asking = lead({ askedBy, maxCost: 1 })
+  asking.answer(costing(calls(ask('a')), 0.1))
+  assert.equal(cost(asking), 1)
+
+  const unlimited = lead({ askedBy, maxCost: null })
+  unlimited.answer(costing(calls(ask('a')), 0.1))
+  assert.equal(cost(unlimited), 0.1)
+
+  const answered = lead({ askedBy, maxCost: 1 })
+  answered.answer(costing(calls(ask('a'), ['get_weather', '{"city":"Oslo"}']), 0.1))
+  answerTool(answered, 't1.1.0', { tool: 'ask_helper', child: child(0.2) })
+  assert.ok(Math.abs(cost(answered) - 0.3) < 1e-9, 'only another tool is under way')
+})
+
 test('before each call of the model in a tree, the answer is limited to what is left', () => {
   const driver = lead({ maxCost: 0.1, maxOutputTokens: 100_000 })
   const first = asked(driver)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { TimerQueue } from '../../../../runtime/host/lane/timers.ts'
+import { CATCH_UP_MS, TimerQueue } from '../../../../runtime/host/lane/timers.ts'
 import { Random } from '../../../../runtime/testing/simulator/random.ts'
 import { VirtualClock } from '../../../../runtime/testing/simulator/virtual-clock.ts'
 
@@ -73,7 +73,7 @@ test('timers of an opening are armed in turns, and none fires before the last on
   clearInterval(beat)
   assert.deepEqual([heard, fired.length], [0, 0])
   assert.ok(turns >= 3, `${turns} turns of others`)
-  await until(clock.now() + 1)
+  await until(clock.now() + CATCH_UP_MS + 1)
   assert.deepEqual(
     fired.map(({ name }) => name),
     Array.from({ length: 10_000 }, (_, n) => `${n}`),
@@ -118,4 +118,21 @@ test('many random timers: each fires once, never early, in order', async () => {
     assert.equal(fired.length, 60)
     for (const { name, atMs } of fired) assert.equal(atMs, due.get(name), `seed ${seed}`)
   }
+})
+
+test('what came due before the opening waits for a cancel to be read; what is armed after it does not wait', async () => {
+  const { queue, arm, until, fired } = timers()
+  const restored = (name: string, dueMs: number) => ({
+    ...{ key: 'k', name },
+    timer: { dueMs, causeId: name, traceparent: null },
+  })
+  await queue.restore([restored('past', 10), restored('later', 2_000)])
+  arm('new', 1_000)
+  await until(1_000 + CATCH_UP_MS - 1)
+  assert.deepEqual(fired, [{ name: 'new', atMs: 1_000 }])
+  await until(2_000)
+  assert.deepEqual(fired.slice(1), [
+    { name: 'past', atMs: 1_000 + CATCH_UP_MS },
+    { name: 'later', atMs: 2_000 },
+  ])
 })

@@ -1,9 +1,10 @@
-// How long a broker is asked to hold an empty fetch.
+// How long a broker is asked to hold an empty fetch, and what breaks a long one off.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Broker, Client, Cluster } from '../../../../runtime/log/kafka/client.ts'
 import { Fetcher } from '../../../../runtime/log/kafka/fetcher.ts'
 import { Link } from '../../../../runtime/log/kafka/link.ts'
+import { eventually } from '../../../conformance/waiting.ts'
 import { fetchingBroker } from './fetching-broker.ts'
 
 const WAIT_MS = 2
@@ -77,4 +78,61 @@ test('an error of a partition that passes keeps the session: every other reader 
     first,
     [0, 1, 2, 3, 4, 5].map((epoch) => ({ id: epoch === 0 ? 0 : 7, epoch })),
   )
+})
+
+/** A broker with nothing, which holds a fetch until its time is over or its connection is closed. */
+function holdingBroker() {
+  const asked: { waitMs: number; named: readonly string[] }[] = []
+  const held: ((error: Error) => void)[] = []
+  const { broker } = fetchingBroker(({ maxWaitMs, named }) => {
+    asked.push({ waitMs: maxWaitMs / WAIT_MS, named })
+    return { sessionId: 1 }
+  })
+  const { send } = broker.connectionPool
+  const holding: Broker['connectionPool'] = {
+    send: async (exchange) => {
+      const answer = await send(exchange)
+      if (asked.at(-1)?.waitMs !== LONG) return answer
+      return new Promise((_, reject) => void held.push(reject))
+    },
+    pool: [{}, { socket: { destroy: (error) => held.pop()?.(error) } }],
+  }
+  return { broker: { ...broker, connectionPool: holding }, asked, held }
+}
+
+const LONG = 50
+const idle = { partition: 0, offset: 0, wanted: () => true, deliver: () => {} }
+
+test('a long fetch is broken off for a cursor that is added or wanted again, and by the end', async () => {
+  const { broker, asked, held } = holdingBroker()
+  const link = linkTo(broker)
+  const reports: string[] = []
+  const fetcher = new Fetcher(link, WAIT_MS, (report) => reports.push(report))
+  const isHeld = () => eventually('a fetch is held', () => held.length === 1)
+  let isWanted = false
+  fetcher.add({ ...idle, topic: 'tasks' })
+  fetcher.add({ ...idle, topic: 'paused', wanted: () => isWanted })
+  await isHeld()
+  assert.deepEqual(
+    asked.map(({ waitMs }) => waitMs),
+    [...Array<number>(20).fill(1), ...Array<number>(20).fill(5), LONG],
+  )
+  fetcher.wake()
+  assert.equal(held.length, 1, 'nothing waits')
+
+  fetcher.add({ ...idle, topic: 'other' })
+  await eventually('the new one is fetched', () => asked.length > 41)
+  assert.deepEqual(asked[41], { waitMs: 1, named: ['tasks[0]@0', 'other[0]@0'] })
+
+  await isHeld()
+  isWanted = true
+  const before = asked.length
+  fetcher.wake()
+  await eventually('the one that is wanted again is fetched', () => asked.length > before)
+  assert.deepEqual(asked[before], { waitMs: 1, named: ['tasks[0]@0', 'paused[0]@0', 'other[0]@0'] })
+
+  await isHeld()
+  await fetcher.close()
+  await link.close()
+  assert.deepEqual(reports, [])
 })
