@@ -62,8 +62,7 @@ function cacheCompiled(module, fs) {
   if (NODE_COMPILE_CACHE) return
   const home = XDG_CACHE_HOME || (HOME && `${HOME}/.cache`)
   const { FAILED } = module.constants.compileCacheStatus
-  const isKept = (place) =>
-    makeDirectories(fs, place) && module.enableCompileCache(place).status !== FAILED
+  const isKept = (place) => makeDirectories(fs, place) && module.enableCompileCache(place).status !== FAILED
   if (home && isKept(`${home}/flotilla/compiled`)) return
   // A home that can't be written: the directory for temporary files.
   isKept(`${process.getBuiltinModule('os').tmpdir()}/node-compile-cache`)

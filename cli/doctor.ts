@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import type { Finding } from '../api/schemas/doctor.ts'
 import { checksOf, configuration, type Check } from '../operator/doctor/checks.ts'
 import { examine } from '../operator/doctor/examine.ts'
@@ -10,6 +8,7 @@ import { readEnvironment, type Environment } from '../runtime/config/environment
 import { createSchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import { openLog } from '../runtime/log/open.ts'
 import type { Log } from '../runtime/log/port.ts'
+import { makeTemporaryDirectory } from '../runtime/make-directory.ts'
 import { once } from '../runtime/once.ts'
 import { openStores } from '../runtime/store/open.ts'
 import { probeMcpServer, probeModel, probeSandbox } from '../services/probes.ts'
@@ -39,7 +38,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   let loaded: LoadedFleet | null = null
   const load = async () => configuration((loaded = await loadWithScriptedModel(environment)).fleet)
   await add({ name: 'configuration', run: load })
-  const scratch = mkdtempSync(join(tmpdir(), 'flotilla-doctor-'))
+  const scratch = makeTemporaryDirectory('flotilla-doctor-')
   const opened = await openParts(environment, loaded, scratch)
   for (const check of opened.checks) await add(check)
   await opened.close()

@@ -50,9 +50,11 @@ function rowsOf(summary: Summary): string[][] {
     ...(summary.some(({ judgeCost }) => judgeCost > 0)
       ? [row('judges', ({ judgeCost }) => money(judgeCost))]
       : []),
-    row('latency p50, p95', ({ latencyMs }) => `${elapsed(latencyMs.p50)}, ${elapsed(latencyMs.p95)}`),
-    row('steps', ({ steps }) => steps.toFixed(1)),
-    row('answered by', ({ answeredBy }) => answeredBy.join(', ')),
+    row('latency p50, p95', ({ scored, latencyMs: { p50, p95 } }) =>
+      scored === 0 ? '–' : `${elapsed(p50)}, ${elapsed(p95)}`,
+    ),
+    row('steps', ({ scored, steps }) => (scored === 0 ? '–' : steps.toFixed(1))),
+    row('answered by', ({ answeredBy }) => answeredBy.join(', ') || '–'),
   ]
 }
 

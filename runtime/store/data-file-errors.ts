@@ -39,7 +39,8 @@ const adviceOf: Readonly<Record<string | number, string>> = {
   [SQLITE_CANTOPEN]: noPermission,
   [SQLITE_IOERR]: 'look for errors of the disk in the system log, and for a limit of file sizes (ulimit -f)',
   EFBIG: 'raise the limit of file sizes of this process (ulimit -f)',
-  EEXIST: 'a file, or a link that leads nowhere, has its name or one above it; set FLOTILLA_DATA to a directory',
+  EEXIST:
+    'a file, or a link that leads nowhere, has its name or one above it; set FLOTILLA_DATA to a directory',
   ENAMETOOLONG: 'set FLOTILLA_DATA to a shorter path',
   ENOTDIR: 'a file has a name above it; set FLOTILLA_DATA to a directory',
 }
