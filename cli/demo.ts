@@ -9,6 +9,7 @@ import { paint, say } from './output.ts'
 import { LiveView } from './live-view.ts'
 import { renderResult } from './render.ts'
 import { runToEnd } from './fleet-here.ts'
+import { beside } from './text-width.ts'
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const demoConfig = new URL(`../examples/flotilla.config.${extension}`, import.meta.url)
@@ -35,7 +36,9 @@ export async function demo(): Promise<void> {
   let [done, failures] = [0, 0]
   try {
     for (const { title, explains, ...task } of demoTasks) {
-      say(`${paint('bold', `▸ ${title}`)}\n  ${paint('dim', explains)}\n  ${task.text}`)
+      say(paint('bold', `▸ ${title}`))
+      say(paint('dim', beside('  ', 2, explains, process.stderr)))
+      say(beside('  ', 2, task.text, process.stderr))
       const result = await runToEnd(fleet.client, { ...task, model: SCRIPTED_MODEL }, new LiveView())
       say(`${renderResult(result)}\n`)
       if (result.status === 'cancelled') break

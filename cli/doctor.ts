@@ -15,13 +15,12 @@ import { probeMcpServer, probeModel, probeSandbox } from '../services/probes.ts'
 import { LiveView } from './live-view.ts'
 import { paint, print, printJson } from './output.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
-import { wrapped } from './text-width.ts'
+import { beside } from './text-width.ts'
 import { detailOf } from './view-options.ts'
 
 const GATEWAY_MS = 2_000
 /** Columns before the reason of a check: the mark and the name. */
 const INDENT = 26
-const LEAST_ROOM = 24
 
 /** Prints each finding as it comes, then ends the command. */
 export async function doctor(options: { json?: boolean }): Promise<void> {
@@ -112,6 +111,5 @@ const marks = {
 function printFinding({ check, result, code, reason, remedy }: Finding): void {
   const said = code === null ? reason : `${code}: ${reason}`
   const text = remedy === null ? said : `${said} — ${remedy}`
-  const room = process.stdout.isTTY ? Math.max(LEAST_ROOM, process.stdout.columns - INDENT) : Infinity
-  print(`${marks[result]} ${check.padEnd(18)} ${wrapped(text, room).join(`\n${' '.repeat(INDENT)}`)}`)
+  print(beside(`${marks[result]} ${check.padEnd(18)} `, INDENT, text, process.stdout))
 }

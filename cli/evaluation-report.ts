@@ -58,11 +58,24 @@ function rowsOf(summary: Summary): string[][] {
   ]
 }
 
-/** The cases that did not pass, with the first reason. */
+/** The cases that did not pass, and those that have no score, with the first reason. */
 export function printFailures(cases: readonly EvaluationCase[]): void {
   const failed = cases.filter(({ passed }) => !passed)
+  printWith(
+    'did not pass',
+    'answer',
+    failed.filter(({ score }) => score !== null),
+  )
+  printWith(
+    'without a score',
+    'case',
+    failed.filter(({ score }) => score === null),
+  )
+}
+
+function printWith(what: string, noun: string, failed: readonly EvaluationCase[]): void {
   if (failed.length === 0) return
-  print(`\n${plural(failed.length, 'answer')} did not pass:`)
+  print(`\n${plural(failed.length, noun)} ${what}:`)
   for (const { caseId, model, epoch, scores, problem } of failed.slice(0, SHOWN_CASES)) {
     const lacking = scores.find(({ passed }) => !passed)
     const why = problem ?? `${lacking?.scorer ?? ''}: ${lacking?.reason ?? ''}`

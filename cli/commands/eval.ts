@@ -4,6 +4,7 @@ import { exportFormats } from '../../runtime/ledger/choices.ts'
 import { promote } from '../../evaluation/promote.ts'
 import { withEvaluationFleet } from '../evaluation-fleet.ts'
 import { compareRuns } from '../../evaluation/compare-runs.ts'
+import { scorerTypes } from '../../evaluation/scorers/specs.ts'
 import { storedCases } from '../../evaluation/stored-cases.ts'
 import type { Json } from '../../schemas/json.ts'
 import { usingOperator } from '../../operator/connect.ts'
@@ -132,8 +133,14 @@ const names = (list: string, before: readonly string[] = []): string[] => [
     .filter(Boolean),
 ]
 
+/** A mistake in it is reported once, instead of for each case. */
+function knownScorer(name: string): string {
+  if ((scorerTypes as readonly string[]).includes(name)) return name
+  throw new InvalidArgumentError(`The scorers are: ${scorerTypes.join(', ')}.`)
+}
+
 function scorer(text: string, before: readonly Json[] = []): Json[] {
-  if (!/^\s*[{[]/.test(text)) return [...before, text.trim()]
+  if (!/^\s*[{[]/.test(text)) return [...before, knownScorer(text.trim())]
   try {
     return [...before, ...[JSON.parse(text) as Json].flat()]
   } catch {
@@ -222,12 +229,7 @@ async function ending({ quiet = false, json = false }: OutputOptions, work: Work
     run: { id },
   } = evaluated
   if (why !== null || leftOut > 0)
-    say(
-      paint(
-        'yellow',
-        `${count(leftOut)} left out${why === null ? '' : `: ${why}`}. ${goesOn(id)}`,
-      ),
-    )
+    say(paint('yellow', `${count(leftOut)} left out${why === null ? '' : `: ${why}`}. ${goesOn(id)}`))
   process.exit(stopped.signal.aborted ? exitCodes.interrupted.code : exitCodeOf(evaluated))
 }
 

@@ -102,7 +102,7 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
         row.description,
       ]),
     )
-  else print('None.')
+  else print('No MCP server: add mcpServers to flotilla.config.ts, then run flotilla mcp sync.')
   for (const mistake of mistakes) say(paint('yellow', mistake))
   process.exit(0)
 }
