@@ -46,7 +46,12 @@ export async function openFleet(
  * Submits, shows what happens, and resolves with the result. The first Ctrl-C cancels the task. `goOn`: what else the
  * person reads who leaves by a second one.
  */
-export async function runToEnd(client: Client, task: TaskInput, view: LiveView, goOn = ''): Promise<TaskResult> {
+export async function runToEnd(
+  client: Client,
+  task: TaskInput,
+  view: LiveView,
+  goOn = '',
+): Promise<TaskResult> {
   view.now('submitting')
   const submit = async () => {
     const { taskId } = await client.submit(task)
@@ -99,5 +104,8 @@ function cancelOnInterrupt(
       .cancel(taskId, 'interrupted at the terminal')
       .catch((error: unknown) => view.note(`the cancel failed: ${messageOf(error)}`))
   }
-  return endOnInterrupt(() => void cancel(), { clear: () => view.end(), left: () => (goOn === '' ? left : `${left}\n${goOn}`) })
+  return endOnInterrupt(() => void cancel(), {
+    clear: () => view.end(),
+    left: () => (goOn === '' ? left : `${left}\n${goOn}`),
+  })
 }
