@@ -15,7 +15,7 @@ async function runHere() {
   const [first, ...others] = process.argv.slice(2)
   // Scripts ask for it again and again.
   if (others.length === 0 && (first === '--version' || first === '-V')) return printVersion(fs)
-  cacheCompiled(module)
+  cacheCompiled(module, fs)
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
   process.channel?.unref()
   const main = mainModule(fs)
@@ -57,14 +57,27 @@ async function runWithNewerNode() {
  * Compiling takes half of the start time; the next start finds it cached, also after a restart of the machine.
  * NODE_COMPILE_CACHE names another directory.
  */
-function cacheCompiled(module) {
+function cacheCompiled(module, fs) {
   const { HOME, XDG_CACHE_HOME, NODE_COMPILE_CACHE } = process.env
   if (NODE_COMPILE_CACHE) return
   const home = XDG_CACHE_HOME || (HOME && `${HOME}/.cache`)
   const { FAILED } = module.constants.compileCacheStatus
-  const kept = home ? module.enableCompileCache(`${home}/flotilla/compiled`) : { status: FAILED }
+  const isKept = (place) => makeDirectories(fs, place) && module.enableCompileCache(place).status !== FAILED
+  if (home && isKept(`${home}/flotilla/compiled`)) return
   // A home that can't be written: the directory for temporary files.
-  if (kept.status === FAILED) module.enableCompileCache()
+  isKept(`${process.getBuiltinModule('os').tmpdir()}/node-compile-cache`)
+}
+
+/** Whether the directory is there now. Left to Node, making one in /proc never ends (runtime/make-directory.ts). */
+function makeDirectories(fs, place) {
+  if (fs.existsSync(place)) return true
+  try {
+    makeDirectories(fs, process.getBuiltinModule('path').dirname(place))
+    fs.mkdirSync(place)
+    return true
+  } catch {
+    return fs.existsSync(place)
+  }
 }
 
 /** URL of the module that is the command. */

@@ -186,7 +186,7 @@ function limitsOf({ tasksPerSecond: rate, steps }: Load, capacity: Omit<Capacity
     ],
     [
       true,
-      `Models: ${round(rate * steps)} calls/s, ${tasksInFlight} tasks under way: your providers' limits of requests and tokens a minute come first for most`,
+      `Models: ${round(rate * steps)} calls/s, ${tasksInFlight} tasks under way: most fleets reach the limits of their providers (requests and tokens a minute) first`,
     ],
   ]
   return found.filter(([applies]) => applies).map(([, text]) => text)

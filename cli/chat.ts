@@ -60,9 +60,12 @@ export class Chat {
     try {
       return await this.#talk()
     } finally {
-      if (this.#turns > 0)
-        this.#note(`flotilla chat --session ${shellWord(this.#session)} continues this session.`)
+      if (this.#turns > 0) this.#note(this.#goesOn())
     }
+  }
+
+  #goesOn(): string {
+    return `flotilla chat --session ${shellWord(this.#session)} continues this session.`
   }
 
   async #talk(): Promise<number> {
@@ -146,7 +149,7 @@ export class Chat {
     })
     const unwatch = watchPauses(view, () => this.#fleet.pauses())
     const task = { ...toTask(text, this.#options), sessionId: this.#session }
-    return await runToEnd(this.#fleet.client, task, view).finally(unwatch)
+    return await runToEnd(this.#fleet.client, task, view, this.#goesOn()).finally(unwatch)
   }
 
   #show(result: TaskResult): void {

@@ -1,21 +1,24 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { makeTemporaryDirectory } from '../runtime/make-directory.ts'
 import { SCRIPTED_MODEL } from '../runtime/models/names.ts'
 import { demoTasks } from '../examples/demo-tasks.ts'
 import { startEmbedded } from './embedded.ts'
+import { leave, leaveOnInterrupt } from './interrupts.ts'
 import { paint, say } from './output.ts'
 import { LiveView } from './live-view.ts'
 import { renderResult } from './render.ts'
 import { runToEnd } from './fleet-here.ts'
+import { beside } from './text-width.ts'
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const demoConfig = new URL(`../examples/flotilla.config.${extension}`, import.meta.url)
 
+const LEFT = 'Left the demo; nothing of it is kept. Again: flotilla demo'
+
 /** Runs the bundled tasks, then ends the command. */
 export async function demo(): Promise<void> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-demo-'))
+  const dataDir = makeTemporaryDirectory('flotilla-demo-')
   say(
     `${paint('bold', 'Flotilla demo')}: an embedded fleet, ${demoTasks.length} tasks, real Python, real tools on bundled data.`,
   )
@@ -25,19 +28,27 @@ export async function demo(): Promise<void> {
       'The model is scripted: it plays recorded conversations, and costs nothing. Everything else is real.\n',
     ),
   )
+  // However the command ends.
+  process.on('exit', () => rmSync(dataDir, { recursive: true, force: true }))
+  const off = leaveOnInterrupt({ left: () => LEFT })
   const fleet = await startEmbedded({ dataDir }, { model: SCRIPTED_MODEL, config: fileURLToPath(demoConfig) })
-  let failures = 0
+  off()
+  let [done, failures] = [0, 0]
   try {
     for (const { title, explains, ...task } of demoTasks) {
-      say(`${paint('bold', `▸ ${title}`)}\n  ${paint('dim', explains)}\n  ${task.text}`)
+      say(paint('bold', `▸ ${title}`))
+      say(paint('dim', beside('  ', 2, explains, process.stderr)))
+      say(beside('  ', 2, task.text, process.stderr))
       const result = await runToEnd(fleet.client, { ...task, model: SCRIPTED_MODEL }, new LiveView())
       say(`${renderResult(result)}\n`)
+      if (result.status === 'cancelled') break
       if (result.status !== 'succeeded') failures++
+      done++
     }
   } finally {
     await fleet.stop()
-    rmSync(dataDir, { recursive: true, force: true })
   }
+  if (done < demoTasks.length) leave({ left: () => LEFT })
   const verdict =
     failures === 0
       ? paint('green', `${demoTasks.length} of ${demoTasks.length} tasks succeeded.`)

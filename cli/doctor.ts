@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import type { Finding } from '../api/schemas/doctor.ts'
 import { checksOf, configuration, type Check } from '../operator/doctor/checks.ts'
 import { examine } from '../operator/doctor/examine.ts'
@@ -10,19 +8,19 @@ import { readEnvironment, type Environment } from '../runtime/config/environment
 import { createSchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import { openLog } from '../runtime/log/open.ts'
 import type { Log } from '../runtime/log/port.ts'
+import { makeTemporaryDirectory } from '../runtime/make-directory.ts'
 import { once } from '../runtime/once.ts'
 import { openStores } from '../runtime/store/open.ts'
 import { probeMcpServer, probeModel, probeSandbox } from '../services/probes.ts'
 import { LiveView } from './live-view.ts'
 import { paint, print, printJson } from './output.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
-import { wrapped } from './text-width.ts'
+import { beside } from './text-width.ts'
 import { detailOf } from './view-options.ts'
 
 const GATEWAY_MS = 2_000
 /** Columns before the reason of a check: the mark and the name. */
 const INDENT = 26
-const LEAST_ROOM = 24
 
 /** Prints each finding as it comes, then ends the command. */
 export async function doctor(options: { json?: boolean }): Promise<void> {
@@ -39,7 +37,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   let loaded: LoadedFleet | null = null
   const load = async () => configuration((loaded = await loadWithScriptedModel(environment)).fleet)
   await add({ name: 'configuration', run: load })
-  const scratch = mkdtempSync(join(tmpdir(), 'flotilla-doctor-'))
+  const scratch = makeTemporaryDirectory('flotilla-doctor-')
   const opened = await openParts(environment, loaded, scratch)
   for (const check of opened.checks) await add(check)
   await opened.close()
@@ -113,6 +111,5 @@ const marks = {
 function printFinding({ check, result, code, reason, remedy }: Finding): void {
   const said = code === null ? reason : `${code}: ${reason}`
   const text = remedy === null ? said : `${said} — ${remedy}`
-  const room = process.stdout.isTTY ? Math.max(LEAST_ROOM, process.stdout.columns - INDENT) : Infinity
-  print(`${marks[result]} ${check.padEnd(18)} ${wrapped(text, room).join(`\n${' '.repeat(INDENT)}`)}`)
+  print(beside(`${marks[result]} ${check.padEnd(18)} `, INDENT, text, process.stdout))
 }

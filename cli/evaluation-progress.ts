@@ -36,6 +36,14 @@ export class EvaluationProgress {
     say(paint('yellow', message))
   }
 
+  /** Says so when the signal aborts: what runs inside the command takes a while to stop. */
+  noteEnding(signal: AbortSignal): void {
+    signal.addEventListener('abort', () => {
+      this.end()
+      say(paint('yellow', 'stopping; Ctrl-C again leaves at once'))
+    })
+  }
+
   end(): void {
     this.#line?.stop()
   }

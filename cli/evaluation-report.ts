@@ -50,17 +50,32 @@ function rowsOf(summary: Summary): string[][] {
     ...(summary.some(({ judgeCost }) => judgeCost > 0)
       ? [row('judges', ({ judgeCost }) => money(judgeCost))]
       : []),
-    row('latency p50, p95', ({ latencyMs }) => `${elapsed(latencyMs.p50)}, ${elapsed(latencyMs.p95)}`),
-    row('steps', ({ steps }) => steps.toFixed(1)),
-    row('answered by', ({ answeredBy }) => answeredBy.join(', ')),
+    row('latency p50, p95', ({ scored, latencyMs: { p50, p95 } }) =>
+      scored === 0 ? '–' : `${elapsed(p50)}, ${elapsed(p95)}`,
+    ),
+    row('steps', ({ scored, steps }) => (scored === 0 ? '–' : steps.toFixed(1))),
+    row('answered by', ({ answeredBy }) => answeredBy.join(', ') || '–'),
   ]
 }
 
-/** The cases that did not pass, with the first reason. */
+/** The cases that did not pass, and those that have no score, with the first reason. */
 export function printFailures(cases: readonly EvaluationCase[]): void {
   const failed = cases.filter(({ passed }) => !passed)
+  printWith(
+    'did not pass',
+    'answer',
+    failed.filter(({ score }) => score !== null),
+  )
+  printWith(
+    'without a score',
+    'case',
+    failed.filter(({ score }) => score === null),
+  )
+}
+
+function printWith(what: string, noun: string, failed: readonly EvaluationCase[]): void {
   if (failed.length === 0) return
-  print(`\n${plural(failed.length, 'answer')} did not pass:`)
+  print(`\n${plural(failed.length, noun)} ${what}:`)
   for (const { caseId, model, epoch, scores, problem } of failed.slice(0, SHOWN_CASES)) {
     const lacking = scores.find(({ passed }) => !passed)
     const why = problem ?? `${lacking?.scorer ?? ''}: ${lacking?.reason ?? ''}`

@@ -69,8 +69,8 @@ export interface Evaluated extends Outcome {
 export interface Shown {
   readonly isQuiet: boolean
   readonly signal: AbortSignal
-  /** The data set is read: what is paid for begins. */
-  readonly onRead: () => void
+  /** What is paid for begins. The run with this id is stored, so that it can be resumed. */
+  readonly onStored: (runId: string) => void
 }
 
 /** Runs a data set; with the id of a run that is stored, what is left of it. */
@@ -180,9 +180,8 @@ async function evaluateOn(
   fleet: EvaluationFleet,
   run: EvaluationRun,
   dataset: Dataset,
-  { isQuiet, signal, onRead }: Shown,
+  { isQuiet, signal, onStored }: Shown,
 ): Promise<Evaluated> {
-  onRead()
   const { operator, client } = fleet
   const settings = settingsOf(run)
   const thresholds = settings.thresholds.map((each) =>
@@ -193,8 +192,10 @@ async function evaluateOn(
   await assertAgents(operator, run, dataset.cases, settings)
   // Another command may have begun a run of this id a moment ago.
   assertSame(await evaluations.save({ ...run, status: 'running' }), run)
+  onStored(run.id)
   if (!isQuiet) await sayEstimate(operator, run, dataset, settings)
   const progress = new EvaluationProgress(dataset.cases.length * run.models.length * run.epochs, isQuiet)
+  progress.noteEnding(signal)
   const schemas = createSchemaChecks()
   const { concurrency, maxCost, judgeAgent, user, tools } = settings
   const outcome = await runCases(

@@ -1,4 +1,5 @@
-// How the command ends: 0 to 5 say how it went, from 64 on (sysexits.h) why the command could not do its work.
+// How the command ends: 0 to 5 say how it went, from 64 on (sysexits.h) why the command could not do its work,
+// and 130, as shells have it for SIGINT, that it was interrupted.
 import type { TaskResult } from '../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../runtime/errors.ts'
 
@@ -15,6 +16,7 @@ export const exitCodes = {
   bug: { code: 70, meaning: 'a bug in Flotilla' },
   denied: { code: 77, meaning: 'the fleet does not accept the key, or the key does not allow it' },
   config: { code: 78, meaning: 'the configuration is invalid' },
+  interrupted: { code: 130, meaning: 'Ctrl-C ended the command; its last line says how to go on' },
 } as const
 
 type Ending = keyof typeof exitCodes

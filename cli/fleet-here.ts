@@ -7,11 +7,8 @@ import { gatewayBehind } from '../operator/running-fleet.ts'
 import { readEnvironment } from '../runtime/config/environment.ts'
 import { messageOf } from '../runtime/errors.ts'
 import type { Pause } from '../runtime/pauses.ts'
+import { endOnInterrupt } from './interrupts.ts'
 import type { LiveView } from './live-view.ts'
-import { say } from './output.ts'
-
-/** As shells have it for a program that SIGINT ended. */
-const INTERRUPTED = 130
 
 export interface OpenFleet {
   readonly client: Client
@@ -45,47 +42,70 @@ export async function openFleet(
   }
 }
 
-/** Submits, shows what happens, and resolves with the result. The first Ctrl-C cancels the task. */
-export async function runToEnd(client: Client, task: TaskInput, view: LiveView): Promise<TaskResult> {
+/**
+ * Submits, shows what happens, and resolves with the result. The first Ctrl-C cancels the task. `goOn`: what else the
+ * person reads who leaves by a second one.
+ */
+export async function runToEnd(
+  client: Client,
+  task: TaskInput,
+  view: LiveView,
+  goOn = '',
+): Promise<TaskResult> {
   view.now('submitting')
-  try {
+  const submit = async () => {
     const { taskId } = await client.submit(task)
     view.now('waiting for the router')
-    return await followToEnd(client, taskId, view)
-  } finally {
-    view.end()
+    return taskId
   }
+  return await followToEnd(client, submit(), view, goOn).finally(() => view.end())
 }
 
 /** Shows what happens to a task, and resolves with its result. The first Ctrl-C cancels it. */
-export async function followToEnd(client: Client, taskId: string, view: LiveView): Promise<TaskResult> {
-  let isCancelled = false
-  const cancel = () => {
-    if (isCancelled) leave(taskId, view)
-    isCancelled = true
-    view.note('cancelling the task; Ctrl-C again leaves it as it is')
-    view.now('cancelling')
-    client
-      .cancel(taskId, 'interrupted at the terminal')
-      .catch((error: unknown) => view.note(`the cancel failed: ${messageOf(error)}`))
-  }
-  process.on('SIGINT', cancel)
+export async function followToEnd(
+  client: Client,
+  submitted: Promise<string>,
+  view: LiveView,
+  goOn = '',
+): Promise<TaskResult> {
+  const off = cancelOnInterrupt(client, submitted, view, goOn)
   try {
+    const taskId = await submitted
     for await (const update of client.watch(taskId)) {
       view.show(update)
       if (update.kind === 'result') return update.result
     }
+    return await client.result(taskId)
   } finally {
-    process.off('SIGINT', cancel)
+    off()
   }
-  return client.result(taskId)
 }
 
-/** Ends the command at once: a paused or unreachable fleet may take a cancel much later. */
-function leave(taskId: string, view: LiveView): never {
-  view.end()
-  say(
-    `Left task ${taskId}: flotilla status ${taskId} shows it; on this machine the next start carries it on.`,
+/** The second Ctrl-C does not wait: a paused or unreachable fleet may take a cancel much later. */
+function cancelOnInterrupt(
+  client: Client,
+  submitted: Promise<string>,
+  view: LiveView,
+  goOn: string,
+): () => void {
+  let left = 'Left while the task was being submitted: flotilla ps shows whether it runs.'
+  void submitted.then(
+    (taskId) =>
+      (left = `Left task ${taskId}: flotilla status ${taskId} shows it; on this machine the next start carries it on.`),
+    // The caller gets the error, from `followToEnd`.
+    () => {},
   )
-  process.exit(INTERRUPTED)
+  const cancel = async () => {
+    view.note('cancelling the task; Ctrl-C again leaves it as it is')
+    view.now('cancelling')
+    const taskId = await submitted.catch(() => null)
+    if (taskId === null) return
+    await client
+      .cancel(taskId, 'interrupted at the terminal')
+      .catch((error: unknown) => view.note(`the cancel failed: ${messageOf(error)}`))
+  }
+  return endOnInterrupt(() => void cancel(), {
+    clear: () => view.end(),
+    left: () => (goOn === '' ? left : `${left}\n${goOn}`),
+  })
 }

@@ -1,8 +1,9 @@
 // A project to begin with: a configuration, an agent, a tool with its test, and questions to evaluate it by.
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FlotillaError, messageOf } from '../runtime/errors.ts'
+import { makeDirectory } from '../runtime/make-directory.ts'
 import { shown } from '../schemas/identity.ts'
 import { VERSION } from './version.ts'
 
@@ -133,8 +134,8 @@ function writeAll(files: readonly (readonly [path: string, text: string])[]): st
   try {
     for (const [path, text] of files) {
       current = path
-      const made = mkdirSync(dirname(path), { recursive: true })
-      if (made !== undefined) undo.push(() => removeMade(made, dirname(path)))
+      const made = makeDirectory(dirname(path))
+      if (made !== null) undo.push(() => removeMade(made, dirname(path)))
       writeFileSync(path, text, { flag: 'wx' })
       undo.push(() => rmSync(path))
     }

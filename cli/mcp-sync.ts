@@ -96,6 +96,12 @@ const marks = {
   changed: paint('yellow', '~'),
 } as const
 
+/** The remedies of other codes are for calls of a tool. */
+const remedyOf = (error: Error): string =>
+  error instanceof FlotillaError && error.code === 'MCP_AUTH_FAILED'
+    ? error.remedy
+    : 'Start the server, or correct its url or command in flotilla.config.ts; then run flotilla mcp sync again.'
+
 /** For people: what changed, what was left out and why, and which servers could not be read. */
 export function syncedLines({ changes, leftOut, unread }: Synced): string[] {
   return [
@@ -104,6 +110,9 @@ export function syncedLines({ changes, leftOut, unread }: Synced): string[] {
       ...parts.map((part) => `    ${part}`),
     ]),
     ...leftOut.map(({ server, tool, why }) => paint('yellow', `! ${server}.${tool} is left out: ${why}`)),
-    ...unread.map(({ server, error }) => paint('red', `! ${server} was not read: ${messageOf(error)}`)),
+    ...unread.flatMap(({ server, error }) => [
+      paint('red', `! ${server} was not read: ${messageOf(error)}`),
+      `    ${remedyOf(error)}`,
+    ]),
   ]
 }

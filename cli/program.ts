@@ -38,12 +38,28 @@ export async function createProgram(
     .exitOverride()
     .addHelpText('after', MORE_HELP)
     .configureHelp({ helpWidth: width, visibleOptions })
+    .configureOutput({ outputError: (text, write) => write(asUnknownCommand(text, program)) })
   for (const { name, summary, group, load } of commands) {
     const command = program.command(name).summary(summary).description(summary)
     command.helpGroup(`${group}:`).helpCommand(false).showHelpAfterError(`(see flotilla ${name} --help)`)
     if (wanted === 'all' || wanted.includes(name)) (await load())(command)
+    for (const each of command.commands)
+      each.showHelpAfterError(`(see flotilla ${name} ${each.name()} --help)`)
   }
   return program
+}
+
+/**
+ * A word that is no subcommand is an argument of the default one to commander, which then complains about a command
+ * that nobody named.
+ */
+function asUnknownCommand(text: string, program: Command): string {
+  const [, word] = /^error: too many arguments for .* but got \d+: ([^,\n]+?)(?:,.*)?\.$/m.exec(text) ?? []
+  const [name, second] = program.args
+  const command = program.commands.find((each) => each.name() === name)
+  if (word === undefined || word !== second || !command || command.commands.length === 0) return text
+  const known = command.commands.map((each) => each.name()).join(', ')
+  return `error: unknown command '${word}': flotilla ${command.name()} has ${known}\n`
 }
 
 /** The command that the arguments mean, also as in `flotilla help run`; an unknown one loads none. */

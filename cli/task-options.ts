@@ -21,7 +21,7 @@ export const taskOptions: readonly TaskOption[] = [
   ['maxCost', '--max-cost <dollars>', 'stop once the task has cost this much'],
   ['priority', '--priority <n>', '-9 to 9; in a full queue higher ones run first (default 0)'],
   ['userId', '--user <id>', 'user to whom the task is charged'],
-  ['sessionId', '--session <id>', 'conversation that the task belongs to'],
+  ['sessionId', '--session <id>', 'session (a conversation) that the task belongs to'],
   [
     'whenBusy',
     '--when-busy <policy>',

@@ -29,6 +29,22 @@ export function wrapped(text: string, columns: number): string[] {
   return lines
 }
 
+const LEAST_ROOM = 24
+
+/**
+ * The text behind `head`; on a terminal in lines that fit, broken between words, each below the first. `indent`:
+ * columns of `head`, which may have colours.
+ */
+export function beside(
+  head: string,
+  indent: number,
+  text: string,
+  { isTTY, columns }: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>,
+): string {
+  const room = isTTY ? Math.max(LEAST_ROOM, columns - indent) : Infinity
+  return `${head}${wrapped(text, room).join(`\n${' '.repeat(indent)}`)}`
+}
+
 /** The text, or its beginning with an ellipsis, in at most this many columns. */
 export function cutTo(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import { build } from 'esbuild'
+import { makeDirectory } from '../runtime/make-directory.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const brotli = promisify(brotliCompress)
@@ -44,7 +45,7 @@ export async function builtConsole(
 
 export async function buildConsole(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true })
-  await mkdir(directory, { recursive: true })
+  makeDirectory(directory)
   const { metafile } = await build({
     entryPoints: [
       join(root, 'console/src/main.tsx'),
@@ -114,7 +115,7 @@ const exists = (path: string): Promise<boolean> =>
 async function ownHome(cache: string): Promise<string> {
   const probe = join(cache, `.${randomUUID()}`)
   try {
-    await mkdir(cache, { recursive: true })
+    makeDirectory(cache)
     await writeFile(probe, '')
     await rm(probe)
     return join(cache, 'console')

@@ -3,7 +3,7 @@
 // 1. The id of a task is a hash of run, case, model, epoch and attempt: submitted again it runs once, so a run that
 //    was interrupted finds its answers, paid once.
 // 2. An attempt that the fleet rejected, that was cancelled, or that the run's own cost limit cut off, is no answer. The
-//    next attempt has an id of its own.
+//    next attempt has an id of its own. So has one whose time ran out after an interrupt: maybe no fleet ran.
 // 3. A share of the run's cost limit is the task's `maxCost`. Where its agent allows none so high, the agent's own limit,
 //    which is lower, takes its place.
 import { hash } from 'node:crypto'
@@ -23,6 +23,8 @@ const MAX_WAIT_MS = 60_000
 const OLD_MS = 86_400_000
 /** Attempts of earlier sessions that are looked through. */
 const MAX_EARLIER = 100
+/** Clocks of the command and of the fleet agree within it. */
+const CLOCKS_MS = 5_000
 
 export interface Asking {
   readonly client: Pick<Client, 'find' | 'result'>
@@ -74,9 +76,10 @@ export async function askFleet(asking: Asking, asked: Asked): Promise<TaskResult
   for (let attempt = first; ; attempt += 1) {
     signal.throwIfAborted()
     const result = await resultOf(asking, asked, asked.idOf(attempt))
-    const isAnswer = !isNoAnswer(result) && !isCutOff(result)
+    const isUnseen = isUnseenTimeOut(result, sinceMs)
+    const isAnswer = !isNoAnswer(result) && !isCutOff(result) && !isUnseen
     if (attempt - first + 1 >= MAX_ATTEMPTS || isAnswer) return result
-    if (result.completedAtMs >= sinceMs) {
+    if (result.completedAtMs >= sinceMs && !isUnseen) {
       if (!isRetryable(result)) return result
       const waitMs = result.error?.retryAfterMs ?? FIRST_RETRY_MS * 2 ** (attempt - first)
       if (waitMs > MAX_WAIT_MS) return result
@@ -125,6 +128,10 @@ async function resultOf(
   await submit(taskId)
   return unlessAborted(client.result(taskId), signal)
 }
+
+/** An earlier session of the run submitted it, and was interrupted before it ended. */
+const isUnseenTimeOut = ({ status, submittedAtMs }: TaskResult, sinceMs: number): boolean =>
+  status === 'timed_out' && submittedAtMs < sinceMs - CLOCKS_MS
 
 export const isNoAnswer = ({ status }: TaskResult): boolean => status === 'rejected' || status === 'cancelled'
 

@@ -1,7 +1,11 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { capacityFor, type Capacity, type Load } from '../capacity-model.ts'
 import { print, printJson } from '../output.ts'
+import { beside } from '../text-width.ts'
 import { count, plural } from '../units.ts'
+
+/** Columns of the names. */
+const INDENT = 12
 
 interface Options {
   readonly tasksPerSecond: number
@@ -29,12 +33,22 @@ export function defineCapacity(command: Command): void {
   command
     .description('what a load needs on Kafka: partitions, processes, brokers, disk')
     .requiredOption('--tasks-per-second <n>', 'at the peak', number(0.001, 1_000_000))
-    .option('--steps <n>', 'model calls of a task; between two is a tool call', number(1, 10_000, true), 3)
+    .option(
+      '--steps <n>',
+      'model calls of a task, with a tool call between each two',
+      number(1, 10_000, true),
+      3,
+    )
     .option('--model-seconds <s>', 'time of a model call', number(0, 3_600), 3)
     .option('--tool-seconds <s>', 'time of a tool call', number(0, 3_600), 0.5)
     .option('--replication <n>', 'copies of each partition', number(1, 9, true), 3)
     .option('--retention-days <n>', 'how long topics keep their records', number(0.01, 3_650), 7)
-    .option('--extra-bytes <n>', 'bytes a step beyond one line of text', number(0, 10_000_000), 2_000)
+    .option(
+      '--extra-bytes <n>',
+      'bytes of each step in addition to a line of text',
+      number(0, 10_000_000),
+      2_000,
+    )
     .option('--json', 'JSON on stdout')
     .addHelpText('after', '\nThe figures and where they come from: docs/capacity.md.')
     .action((options: Options) => {
@@ -55,15 +69,16 @@ function show({ perTask, processes, brokers, limits, ...rest }: Capacity): void 
     ['under way', plural(rest.tasksInFlight, 'task')],
     ['partitions', `${count(rest.partitions)} of each task topic (FLOTILLA_PARTITIONS)`],
     ['processes', of.join(', ')],
-    ['their CPU', `${plural(rest.cores, 'core')} in use`],
+    ['CPU', `${plural(rest.cores, 'core')} in use`],
     [
       'brokers',
       `${count(brokers.count)}, ${count(Math.round(brokers.bytesPerSecond / 1_000))} kB/s written, ${count(brokers.requestsPerSecond)} requests/s, ${count(brokers.connections)} connections`,
     ],
-    ['their disk', `${count(brokers.diskGbPerDay)} GB a day, ${count(brokers.diskGb)} GB kept`],
+    ['disk', `${count(brokers.diskGbPerDay)} GB a day, ${count(brokers.diskGb)} GB kept`],
     ['Redis', `${count(rest.redisOpsPerSecond)} operations/s`],
     ['PostgreSQL', `${count(rest.postgresRowsPerSecond)} rows/s, ${count(rest.postgresGbPerDay)} GB a day`],
   ]
-  for (const [name, text] of rows) print(`${name.padEnd(12)}${text}`)
-  print(`\nLimits\n${limits.map((limit) => `- ${limit}`).join('\n')}`)
+  for (const [name, text] of rows) print(beside(name.padEnd(INDENT), INDENT, text, process.stdout))
+  print('\nLimits')
+  for (const limit of limits) print(beside('- ', 2, limit, process.stdout))
 }

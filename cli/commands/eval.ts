@@ -4,6 +4,7 @@ import { exportFormats } from '../../runtime/ledger/choices.ts'
 import { promote } from '../../evaluation/promote.ts'
 import { withEvaluationFleet } from '../evaluation-fleet.ts'
 import { compareRuns } from '../../evaluation/compare-runs.ts'
+import { scorerTypes } from '../../evaluation/scorers/specs.ts'
 import { storedCases } from '../../evaluation/stored-cases.ts'
 import type { Json } from '../../schemas/json.ts'
 import { usingOperator } from '../../operator/connect.ts'
@@ -22,12 +23,11 @@ import {
 import { exporterTo, exportTools, type ExportTarget } from '../evaluation-export.ts'
 import { printComparison, printFailures, printRun, printThresholds, summaryIn } from '../evaluation-report.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { endOnInterrupt } from '../interrupts.ts'
 import { keepStdoutForResults, paint, print, printJson, say, writeResult } from '../output.ts'
 import { printTable } from '../table.ts'
 import { count, moment, money, plural } from '../units.ts'
 
-/** As shells have it for a program that SIGINT ended. */
-const INTERRUPTED = 130
 const MAX_CONCURRENCY = 100
 const MAX_EPOCHS = 100
 
@@ -133,8 +133,14 @@ const names = (list: string, before: readonly string[] = []): string[] => [
     .filter(Boolean),
 ]
 
+/** A mistake in it is reported once, instead of for each case. */
+function knownScorer(name: string): string {
+  if ((scorerTypes as readonly string[]).includes(name)) return name
+  throw new InvalidArgumentError(`The scorers are: ${scorerTypes.join(', ')}.`)
+}
+
 function scorer(text: string, before: readonly Json[] = []): Json[] {
-  if (!/^\s*[{[]/.test(text)) return [...before, text.trim()]
+  if (!/^\s*[{[]/.test(text)) return [...before, knownScorer(text.trim())]
   try {
     return [...before, ...[JSON.parse(text) as Json].flat()]
   } catch {
@@ -206,17 +212,15 @@ async function resumeRun(
 
 type Work = (shown: Shown) => Promise<Evaluated>
 
-/** Runs, shows the outcome, and ends the command. Once the data set is read, the first Ctrl-C stops submitting. */
+/** Runs, shows the outcome, and ends the command. Once it is stored, the first Ctrl-C stops submitting. */
 async function ending({ quiet = false, json = false }: OutputOptions, work: Work): Promise<never> {
   const stopped = new AbortController()
-  const interrupt = () => {
-    if (stopped.signal.aborted) process.exit(INTERRUPTED)
-    stopped.abort(new FlotillaError('TASK_CANCELLED', 'the evaluation was interrupted'))
-  }
+  const interrupt = () => stopped.abort(new FlotillaError('TASK_CANCELLED', 'the evaluation was interrupted'))
   keepStdoutForResults()
   // Before that it ends the command: code of the user's that loops would let no handler run.
-  const onRead = () => process.on('SIGINT', interrupt)
-  const evaluated = await work({ isQuiet: quiet, signal: stopped.signal, onRead })
+  const onStored = (id: string) =>
+    void endOnInterrupt(interrupt, { left: () => `Left run ${id}: ${goesOn(id)}` })
+  const evaluated = await work({ isQuiet: quiet, signal: stopped.signal, onStored })
   if (json) printJson(evaluated)
   else printEvaluated(evaluated)
   const {
@@ -225,14 +229,11 @@ async function ending({ quiet = false, json = false }: OutputOptions, work: Work
     run: { id },
   } = evaluated
   if (why !== null || leftOut > 0)
-    say(
-      paint(
-        'yellow',
-        `${count(leftOut)} left out${why === null ? '' : `: ${why}`}. flotilla eval resume ${id} does what is left.`,
-      ),
-    )
-  process.exit(stopped.signal.aborted ? INTERRUPTED : exitCodeOf(evaluated))
+    say(paint('yellow', `${count(leftOut)} left out${why === null ? '' : `: ${why}`}. ${goesOn(id)}`))
+  process.exit(stopped.signal.aborted ? exitCodes.interrupted.code : exitCodeOf(evaluated))
 }
+
+const goesOn = (id: string): string => `flotilla eval resume ${id} does what is left.`
 
 function exitCodeOf({ thresholds, leftOut }: Evaluated): number {
   if (leftOut > 0) return exitCodes.pending.code

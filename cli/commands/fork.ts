@@ -99,7 +99,9 @@ async function fork(taskId: string, flags: ForkFlags): Promise<void> {
 async function follow(taskId: string, { json, steps }: ForkFlags): Promise<TaskResult> {
   const view = new LiveView({ detail: detailOf({ json }), ...(steps ? { print: () => {} } : {}) })
   view.now('waiting for the router')
-  return await withClient((client) => followToEnd(client, taskId, view)).finally(() => view.end())
+  return await withClient((client) => followToEnd(client, Promise.resolve(taskId), view)).finally(() =>
+    view.end(),
+  )
 }
 
 function optionsOf({ prompt, user, wait: _w, steps: _s, json: _j, ...same }: ForkFlags): ForkOptions {

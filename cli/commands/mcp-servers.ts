@@ -56,10 +56,12 @@ async function sync(names: string[], { check = false, user, json = false }: Sync
   process.exit(codeOf(synced, check))
 }
 
-function summary({ servers, changes, written, file }: Synced, check: boolean): string {
+function summary({ servers, unread, changes, written, file }: Synced, check: boolean): string {
   const count = plural(changes.length, 'change')
   if (written) return `${count}; wrote ${file}: review it, and commit it.`
-  if (changes.length === 0) return `${servers.join(', ')}: as pinned in ${file}.`
+  const read = servers.filter((name) => !unread.some(({ server }) => server === name))
+  if (read.length === 0) return `No server was read; ${file} stays as it is.`
+  if (changes.length === 0) return `${read.join(', ')}: as pinned in ${file}.`
   return check ? `${count} against ${file}. If they are wanted: flotilla mcp sync` : count
 }
 
@@ -102,7 +104,9 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
         row.description,
       ]),
     )
-  else print('None.')
+  else if (servers.length === 0)
+    print('No MCP server: add mcpServers to flotilla.config.ts, then run flotilla mcp sync.')
+  else print('No tool of an MCP server is pinned.')
   for (const mistake of mistakes) say(paint('yellow', mistake))
   process.exit(0)
 }

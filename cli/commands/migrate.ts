@@ -15,9 +15,9 @@ export function defineMigrate(command: Command): void {
     .addOption(new Option('--to <log>', 'where to').choices(['kafka']).makeOptionMandatory())
     .option(
       '--from-prefix <prefix>',
-      'its prefix here, where it gets another one on Kafka (FLOTILLA_PREFIX); default: the same',
+      'prefix of the fleet here, if it differs from the one on Kafka (FLOTILLA_PREFIX)',
     )
-    .option('--dry-run', 'say what would be moved, and whether it could be; change nothing on the servers')
+    .option('--dry-run', 'show what would be moved and whether it can be; change nothing on the servers')
     .option('--json', 'JSON on stdout')
     .action(migrate)
 }

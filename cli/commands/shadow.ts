@@ -21,6 +21,7 @@ import { withEvaluationFleet, type EvaluationFleet } from '../evaluation-fleet.t
 import { EvaluationProgress } from '../evaluation-progress.ts'
 import { printRun } from '../evaluation-report.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { endOnInterrupt } from '../interrupts.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { shorten } from '../render.ts'
 import { elapsed, money, plural } from '../units.ts'
@@ -63,7 +64,7 @@ export function defineShadow(command: Command): void {
 const help = `
 No tool is called, and nothing is paid twice. Stored as a run: flotilla eval
 show, export. Exit code: 0 it is done, or --limit is reached; 5 the cost limit
-or an interrupt has left tasks out: flotilla shadow --run ID goes on.`
+has left tasks out; 130 Ctrl-C has: flotilla shadow --run ID goes on.`
 
 function positive(text: string): number {
   const value = number(text)
@@ -99,19 +100,33 @@ interface Settings extends ShadowSettings, ShadowOptions {}
 async function run(flags: Flags): Promise<void> {
   assertFlags(flags)
   const stopped = new AbortController()
-  process.on('SIGINT', () =>
-    stopped.abort(new FlotillaError('TASK_CANCELLED', 'the comparison was interrupted')),
-  )
+  const interrupt = () => stopped.abort(new FlotillaError('TASK_CANCELLED', 'the comparison was interrupted'))
+  const onBegun = (id: string) =>
+    void endOnInterrupt(interrupt, { left: () => `Left run ${id}: ${goesOn(id)}` })
   // A model that the scripted server plays needs that server.
   const models = [flags.model ?? SCRIPTED_MODEL]
   const { ended, shadowed } = await withEvaluationFleet(models, async (fleet) =>
-    shadowOn(fleet, await runOf(flags, fleet.operator), flags.quiet ?? false, stopped.signal),
+    shadowOn(fleet, await runOf(flags, fleet.operator), {
+      isQuiet: flags.quiet ?? false,
+      signal: stopped.signal,
+      onBegun,
+    }),
   )
   const { cases, skipped, leftOut, lost, stopped: why } = shadowed
   if (flags.json) printJson({ run: ended, cases, skipped, leftOut, lost, stopped: why })
   else printShadowed(ended, shadowed)
   sayLeft(ended, shadowed)
+  if (stopped.signal.aborted) process.exit(exitCodes.interrupted.code)
   process.exit(isDone(shadowed) ? exitCodes.success.code : exitCodes.pending.code)
+}
+
+const goesOn = (id: string): string => `flotilla shadow --run ${id} goes on.`
+
+interface Shown {
+  readonly isQuiet: boolean
+  readonly signal: AbortSignal
+  /** The run with this id is stored, or was: it can go on. */
+  readonly onBegun: (runId: string) => void
 }
 
 /** The limit is what was asked for. */
@@ -130,7 +145,7 @@ function sayLeft({ id }: EvaluationRun, { lost, leftOut, stopped }: Shadowed): v
   if (leftOut === 0 && stopped === null) return
   const left = leftOut === 0 ? '' : `${plural(leftOut, 'task')} left out. `
   const why = stopped === null ? '' : `It stopped: ${stops[stopped]}. `
-  say(paint('yellow', `${left}${why}flotilla shadow --run ${id} goes on.`))
+  say(paint('yellow', `${left}${why}${goesOn(id)}`))
 }
 
 function assertFlags({ concurrency = DEFAULT_CONCURRENCY, limit = 1, run: id }: Flags): void {
@@ -236,13 +251,14 @@ function newRun(flags: Flags): EvaluationRun {
 async function shadowOn(
   { client, operator }: EvaluationFleet,
   run: EvaluationRun,
-  isQuiet: boolean,
-  signal: AbortSignal,
+  { isQuiet, signal, onBegun }: Shown,
 ): Promise<{ ended: EvaluationRun; shadowed: Shadowed }> {
   const settings = settingsOf(run)
   const started = await operator.evaluations.save({ ...run, status: 'running' })
+  onBegun(run.id)
   if (!isQuiet) say(`Run ${run.id}: ${started.position === null ? 'begins' : 'goes on'}`)
   const progress = new EvaluationProgress(0, isQuiet)
+  progress.noteEnding(signal)
   const onCase = (scored: EvaluationCase, state: { done: number; total: number; spent: number }) =>
     progress.add(scored, state)
   const shadowed = await shadow(started, settings, settings, { client, operator, signal, onCase }).finally(

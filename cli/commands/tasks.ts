@@ -14,6 +14,8 @@ import { plural } from '../units.ts'
 import { assertNotUnknown, assertTask, assertUnused } from '../known-task.ts'
 import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson, say } from '../output.ts'
+import { shellWord } from '../decision-notice.ts'
+import { leaveOnInterrupt } from '../interrupts.ts'
 import { LiveView } from '../live-view.ts'
 import { renderResult, renderStep, shorten } from '../render.ts'
 import { watchPauses, withPauses } from '../pause-notice.ts'
@@ -123,15 +125,20 @@ async function waitFor(
 ): Promise<TaskResult | null> {
   const view = new LiveView()
   view.now(`waiting for the result of ${taskId}`)
+  const off = leaveOnInterrupt({ clear: () => view.end(), left: () => runsOn(taskId) })
   try {
     return await client.result(taskId, limit)
   } catch (error) {
     if (error instanceof FlotillaError && error.code === 'TASK_TIMED_OUT') return null
     throw error
   } finally {
+    off()
     view.end()
   }
 }
+
+const runsOn = (taskId: string): string =>
+  `Task ${taskId} goes on: flotilla watch ${taskId} follows it, flotilla cancel ${taskId} ends it.`
 
 type WatchOptions = ViewOptions & { group?: string; from: 'earliest' | 'latest'; json?: boolean }
 
@@ -139,6 +146,7 @@ async function watch(taskId: string | undefined, options: WatchOptions): Promise
   if (taskId !== undefined) await assertTask(taskId)
   const view = new LiveView({ detail: detailOf(options) })
   view.now(taskId === undefined ? 'waiting for results' : `waiting for news of ${taskId}`)
+  const off = leaveOnInterrupt({ clear: () => view.end(), left: () => leftWatch(taskId, options) })
   const onReconnect = ({ message }: Error) => view.note(`${message}; reconnecting`)
   const work = (client: Client) =>
     taskId === undefined
@@ -148,7 +156,15 @@ async function watch(taskId: string | undefined, options: WatchOptions): Promise
     const unwatch = watchPauses(view, pauses)
     await withClient(work, { onReconnect }).finally(unwatch)
   }).finally(() => view.end())
+  off()
   process.exit(0)
+}
+
+function leftWatch(taskId: string | undefined, { group }: WatchOptions): string {
+  if (taskId !== undefined) return runsOn(taskId)
+  return group === undefined
+    ? 'flotilla ps --all lists what ends meanwhile; with --group NAME, flotilla watch goes on where it ended.'
+    : `flotilla watch --group ${shellWord(group)} goes on where this ended.`
 }
 
 async function watchTask(client: Client, taskId: string, json: boolean, view: LiveView): Promise<void> {

@@ -74,7 +74,7 @@ export type AnyScorerSpec = { [Type in ScorerType]: z.infer<Variants[Type]> }[Sc
 export type ScorerSpec = Exclude<AnyScorerSpec, { type: 'function' }>
 export type SpecOf<Type extends ScorerType> = z.infer<Variants[Type]>
 
-const scorerTypes = Object.keys(variants) as ScorerType[]
+export const scorerTypes = Object.keys(variants) as ScorerType[]
 
 /** Those that compare with `expected`. */
 const comparing: readonly string[] = ['exact', 'normalised', 'json', 'json-subset', 'number']

@@ -1,6 +1,6 @@
 // Alert rules, channels and silences: the standard ones as data, and how a configuration changes them.
 import { z } from 'zod'
-import type { AlertRule, Alerts, AlertsDefinition, ChannelDefinition, NamedRule } from './fleet.ts'
+import type { AlertRule, Alerts, AlertsDefinition, ChannelDefinition, NamedRule } from './alert-rules.ts'
 
 export const alertMeasures = [
   'error_rate',

@@ -5,7 +5,7 @@ import { alertMistakes } from './alerts.ts'
 import { delegateMistakes } from './delegates.ts'
 import type { Fleet, FleetDefinition, JsonSchema, Overrides, ToolSpec } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
-import { allScopes, isScope, roleNames, scopesNamed } from './scopes.ts'
+import { allScopes, isScope, roleNames, scopesNamed } from '../../api/scopes.ts'
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

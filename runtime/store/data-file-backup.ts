@@ -1,8 +1,9 @@
 // A copy of the data file as it was at one moment, taken beside the process that writes it.
-import { closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, linkSync, openSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { FlotillaError, messageOf } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { dataFileIn, hasDataFile, inspectDataFile } from './data-file.ts'
 
 export interface DataFileCopy {
@@ -32,7 +33,7 @@ export async function copyDataFile(dataDir: string, target: string): Promise<Dat
   const path = dataFileIn(target)
   const draft = join(target, `backup-${process.pid}.draft`)
   try {
-    mkdirSync(target, { recursive: true, mode: 0o700 })
+    makeDirectory(target, { mode: 0o700 })
     await copy(dataFileIn(dataDir), draft)
     check(draft)
     // Unlike a rename, it refuses to take the place of another copy.

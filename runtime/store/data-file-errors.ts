@@ -1,5 +1,6 @@
 // Errors of the data file: what happened to which path, and what to do about it. Nothing that was acknowledged is lost
 // by any of them: a write that fails is rolled back, and the fleet repeats it.
+import { shown } from '../../schemas/identity.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 
 /** Primary result codes of SQLite. */
@@ -38,24 +39,32 @@ const adviceOf: Readonly<Record<string | number, string>> = {
   [SQLITE_CANTOPEN]: noPermission,
   [SQLITE_IOERR]: 'look for errors of the disk in the system log, and for a limit of file sizes (ulimit -f)',
   EFBIG: 'raise the limit of file sizes of this process (ulimit -f)',
-  EEXIST: 'a file has this name; set FLOTILLA_DATA to a directory',
-  ENOTDIR: 'a file is in the way; set FLOTILLA_DATA to a directory',
+  EEXIST:
+    'a file, or a link that leads nowhere, has its name or one above it; set FLOTILLA_DATA to a directory',
+  ENAMETOOLONG: 'set FLOTILLA_DATA to a shorter path',
+  ENOTDIR: 'a file has a name above it; set FLOTILLA_DATA to a directory',
 }
 
 /** What happened, and what helps. */
 function reasonOf(cause: unknown): string {
   const code = sqliteCode(cause) ?? (cause as NodeJS.ErrnoException | null)?.code ?? ''
   const advice = adviceOf[code]
-  const reason = messageOf(cause)
+  const reason = withoutCall(messageOf(cause))
   return advice === undefined ? reason : `${reason}; ${advice}`
 }
 
+/** Without the system call and its path, which Node adds: the sentence around it has named the path. */
+const withoutCall = (reason: string): string => reason.replace(/, [a-z]+ '.*'$/su, '')
+
 export function unavailable(path: string, cause: unknown): FlotillaError {
-  return new FlotillaError('LOG_UNAVAILABLE', `using ${path}: ${reasonOf(cause)}`, { cause })
+  return new FlotillaError('LOG_UNAVAILABLE', `using ${shown(path)}: ${reasonOf(cause)}`, { cause })
 }
 
 export function notCreated(dir: string, cause: unknown): FlotillaError {
-  const message = `creating the data directory ${dir}: ${reasonOf(cause)}`
+  // The directories above it are there, or were made: its file system makes none.
+  const isImpossible = (cause as NodeJS.ErrnoException | null)?.code === 'ENOENT'
+  const advice = isImpossible ? '; no directory can be made there: set FLOTILLA_DATA to another' : ''
+  const message = `creating the data directory ${shown(dir)}: ${reasonOf(cause)}${advice}`
   return new FlotillaError('LOG_UNAVAILABLE', message, { cause })
 }
 

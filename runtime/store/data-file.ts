@@ -14,7 +14,6 @@ import {
   closeSync,
   constants,
   existsSync,
-  mkdirSync,
   openSync,
   readFileSync,
   realpathSync,
@@ -26,6 +25,7 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { Checkpoints, OWN_PAGES } from './data-file-checkpoints.ts'
 import {
   closedError,
@@ -283,7 +283,7 @@ const PRIVATE = 0o600
 
 function createDirectory(dataDir: string): string {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    makeDirectory(dataDir, { mode: 0o700 })
     return realpathSync(dataDir)
   } catch (cause) {
     throw notCreated(dataDir, refusalOf(dataDir) ?? cause)
@@ -320,7 +320,7 @@ function openLock(path: string): DatabaseSync {
   try {
     return new DatabaseSync(path)
   } catch (cause) {
-    throw unavailable(path, cause)
+    throw unavailable(path, refusalOf(dirname(path)) ?? cause)
   }
 }
 

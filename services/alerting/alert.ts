@@ -4,7 +4,7 @@
 //    When the silence ends and it still fires, it is raised again and its channels are notified.
 // 2. Channels that were notified of an alert are notified of its end, silence or not: none is left with an
 //    alert that is over.
-import type { NamedRule } from '../../runtime/config/fleet.ts'
+import type { NamedRule } from '../../runtime/config/alert-rules.ts'
 import { plural } from '../../runtime/quantities.ts'
 import type { AlertRaised, AlertResolved } from '../../schemas/generated/events.ts'
 import type { Notice } from './events.ts'

@@ -4,7 +4,8 @@
 //    longer applies.
 // 2. Its own content counts: a late report of a day that is over is ignored.
 // 3. Another budget near its limit is news: the alert is raised again at once.
-import type { Fleet, NamedRule } from '../../runtime/config/fleet.ts'
+import type { NamedRule } from '../../runtime/config/alert-rules.ts'
+import type { Fleet } from '../../runtime/config/fleet.ts'
 import { budgetOf, warnAtOf } from '../../runtime/limits/claims.ts'
 import type { BudgetWarned } from '../../schemas/generated/events.ts'
 import { listSubjects, type Reading } from './windows.ts'

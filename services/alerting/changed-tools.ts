@@ -2,7 +2,7 @@
 //
 // 1. A report holds for the rule's window after the last refused call of its tool.
 // 2. Another tool is news: the alert is raised again at once.
-import type { NamedRule } from '../../runtime/config/fleet.ts'
+import type { NamedRule } from '../../runtime/config/alert-rules.ts'
 import type { McpToolChanged } from '../../schemas/generated/events.ts'
 import { listSubjects, type Reading } from './windows.ts'
 

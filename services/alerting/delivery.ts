@@ -8,7 +8,7 @@
 // 3. At least once: a crash between the channel's answer and the journal may notify it twice, under the same
 //    id.
 import { backoffMs } from '../../runtime/backoff.ts'
-import type { Alerts } from '../../runtime/config/fleet.ts'
+import type { Alerts } from '../../runtime/config/alert-rules.ts'
 import type { Key } from '../../runtime/keys.ts'
 import type { CallFailure, CallOutcome, Decision, Emit, EventMap, StageEvent } from '../../runtime/stage.ts'
 import type { Alert } from './alert.ts'

@@ -3,7 +3,7 @@
 // 1. The first alert waits `groupWaitMs` for others, and a channel is not notified again within
 //    `groupIntervalMs` of the last time.
 // 2. Of one alert the latest notice of a kind counts, so the queue is bounded by the number of rules.
-import type { Alerts } from '../../runtime/config/fleet.ts'
+import type { Alerts } from '../../runtime/config/alert-rules.ts'
 import type { Decision } from '../../runtime/stage.ts'
 import { notificationOf, type Notice } from './events.ts'
 

@@ -1,5 +1,5 @@
 // Whether a rule is silenced now, by configuration or by an operator.
-import type { Alerts } from '../../runtime/config/fleet.ts'
+import type { Alerts } from '../../runtime/config/alert-rules.ts'
 
 /** Silences by operators; the latest of a rule counts. */
 export interface Silence {

@@ -10,7 +10,8 @@
 // 4. `fleet` makes no calls: notifications go through alerts.notifications to keys of their own
 //    (delivery.ts).
 import { LOG_CHANNEL, unknownRule } from '../../runtime/config/alerts.ts'
-import type { Alerts, Fleet, NamedRule } from '../../runtime/config/fleet.ts'
+import type { Alerts, NamedRule } from '../../runtime/config/alert-rules.ts'
+import type { Fleet } from '../../runtime/config/fleet.ts'
 import { isPart, type Key } from '../../runtime/keys.ts'
 import type { Decision, Emit, RecordEvent, Stage, StageEvent } from '../../runtime/stage.ts'
 import type {

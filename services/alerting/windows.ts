@@ -4,7 +4,7 @@
 //    of rows is bounded. A window slides by a slot, a 24th of its length.
 // 2. Execution times are kept as counts in classes 2 % wide. A p95 read from them is never above the true one
 //    and at most 2 % below, so an alert is never raised wrongly.
-import type { NamedRule } from '../../runtime/config/fleet.ts'
+import type { NamedRule } from '../../runtime/config/alert-rules.ts'
 import type { Tally } from './tally.ts'
 
 const SLOTS = 24

@@ -75,7 +75,8 @@ export class LiveSession {
     this.#prints = ''
     const limits = { printChars, valueChars, frameBytes: MAX_FRAME_BYTES / 8 }
     const tools = options.tools.map(({ name, description, input }) => ({ name, description, input }))
-    return await this.#drive({ n, code, nowMs, seed, tools, limits }, known, options)
+    // Tracebacks name the step by it: people count from 1.
+    return await this.#drive({ n: n + 1, code, nowMs, seed, tools, limits }, known, options)
   }
 
   async answer(known: StepKnown, options: StepOptions): Promise<Outcome | verdicts.Divergence> {

@@ -98,7 +98,7 @@ export function lostStep(error: StepError | null, prints: string, computeMs: num
 
 export const diverged = (n: number, what: string): Divergence => ({
   status: 'diverged',
-  message: `step ${n} ran another way than before: ${what}`,
+  message: `step ${n + 1} ran another way than before: ${what}`,
 })
 
 export function lostSession({ message }: Divergence): Finished {

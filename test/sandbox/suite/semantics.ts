@@ -226,11 +226,11 @@ r.append(await asyncio.to_thread(len, "four"))
     assert.equal(failed.error?.code, 'CODE_FAILED')
     assert.match(
       failed.error.traceback,
-      /^Traceback \(most recent call last\):\n {2}File "<step-1>", line 3, in <module>\n {4}half\(a\)[^]*File "<step-0>", line 2, in half\n {4}return x \/ 0[^]*ZeroDivisionError: division by zero\n$/,
+      /^Traceback \(most recent call last\):\n {2}File "<step-2>", line 3, in <module>\n {4}half\(a\)[^]*File "<step-1>", line 2, in half\n {4}return x \/ 0[^]*ZeroDivisionError: division by zero\n$/,
     )
     const syntax = await session.step('x = 1\nif x\n    pass')
     assert.deepEqual([syntax.error?.code, syntax.error?.class], ['CODE_SYNTAX', 'SyntaxError'])
-    assert.match(syntax.error?.traceback ?? '', /File "<step-2>", line 2\n {4}if x\n[^]*expected ':'/)
+    assert.match(syntax.error?.traceback ?? '', /File "<step-3>", line 2\n {4}if x\n[^]*expected ':'/)
     const later = await session.step('eval("1 +")')
     assert.equal(later.error?.code, 'CODE_FAILED')
     const chained = await session.step(

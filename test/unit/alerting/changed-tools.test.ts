@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { completeAlerts } from '../../../runtime/config/alerts.ts'
 import { defaultLimits } from '../../../runtime/config/defaults.ts'
-import type { AlertsDefinition } from '../../../runtime/config/fleet.ts'
+import type { AlertsDefinition } from '../../../runtime/config/alert-rules.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import { createAlertingStage } from '../../../services/alerting/stage.ts'
 

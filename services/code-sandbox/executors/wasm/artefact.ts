@@ -5,11 +5,12 @@
 // 3. An unpacked directory is used only if we own it and each file's hash matches: another user may have put
 //    it there.
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { constants, zstdDecompress } from 'node:zlib'
 import { FlotillaError } from '../../../../runtime/errors.ts'
+import { makeDirectory } from '../../../../runtime/make-directory.ts'
 
 export interface ArtefactManifest {
   /** Hash of the compressed file. */
@@ -54,7 +55,7 @@ export async function unpack(cacheDir: string): Promise<string> {
   const directory = join(cacheDir, `flotilla-python-${manifest.sha256.slice(0, 16)}`)
   if (await isIntact(directory, manifest)) return directory
   const files = await readPacked(manifest)
-  await mkdir(cacheDir, { recursive: true })
+  makeDirectory(cacheDir)
   const fresh = await mkdtemp(join(cacheDir, '.flotilla-python-'))
   for (const [name, bytes] of files) await writeFile(join(fresh, name), bytes, { mode: 0o400 })
   await moveIntoPlace(fresh, directory, manifest)
