@@ -28,7 +28,7 @@ type PeopleKind = 'approval' | 'tree' | 'session'
 export interface ChaosTask {
   readonly taskId: string
   readonly text: string
-  readonly mode?: 'code' | 'tools'
+  readonly mode: 'code' | 'tools'
   readonly agent?: string
   readonly maxCost?: number
   readonly sessionId?: string
@@ -93,8 +93,9 @@ export function peopleTasks(run: string, index: number, random: () => number): r
   if (kind !== 'tree') return [taskOf(run, kind, index, random)]
   const plan = pick(treePlans)
   const taskId = `${id}.${plan}`
-  const root = { taskId, text: text(taskId), agent: 'lead', maxCost: ceilingOf(plan, random) }
-  return [{ ...root, ...(plan === 'cancelled' && { cancelAfterMs: 1_000 + random() * 6_000 }) }]
+  const root = { taskId, text: text(taskId), agent: 'lead', mode: 'tools' } as const
+  const maxCost = ceilingOf(plan, random)
+  return [{ ...root, maxCost, ...(plan === 'cancelled' && { cancelAfterMs: 1_000 + random() * 6_000 }) }]
 }
 
 const conversation = (sessionId: string, plan: SessionPlan, text: (taskId: string) => string): ChaosTask[] =>
