@@ -87,7 +87,9 @@ export function refusal({ taskId, callId, heldAtMs }: Meant, known: Known): Flot
   if (heldAtMs !== undefined && heldAtMs < last.heldAtMs)
     return over(`that wait of ${call} is over; it waits again, since heldAtMs ${last.heldAtMs}`)
   if (heldAtMs === undefined && waits.length > 1)
-    return over(`${call} has waited before: say which wait is meant, heldAtMs ${last.heldAtMs} for the present one`)
+    return over(
+      `${call} has waited before: say which wait is meant, heldAtMs ${last.heldAtMs} for the present one`,
+    )
   return null
 }
 

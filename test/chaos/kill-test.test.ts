@@ -18,7 +18,11 @@ test('a minute of kills on three brokers: nothing is lost, nothing is done twice
   const promises = ['tasks lost', 'results duplicated', 'journalled model calls repeated']
   for (const promise of [...promises, 'calls not made once as decided', 'turns out of order, or two at once'])
     assert.match(table, new RegExp(`\\| ${promise} \\| 0 \\|`))
-  for (const exercised of ['tasks that agents delegated', 'waits for a person that ended', 'turns of sessions'])
+  for (const exercised of [
+    'tasks that agents delegated',
+    'waits for a person that ended',
+    'turns of sessions',
+  ])
     assert.match(table, new RegExp(`\\| ${exercised} \\| [1-9]`))
   rmSync(out, { recursive: true, force: true })
 })

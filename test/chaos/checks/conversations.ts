@@ -60,7 +60,9 @@ function overlaps(id: string, inOrder: readonly Turn[]): string[] {
   return inOrder.slice(1).flatMap((next, index) => {
     const before = inOrder[index] as Turn
     return next.admittedMs < before.completedMs
-      ? [`message ${next.number} of ${id} began ${before.completedMs - next.admittedMs} ms before ${before.number} ended`]
+      ? [
+          `message ${next.number} of ${id} began ${before.completedMs - next.admittedMs} ms before ${before.number} ended`,
+        ]
       : []
   })
 }

@@ -66,6 +66,8 @@ function tooDear(ceilings: ReadonlyMap<string, number>, spent: ReadonlyMap<strin
   return [...ceilings].flatMap(([root, ceiling]) => {
     const below = [...spent].filter(([mark]) => mark === root || mark.startsWith(`${root}.`))
     const cost = below.reduce((sum, [, each]) => sum + each, 0)
-    return cost > ceiling + ROUNDING ? [`${root} cost $${cost.toFixed(6)} of at most $${ceiling.toFixed(6)}`] : []
+    return cost > ceiling + ROUNDING
+      ? [`${root} cost $${cost.toFixed(6)} of at most $${ceiling.toFixed(6)}`]
+      : []
   })
 }

@@ -89,11 +89,13 @@ export async function run(options: RunOptions): Promise<Ran> {
         say(error.stack ?? error.message)
         facts.aborted = error.message
       })
-      await eventually('no task is open', () => isIdle(fleet.url()), DRAINED_WITHIN_MS).catch((error: Error) =>
-        say(error.message),
+      await eventually('no task is open', () => isIdle(fleet.url()), DRAINED_WITHIN_MS).catch(
+        (error: Error) => say(error.message),
       )
       deciders.stop()
-      say(`decisions that came too late, by HTTP status: ${JSON.stringify(Object.fromEntries(deciders.late))}`)
+      say(
+        `decisions that came too late, by HTTP status: ${JSON.stringify(Object.fromEntries(deciders.late))}`,
+      )
       await pause(1_000)
       watch.stop()
       for (const complaint of await fleet.drainAll()) say(complaint)
@@ -177,7 +179,9 @@ async function phases(
 /** What a task that was cancelled had delegated may end after it. */
 async function isIdle(url: string): Promise<boolean> {
   try {
-    const response = await fetch(`${url}/v1/tasks?status=open&limit=1`, { signal: AbortSignal.timeout(15_000) })
+    const response = await fetch(`${url}/v1/tasks?status=open&limit=1`, {
+      signal: AbortSignal.timeout(15_000),
+    })
     return response.ok && ((await response.json()) as { tasks: readonly unknown[] }).tasks.length === 0
   } catch {
     return false

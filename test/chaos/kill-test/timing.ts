@@ -148,8 +148,7 @@ async function phasesOf(topics: string, happenings: readonly Happening[]): Promi
     const count = during && counts.get(during.name)
     if (count && isSubmitted(data.taskId)) count.completed++
     const [own = ''] = data.taskId.split('.')
-    if (isTimed(data.taskId))
-      counts.get(own)?.latenciesMs.push(timestampMs - data.submittedAtMs)
+    if (isTimed(data.taskId)) counts.get(own)?.latenciesMs.push(timestampMs - data.submittedAtMs)
   }
   return new Map(
     phases.map(({ name, atMs, untilMs }) => {

@@ -62,6 +62,9 @@ function agentOf(mark: string, index: number): string {
 }
 
 const inPython = ({ name, arguments: { task } }: { name: string; arguments: { task: string } }): string =>
-  ['try:', `    print(${name}(${JSON.stringify(task)}))`, 'except ToolError as error:', '    print(error)'].join(
-    '\n',
-  )
+  [
+    'try:',
+    `    print(${name}(${JSON.stringify(task)}))`,
+    'except ToolError as error:',
+    '    print(error)',
+  ].join('\n')
