@@ -14,6 +14,7 @@ import type { TaskDetail } from '../../operator/index.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { ApprovalView } from '../../runtime/ledger/approvals.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
+import { shown } from '../../schemas/identity.ts'
 
 export type Meant = Pick<ApprovalInput, 'taskId' | 'callId' | 'heldAtMs'>
 
@@ -76,11 +77,14 @@ export function refusal({ taskId, callId, heldAtMs }: Meant, known: Known): Flot
   const { task } = known
   const waits = withRecorded(waitsIn(task.events, callId), known)
   const last = waits.at(-1)
-  const call = `call ${callId} of task ${taskId}`
+  const call = `call ${shown(callId)} of task ${taskId}`
   if (last === undefined) {
     if (!task.eventsWhole && task.completedAtMs === null) return null
-    const over = task.completedAtMs === null ? '' : `task ${taskId} has ended (${task.status}), and `
-    return new FlotillaError('CALL_UNKNOWN', `${over}nothing is known of a ${call} that waits for a person`)
+    const since = task.completedAtMs === null ? '' : `task ${taskId} has ended (${task.status}), and `
+    return new FlotillaError(
+      'CALL_UNKNOWN',
+      `${since}no ${call} is known to wait for a person, or to have waited`,
+    )
   }
   if (heldAtMs !== undefined && heldAtMs > last.heldAtMs) return null
   if (last.ended !== null) return over(`${call} no longer waits: ${last.ended}`)

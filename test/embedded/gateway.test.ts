@@ -197,7 +197,7 @@ for (const approved of [true, false])
     const decision = { approved, reason: 'said in the test', decidedBy: 'me' }
     const path = `/v1/tasks/${taskId}/approvals/${callId}`
     const unknown = () => ask('POST', `/v1/tasks/${taskId}/approvals/nosuch`, decision)
-    assertError(await unknown(), 404, 'CALL_UNKNOWN', /nothing is known of a call nosuch/)
+    assertError(await unknown(), 404, 'CALL_UNKNOWN', /no call nosuch of task .* is known to wait/)
     assert.equal((await ask('POST', path, decision)).status, 202)
     const result = await resultOf(taskId)
     const late = await ask('POST', path, { approved: !approved, decidedBy: 'me' })
