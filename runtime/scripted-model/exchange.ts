@@ -41,7 +41,7 @@ export function readExchange({ messages, tools = [] }: ChatRequest): Exchange {
   const answers = marked === -1 ? said : said.slice(marked)
   return {
     task,
-    taskMark: mark(said[given]?.text ?? '', 'task'),
+    taskMark: mark(lastMarked(said[given]?.text ?? ''), 'task'),
     turn: answers.filter(({ role }) => role === 'assistant').length,
     // Only prompts of code mode mention final_answer.
     mode: tools.length === 0 && system.includes('final_answer') ? 'code' : 'tools',
@@ -53,6 +53,10 @@ export function readExchange({ messages, tools = [] }: ChatRequest): Exchange {
       .join('\n'),
   }
 }
+
+/** From the last `task=` marker on: messages of a user that nothing was said between arrive as one. */
+const lastMarked = (text: string): string =>
+  text.slice([...text.matchAll(/(?:^|\s)task=/g)].at(-1)?.index ?? 0)
 
 /** Value of `name=value` in a text; null if it is absent. */
 export function mark(text: string, name: string): string | null {

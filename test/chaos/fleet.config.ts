@@ -32,6 +32,15 @@ const approved = (name: string, requiresApproval: true | ApprovalDefinition<z.in
     },
   })
 
+/** Trees take their time on a busy machine: their tasks have what the root has left. */
+const patient = {
+  models: ['scripted/conversations'],
+  temperature: 0,
+  maxSteps: 5,
+  timeoutMs: 600_000,
+  executor: 'default',
+}
+
 export default defineFleet({
   ...fleet,
   tools: [
@@ -43,11 +52,11 @@ export default defineFleet({
   ],
   agents: {
     ...fleet.agents,
-    lead: { mode: 'tools', tools: [], delegates: ['branch', 'scribe'] },
-    branch: { mode: 'tools', tools: [], delegates: ['twig'] },
-    scribe: { mode: 'code', tools: [], delegates: ['twig'] },
-    twig: { mode: 'tools', tools: [], delegates: ['leaf'] },
-    leaf: { mode: 'tools', tools: ['charge'] },
+    lead: { profile: 'patient', mode: 'tools', tools: [], delegates: ['branch', 'scribe'] },
+    branch: { profile: 'patient', mode: 'tools', tools: [], delegates: ['twig'] },
+    scribe: { profile: 'patient', mode: 'code', tools: [], delegates: ['twig'] },
+    twig: { profile: 'patient', mode: 'tools', tools: [], delegates: ['leaf'] },
+    leaf: { profile: 'patient', mode: 'tools', tools: ['charge'] },
   },
-  models: { prices: [{ model: 'scripted/', input: TREE_PRICE, output: TREE_PRICE }] },
+  models: { profiles: { patient }, prices: [{ model: 'scripted/', input: TREE_PRICE, output: TREE_PRICE }] },
 })

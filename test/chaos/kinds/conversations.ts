@@ -1,6 +1,6 @@
 // Sessions of three messages, which are submitted one right after the other. Plan and place of a message are in its id
 // (`chaos.session.7.queue.0-3`), behind which a number puts it into the lane of its session, as ids of the gateway are.
-import type { Exchange } from '../../../runtime/scripted-model/exchange.ts'
+import { mark, type Exchange } from '../../../runtime/scripted-model/exchange.ts'
 import { final } from '../../../runtime/scripted-model/script.ts'
 import type { Turn } from '../../../runtime/scripted-model/conversations.ts'
 import { homeOf } from '../../../runtime/log/home.ts'
@@ -28,9 +28,9 @@ export interface Place {
   readonly number: number
 }
 
-/** Null: the mark is of no message. */
-export function placeOf(mark: string): Place | null {
-  const [run, kind, index, plan, place = ''] = mark.split('.')
+/** Null: it is no message. */
+export function placeOf(task: string): Place | null {
+  const [run, kind, index, plan, place = ''] = task.split('.')
   if (kind !== 'session') return null
   const number = Number(place.split('-')[0])
   return { sessionId: `${run}.session.${index}.${plan}`, plan: plan as SessionPlan, number }
@@ -52,8 +52,11 @@ export function fitsSession({ sessionId, plan, number }: Place, status: string, 
   return status === 'succeeded' && outputs.includes(output as string)
 }
 
-export function sessionScript(exchange: Exchange, mark: string, { sessionId, plan, number }: Place): Turn {
-  if (exchange.turn === 0) return { toolCalls: [{ name: 'lookup', arguments: { task: mark, turn: 1 } }] }
+export function sessionScript(exchange: Exchange, task: string, { sessionId, plan, number }: Place): Turn {
+  if (exchange.turn === 0) return { toolCalls: [{ name: 'lookup', arguments: { task, turn: 1 } }] }
+  // A message that was taken along stands behind the results of tools.
+  const steered = mark(exchange.observations, 'task')
+  if (steered !== null) return final(exchange, `done ${steered}`)
   const before = plan === 'queue' && number > 0 ? `done ${messageId(sessionId, number - 1)}` : ''
-  return final(exchange, `${exchange.earlier.includes(before) ? 'done' : 'forgot'} ${mark}`)
+  return final(exchange, `${exchange.earlier.includes(before) ? 'done' : 'forgot'} ${task}`)
 }
