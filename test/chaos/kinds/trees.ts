@@ -14,8 +14,8 @@ type TreePlan = (typeof treePlans)[number]
 /** US dollars for a million tokens, read or written. */
 export const TREE_PRICE = 10
 const AMPLE = 5
-/** All of it costs some 0.08, of which the first calls must be able to cost four times as much. */
-const TIGHT = { least: 0.03, most: 0.2 }
+/** A whole tree costs some 0.05, and its first calls must be able to cost four times as much. */
+const TIGHT = { least: 0.02, most: 0.1 }
 /** Segments of the mark of a root. */
 const OF_ROOT = 4
 
