@@ -44,7 +44,8 @@ export async function startToolServer({ log, latencyMs, until }: ToolServerOptio
       writeSync(file, `${JSON.stringify(event)}\n`)
     }
     const asked = /^\/made\/(.+)$/.exec(request.url ?? '')
-    if (request.method === 'GET' && asked) return lookUp(made.get(decodeURIComponent(asked[1] ?? '')), response)
+    if (request.method === 'GET' && asked)
+      return lookUp(made.get(decodeURIComponent(asked[1] ?? '')), response)
     void serve(request, response, { latencyMs: latencyMs(), until, write })
   })
   server.keepAliveTimeout = 60_000
