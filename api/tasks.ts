@@ -333,7 +333,7 @@ export const tasks = {
     tag: 'tasks',
     summary: 'Decide about a tool call that waits for a person',
     description:
-      'Approve or decline a call, answer a question, or say whether a call in doubt took effect. Whether it counts is in the history (`approval_decided`): others may have to agree.',
+      'Approve or decline a call, answer a question, or say whether a call in doubt took effect. Whether it counts is in the history (`approval_decided`): others may have to agree, or another decision may have come first. One that certainly can’t count is refused: CALL_UNKNOWN for a call that never waited, CALL_NOT_WAITING for a wait that is over.',
     params: z.object({ id: taskId, callId: name('The call, as `approval_requested` names it.') }),
     body: z.strictObject({
       approved: z.boolean().meta({ description: 'True lets it run, or gives the answer; false declines.' }),
@@ -362,7 +362,7 @@ export const tasks = {
     invalid: 'TASK_INVALID',
     bodyExample: { approved: true, decidedBy: 'ann' },
     answers: { 202: acceptedAnswer },
-    errors: ['TASK_INVALID', 'TASK_UNKNOWN'],
+    errors: ['TASK_INVALID', 'TASK_UNKNOWN', 'CALL_UNKNOWN', 'CALL_NOT_WAITING'],
   }),
   feedback: route({
     method: 'POST',

@@ -50,7 +50,7 @@ const causes: Partial<Readonly<Record<Ending, readonly ErrorCode[]>>> = {
   cancelled: ['TASK_CANCELLED'],
   timedOut: ['TASK_TIMED_OUT'],
   usage: ['REQUEST_INVALID'],
-  notFound: ['NOT_FOUND', 'TASK_UNKNOWN'],
+  notFound: ['NOT_FOUND', 'TASK_UNKNOWN', 'CALL_UNKNOWN'],
   unavailable: [
     'LOG_UNAVAILABLE',
     'TOPICS_MISSING',

@@ -225,7 +225,10 @@ export interface Client {
   events(taskId: string, options?: EventsOptions): AsyncIterable<StreamedEvent> & AsyncDisposable
   /** Requests a cancel; the task's result says whether it took effect. Over HTTP rejects with TASK_UNKNOWN. */
   cancel(taskId: string, reason?: string): Promise<void>
-  /** Decides about a call that waits for a person: an approval, an answer, or whether it took effect. */
+  /**
+   * Decides about a call that waits for a person: an approval, an answer, or whether it took effect. Over HTTP rejects
+   * with CALL_UNKNOWN or CALL_NOT_WAITING if the decision certainly can't count.
+   */
   approve(approval: ApprovalInput): Promise<void>
   /** Records a user's rating of a result; the latest counts. */
   feedback(feedback: Feedback): Promise<void>

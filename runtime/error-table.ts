@@ -110,6 +110,18 @@ export const errorTable = {
     'No task with this id was submitted, or it ended so long ago that the ledger no longer has it.',
     'Check the id: flotilla ps --all lists those that the ledger has.',
   ),
+  CALL_UNKNOWN: row(
+    'recoverable',
+    false,
+    'A decision names a call that does not wait for a person, and never has, as far as is known.',
+    'Check the ids: flotilla approvals lists the calls that wait.',
+  ),
+  CALL_NOT_WAITING: row(
+    'recoverable',
+    false,
+    'A decision is about a wait that is over: somebody decided, it expired, or its task has ended.',
+    'None needed: flotilla approvals list --all shows how it ended. If the call waits again, decide about that wait.',
+  ),
   EVENTS_GONE: row(
     'recoverable',
     false,

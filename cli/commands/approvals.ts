@@ -149,7 +149,7 @@ async function callOf(
     if (named?.status === 'waiting') return named
     if (named)
       throw new FlotillaError(
-        'REQUEST_INVALID',
+        'CALL_NOT_WAITING',
         `call ${named.callId} no longer waits: it was ${named.status}`,
       )
     // The ledger may be a moment behind what the caller has seen.
@@ -170,7 +170,7 @@ function onlyOne(taskId: string, calls: readonly ApprovalView[]): ApprovalView |
 
 const noCall = (taskId: string, given: string | undefined): FlotillaError =>
   new FlotillaError(
-    'REQUEST_INVALID',
+    'CALL_UNKNOWN',
     given === undefined
       ? `no call of task ${taskId} waits for a person`
       : `task ${taskId} has no call ${given} that waits for a person; flotilla approvals lists those that do`,

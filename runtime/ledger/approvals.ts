@@ -59,6 +59,17 @@ export async function listApprovals(sql: Sql, query: ApprovalQuery): Promise<App
   return found.map(viewOf)
 }
 
+/** The last wait of the call; null if the ledger has none. */
+export async function lastWait(sql: Sql, taskId: string, callId: string): Promise<ApprovalView | null> {
+  const row = await sql
+    .selectFrom('approvals')
+    .selectAll()
+    .where('task_id', '=', taskId)
+    .where('call_id', '=', callId)
+    .executeTakeFirst()
+  return row ? viewOf(row) : null
+}
+
 function viewOf(row: Tables['approvals']): ApprovalView {
   const asked = JSON.parse(row.arguments) as Json
   const votes = JSON.parse(row.votes) as Json

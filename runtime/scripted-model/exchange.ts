@@ -18,14 +18,16 @@ export type ChatRequest = z.infer<typeof chatRequest>
 export interface Exchange {
   /** The first message of the user. */
   readonly task: string
-  /** Value of a `task=` marker: names the task in the call log. */
+  /** Value of the last `task=` marker that a user wrote: names the task in the call log. */
   readonly taskMark: string | null
-  /** Answers of the model so far. */
+  /** Answers of the model so far; behind a `task=` marker, those since. */
   readonly turn: number
   readonly mode: 'code' | 'tools'
   readonly toolNames: readonly string[]
   /** Tool results and outputs of code since the task was given. */
   readonly observations: string
+  /** What was said before it: earlier turns of the conversation. */
+  readonly earlier: string
 }
 
 export function readExchange({ messages, tools = [] }: ChatRequest): Exchange {
@@ -33,17 +35,28 @@ export function readExchange({ messages, tools = [] }: ChatRequest): Exchange {
   const first = said.findIndex(({ role }) => role === 'user')
   const task = said[first]?.text ?? ''
   const system = said.find(({ role }) => role === 'system' || role === 'developer')?.text ?? ''
-  const later = said.slice(first + 1).filter(({ role }) => role !== 'assistant')
+  const marked = said.findLastIndex(({ role, text }) => role === 'user' && mark(text, 'task') !== null)
+  const given = marked === -1 ? first : marked
+  const later = said.slice(given + 1).filter(({ role }) => role !== 'assistant')
+  const answers = marked === -1 ? said : said.slice(marked)
   return {
     task,
-    taskMark: mark(task, 'task'),
-    turn: said.filter(({ role }) => role === 'assistant').length,
+    taskMark: mark(lastMarked(said[given]?.text ?? ''), 'task'),
+    turn: answers.filter(({ role }) => role === 'assistant').length,
     // Only prompts of code mode mention final_answer.
     mode: tools.length === 0 && system.includes('final_answer') ? 'code' : 'tools',
     toolNames: tools.map((tool) => tool.function.name),
     observations: later.map(({ text }) => text).join('\n'),
+    earlier: said
+      .slice(first, given)
+      .map(({ text }) => text)
+      .join('\n'),
   }
 }
+
+/** From the last `task=` marker on: messages of a user that nothing was said between arrive as one. */
+const lastMarked = (text: string): string =>
+  text.slice([...text.matchAll(/(?:^|\s)task=/g)].at(-1)?.index ?? 0)
 
 /** Value of `name=value` in a text; null if it is absent. */
 export function mark(text: string, name: string): string | null {

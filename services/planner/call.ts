@@ -49,6 +49,8 @@ export interface ModelRequest {
   userId?: string | null
   /** The task's step, for TokensStreamed. */
   step: number
+  /** Task ids of the session's messages that are in the prompt. Absent: none. */
+  steered?: readonly string[]
   /** Asks for a summary of these steps, which takes their place, instead of for the task's next step. */
   summarises?: { fromStep: number; throughStep: number }
 }
@@ -78,6 +80,11 @@ export interface ModelReply {
   finishReason: string
   /** The model that answered, as the provider names it. */
   model: string
+  /**
+   * Those of the prompt that it answers. It may have been asked before the handling that takes its answer was repeated, and
+   * another message came between. Absent: an older version asked.
+   */
+  steered?: readonly string[]
 }
 
 /** `details` of a failed Call of kind `model`: its usage before it failed. */

@@ -66,7 +66,7 @@ function promptBound(from: Situation, request: ModelRequest): number {
   return Math.min(bytes, last.tokens + (bytes - last.bytes) + FRAME_TOKENS)
 }
 
-/** The progress after this answer; an estimate bounds nothing. */
+/** The progress after this answer; an estimate bounds nothing, and neither does the count of another prompt. */
 export function withPrompt(
   from: Situation,
   request: ModelRequest,
@@ -74,6 +74,7 @@ export function withPrompt(
   fleet: Configured,
 ): Run {
   if (reply.usageIsEstimate || request.summarises || !isBounded(from, fleet)) return from.run
+  if (reply.steered !== undefined && reply.steered.length !== (request.steered ?? []).length) return from.run
   return {
     ...from.run,
     lastPrompt: { of: shapeOf(from), bytes: bytesOf(request), tokens: reply.inputTokens },

@@ -137,6 +137,8 @@ export interface Run {
   heldMs?: number
   /** Task ids of the session's messages that are in the conversation. Absent: none. */
   steered?: string[]
+  /** Those of them that the last answer does not know: it was given before they came. Absent: none. */
+  unseen?: string[]
   /** Absent until the first answer. */
   compacted?: Compacted
   /** Characters of the steps' rows, and the oldest step that is kept whole. Absent: no step has ended. */

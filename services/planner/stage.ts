@@ -36,7 +36,7 @@ import { PROMPT_VERSION } from './prompts/system.ts'
 import { change, currentModel, isCold, put, situation } from './rows.ts'
 import type { Changes, Move, PlannerRows, Run, Situation, State } from './rows.ts'
 import { concludeSummaryCall, keyOfSummary, noSummary, summaryCall } from './session-summary.ts'
-import { steer } from './steering.ts'
+import { steer, withSeen } from './steering.ts'
 import { recordedStep, recordingRows, toolNames } from './recorded.ts'
 import { repeatStep } from './repeat.ts'
 import { keptAtFirst, withoutLostVariables } from './kept-variables.ts'
@@ -167,7 +167,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     if (request.summarises) return merge(spent, concludeSummary(paid.to, request, outcome, cost))
     if (!outcome.ok) return merge(spent, concludeFailure(paid.to, request, outcome.failure))
     const reply = outcome.value as ModelReply
-    const counted = withPrompt(paid.to, request, reply, fleet)
+    const counted = withSeen(withPrompt(paid.to, request, reply, fleet), reply)
     const measured = change(paid.to, { run: { ...counted, compacted: learnt(paid.to, request, reply) } })
     const reported = merge(spent, {
       rows: measured.rows,

@@ -4,9 +4,11 @@
 //    and its answer is the message's too.
 // 2. One that comes too late, because the task ends without another model call, is not taken along: the session gives
 //    it a turn of its own. So is one whose answer must fit another schema than this task's.
+// 3. After a crash events of other topics may come in another order, and a call that was answered already has a message in
+//    its prompt that its answer does not know. If that answer ends the task, the message was not taken along.
 import { sortedJson } from '../../runtime/sorted-json.ts'
 import type { TaskSteered } from '../../schemas/generated/events.ts'
-import type { Message } from './call.ts'
+import type { Message, ModelReply } from './call.ts'
 import { tellMeanwhile } from './prompts/replies.ts'
 import { change, put, type Changes, type Run, type Situation } from './rows.ts'
 
@@ -23,6 +25,16 @@ export function steer(from: Situation, { sessionId, fromTask, text, outputSchema
   const heard = [...(rows[name] ?? []), ...taken.heard]
   return change(from, { ...put(name, heard), run: { ...run, ...taken.run }, steers: null })
 }
+
+/** The progress after an answer, which names the messages that it knows. */
+export function withSeen({ unseen: _, ...run }: Run, { steered: seen }: Pick<ModelReply, 'steered'>): Run {
+  const unseen = seen === undefined ? [] : (run.steered ?? []).filter((task) => !seen.includes(task))
+  return unseen.length > 0 ? { ...run, unseen } : run
+}
+
+/** Those that the answer of the task is the answer of. */
+export const answeredMessages = ({ steered = [], unseen = [] }: Run): string[] =>
+  steered.filter((task) => !unseen.includes(task))
 
 /** The messages that wait, for the conversation of the next step. */
 export function takeSteers({ run, rows }: Situation): { heard: Message[]; run: Partial<Run> } {

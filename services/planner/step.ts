@@ -116,6 +116,7 @@ function stepRequest(from: Situation, book: ToolBook): ModelRequest {
     stream: true,
     userId: task.userId,
     step: run.step,
+    ...(run.steered && { steered: run.steered }),
   }
 }
 

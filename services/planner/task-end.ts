@@ -15,6 +15,7 @@ import { heldMs } from '../../runtime/held-calls.ts'
 import { releasedAbove } from './held-above.ts'
 import { currentModel, type Changes, type Situation, type Step } from './rows.ts'
 import { currentStep, outstandingIds, withReplies, withWaiting } from './step-replies.ts'
+import { answeredMessages } from './steering.ts'
 
 type Status = TaskCompleted['status']
 
@@ -102,7 +103,7 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
         output,
         error: data.error,
         model: data.model,
-        steered: from.run.steered ?? [],
+        steered: answeredMessages(from.run),
         variables: asJson(variablesOfTurn(from)),
         atMs: from.atMs,
       }),

@@ -13,6 +13,7 @@ import type { Decision, Emit } from '../../runtime/stage.ts'
 import { failure } from '../../runtime/errors.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
 import { agreeing, peopleIn } from '../../runtime/people.ts'
+import { sortedJson } from '../../runtime/sorted-json.ts'
 import type { Json } from '../../schemas/json.ts'
 import type {
   ApprovalDecided,
@@ -126,11 +127,16 @@ function unfit(held: Held, given: ApprovalDecided, checks: Checks): string | nul
   if (tookEffect(held, given))
     return said('the result does not fit the schema of the tool', checks.output(answer))
   if (!approved) return null
-  if (held.why === 'question')
-    return answer === null
-      ? 'it has no answer'
-      : said('the answer does not fit its schema', checks.answer(answer))
+  if (held.why === 'question') return unfitAnswer(held, answer, checks)
   return edited === null ? null : said('the edited arguments do not fit', checks.arguments(edited))
+}
+
+/** Null is an answer only where the schema of the question takes it. */
+function unfitAnswer({ terms }: Held, answer: Json, checks: Checks): string | null {
+  const problems = answer === null && terms.answer === null ? ['null'] : checks.answer(answer)
+  return answer === null && problems.length > 0
+    ? 'it has no answer'
+    : said('the answer does not fit its schema', problems)
 }
 
 const said = (what: string, problems: readonly string[]): string | null =>
@@ -268,6 +274,10 @@ export function resumed({ request, heldAtMs }: Held, atMs: number, edited: Json 
   return { ...request, deadlineMs, arguments: edited ?? request.arguments }
 }
 
+/** Arguments that are sent back as they were asked for are no change. */
+const changed = (asked: Json, edited: Json): Json =>
+  edited !== null && sortedJson(edited) !== sortedJson(asked) ? edited : null
+
 function approvalOf(
   { why, terms: { rule }, heldAtMs, request, before }: Held,
   outcome: Approval['outcome'],
@@ -275,7 +285,7 @@ function approvalOf(
   votes: readonly Vote[],
   given?: ApprovalDecided,
 ): Approval {
-  const edited = outcome === 'approved' ? (given?.arguments ?? null) : null
+  const edited = outcome === 'approved' ? changed(request.arguments, given?.arguments ?? null) : null
   const decisions = votes.map(({ arguments: _, ...vote }, index) => {
     const approved = index === votes.length - 1 && given ? given.approved : true
     return { ...vote, approved }

@@ -12,6 +12,7 @@
 // 4. A tool that is not idempotent has arrived at most once for each call id, and here for each task: each makes one.
 // 5. A code step has restarted from scratch when it asked twice for the same tool call, or did not finish: the scripted Python
 //    of these runs never fails by itself.
+// 6. Trees, calls that wait for people and sessions have checks of their own (checks/).
 import type { LoggedCall } from '../../runtime/scripted-model/call-log.ts'
 import type { ToolEvent } from '../support/tool-server.ts'
 import {
@@ -22,7 +23,11 @@ import {
   type Happening,
   type TopicRecord,
 } from './evidence.ts'
-import { expectedOutput, expectedStatuses } from './tasks.ts'
+import { checkApprovals, type ApprovalVerdict } from './checks/approvals.ts'
+import { checkSessions, type SessionVerdict } from './checks/conversations.ts'
+import { delegationsIn, type Delegations } from './checks/marks.ts'
+import { checkTrees, type TreeVerdict } from './checks/trees.ts'
+import { isExpected } from './tasks.ts'
 
 /** Who makes calls of either kind; kills of `all` count for both. */
 export interface Callers {
@@ -51,12 +56,16 @@ export interface Verdict {
   readonly deadLetters: number
   /** The longest that an answer took to be recorded; within it of a kill, a repetition is in doubt. */
   readonly settleMs: number
+  readonly trees: TreeVerdict
+  readonly approvals: ApprovalVerdict
+  readonly sessions: SessionVerdict
 }
 
 export async function judge(directory: string, callers: Callers): Promise<Verdict> {
   const files = evidenceIn(directory)
   const happenings = await allRows<Happening>(files.happenings)
-  const topics = await readTopics(files.topics)
+  const delegations = await delegationsIn(files.topics)
+  const topics = await readTopics(files.topics, delegations)
   for await (const { event, taskId } of rowsOf<ClientEvent>(files.clients))
     if (event === 'submitted') topics.submitted.add(taskId)
   const tools = await allRows<ToolEvent>(files.tools)
@@ -76,7 +85,7 @@ export async function judge(directory: string, callers: Callers): Promise<Verdic
   const those = (of: readonly Repeat[], kind: Repeat['kind']) =>
     of.filter((repeat) => repeat.kind === kind).map(({ text }) => text)
   return {
-    ...resultsOf(topics),
+    ...resultsOf(topics, delegations),
     modelCalls: modelAnswers.length,
     toolCalls: tools.filter(({ event }) => event === 'answered').length,
     repeatedModelCalls: those(model, 'repeated'),
@@ -88,6 +97,9 @@ export async function judge(directory: string, callers: Callers): Promise<Verdic
     restartedSteps: topics.restartedSteps,
     deadLetters: topics.deadLetters,
     settleMs,
+    trees: await checkTrees(files, delegations),
+    approvals: await checkApprovals(files),
+    sessions: await checkSessions(files),
   }
 }
 
@@ -106,7 +118,7 @@ const modelTurn = (turn: number, task: string): string => `model turn ${turn} of
 const toolCall = ({ tool, turn, item, task }: Pick<ToolEvent, 'tool' | 'turn' | 'item' | 'task'>): string =>
   `${tool} ${turn}.${item} of ${task}`
 
-async function readTopics(file: string): Promise<Topics> {
+async function readTopics(file: string, { markOf }: Delegations): Promise<Topics> {
   const found: Topics = {
     submitted: new Set(),
     results: new Map(),
@@ -126,7 +138,7 @@ async function readTopics(file: string): Promise<Topics> {
     if (type === 'TaskCompleted')
       found.results.set(data.taskId, [...(found.results.get(data.taskId) ?? []), data])
     if (type === 'TaskProgressed' && data.kind === 'model_called')
-      record(modelTurn(data.step ?? 0, data.taskId), timestampMs)
+      record(modelTurn(data.step ?? 0, markOf(data.taskId)), timestampMs)
     if (type === 'ToolCompleted') completed.push({ callId: data.callId, atMs: timestampMs })
     if (type === 'ToolRequested') {
       const what = toolCall({ tool: data.tool, ...argumentsOf(data.arguments) })
@@ -149,19 +161,17 @@ function argumentsOf(value: unknown): Pick<ToolEvent, 'turn' | 'item' | 'task'> 
   return { task, turn, item }
 }
 
-function resultsOf({ submitted, results }: Topics) {
+function resultsOf({ submitted, results }: Topics, { tasks, markOf }: Delegations) {
   const unexpected = [...results].flatMap(([id, same]) =>
     same
-      .filter(
-        ({ status, output }) =>
-          !expectedStatuses(id).includes(status) || (status === 'succeeded' && output !== expectedOutput(id)),
-      )
-      .map(({ status, output }) => `${id}: ${status}, ${JSON.stringify(output)}`),
+      .filter(({ status, output }) => !isExpected(markOf(id), status, output))
+      .map(({ status, output }) => `${markOf(id)}: ${status}, ${JSON.stringify(output)}`),
   )
+  const ofUsers = (ids: Iterable<string>) => [...ids].filter((id) => !tasks.has(id))
   return {
-    submitted: submitted.size,
-    completed: results.size,
-    lost: [...submitted].filter((id) => !results.has(id)),
+    submitted: ofUsers(submitted).length,
+    completed: ofUsers(results.keys()).length,
+    lost: ofUsers(submitted).filter((id) => !results.has(id)),
     duplicated: [...results].filter(([, same]) => same.length > 1).map(([id]) => id),
     unexpected,
   }
@@ -186,13 +196,18 @@ const answersOf = (calls: readonly LoggedCall[]): Answer[] =>
       atMs: endedMs,
     }))
 
-/** Of tools that may run again; charge is judged by its arrivals. */
+/** Of these each call arrives once at most, and each task makes one. */
+const once: ReadonlySet<string> = new Set(['charge'])
+/** Judged by their arrivals: these, and those that wait for a person. */
+const judgedByArrival: ReadonlySet<string> = new Set([...once, 'refund', 'payout', 'fleeting'])
+
+/** Of tools that may run again. */
 function toolAnswersOf(events: readonly ToolEvent[]): Answer[] {
   const arrivals = new Map<string, number>()
   const answers: Answer[] = []
   for (const event of events) {
     const { callId, tool, atMs } = event
-    if (tool === 'charge') continue
+    if (judgedByArrival.has(tool)) continue
     if (event.event === 'arrived') arrivals.set(callId, atMs)
     if (event.event === 'answered')
       answers.push({ callId, what: toolCall(event), begunMs: arrivals.get(callId) ?? atMs, atMs })
@@ -279,12 +294,16 @@ function whenOf(kill: Happening | undefined, first: Answer): string {
 }
 
 function ranTwice(tools: readonly ToolEvent[]): string[] {
-  const charges = tools.filter(({ event, tool }) => event === 'arrived' && tool === 'charge')
-  const often = (name: 'callId' | 'task') =>
-    [...Map.groupBy(charges, (charge) => charge[name])].filter(([, same]) => same.length > 1)
-  return [...often('callId'), ...often('task')].map(
-    ([id, same]) => `charge ${id} arrived ${same.length} times`,
-  )
+  const arrived = tools.filter(({ event, tool }) => event === 'arrived' && judgedByArrival.has(tool))
+  const often = (name: 'callId' | 'task', of: readonly ToolEvent[]) =>
+    [...Map.groupBy(of, (call) => call[name])].filter(([, same]) => same.length > 1)
+  return [
+    ...often('callId', arrived),
+    ...often(
+      'task',
+      arrived.filter(({ tool }) => once.has(tool)),
+    ),
+  ].map(([id, same]) => `${same[0]?.tool} ${id} arrived ${same.length} times`)
 }
 
 /** What must be empty, with its evidence. */
@@ -297,6 +316,9 @@ export function violations(verdict: Verdict): string[] {
     ...told('repeated', [...verdict.repeatedModelCalls, ...verdict.repeatedToolCalls]),
     ...told('not idempotent, and twice', verdict.ranTwice),
     ...told('restarted from scratch', verdict.restartedSteps),
+    ...told('tree', verdict.trees.wrong),
+    ...told('approval', verdict.approvals.wrong),
+    ...told('session', verdict.sessions.wrong),
     ...(verdict.deadLetters > 0 ? [`${verdict.deadLetters} records went to dead-letters`] : []),
   ]
 }

@@ -36,7 +36,7 @@ test('kill -9 of the one process, over and over: every task one result, no journ
     url: () => fleet.url,
     inFlight: IN_FLIGHT,
     completed: () => results.size,
-    task: (index) => taskOf('chaos', rarelyCode(index), index, Math.random),
+    tasks: (index) => [taskOf('chaos', rarelyCode(index), index, Math.random)],
     clients: files.clients,
   })
   t.after(() => load.abandon())

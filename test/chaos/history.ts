@@ -10,6 +10,7 @@ const kept: readonly TopicName[] = [
   'tasks.submitted',
   'tasks.control',
   'tasks.admitted',
+  'tasks.delegated',
   'tools.requested',
   'tools.completed',
   'code.requested',

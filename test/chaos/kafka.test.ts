@@ -34,7 +34,7 @@ test('a rolling restart, and instances that come and go: every task one result, 
     url: () => fleet.of('gateway').url,
     inFlight: IN_FLIGHT,
     completed: () => results.size,
-    task: (index) => taskOf('chaos', rarelyCode(index), index, Math.random),
+    tasks: (index) => [taskOf('chaos', rarelyCode(index), index, Math.random)],
     clients: files.clients,
   })
   t.after(() => load.abandon())

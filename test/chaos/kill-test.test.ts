@@ -15,7 +15,14 @@ test('a minute of kills on three brokers: nothing is lost, nothing is done twice
   const [code] = (await once(child, 'exit')) as [number | null]
   const table = code === 0 ? readFileSync(join(out, 'table.md'), 'utf8') : ''
   assert.equal(code, 0, `the verdict is above, and its evidence in ${out}`)
-  for (const promise of ['tasks lost', 'results duplicated', 'journalled model calls repeated'])
+  const promises = ['tasks lost', 'results duplicated', 'journalled model calls repeated']
+  for (const promise of [...promises, 'calls not made once as decided', 'turns out of order, or two at once'])
     assert.match(table, new RegExp(`\\| ${promise} \\| 0 \\|`))
+  for (const exercised of [
+    'tasks that agents delegated',
+    'waits for a person that ended',
+    'turns of sessions',
+  ])
+    assert.match(table, new RegExp(`\\| ${exercised} \\| [1-9]`))
   rmSync(out, { recursive: true, force: true })
 })

@@ -10,12 +10,12 @@ export interface LoadOptions {
   /** Base URL of a gateway; asked for at each try, because it may come back elsewhere. */
   url(): string
   readonly inFlight: number
-  /** Tasks a second; without it, as fast as `inFlight` allows. */
+  /** Submissions of `tasks` a second; without it, as fast as `inFlight` allows. */
   readonly perSecond?: number
   /** How many tasks of this load have a result by now. */
   completed(): number
-  /** The `index`-th task. */
-  task(index: number): ChaosTask
+  /** What is submitted as `index`-th: each when the one before it is acknowledged. */
+  tasks(index: number): readonly ChaosTask[]
   /** Where acknowledgements are noted. */
   readonly clients: string
 }
@@ -40,10 +40,11 @@ export function startLoad(options: LoadOptions): Load {
   const cancelling = new Set<Promise<void>>()
   const beganMs = Date.now()
   let next = 0
+  let begun = 0
   let stopped = false
   let abandoned = false
   const mayGo = () =>
-    next - options.completed() < options.inFlight &&
+    begun - options.completed() < options.inFlight &&
     (options.perSecond === undefined || next < ((Date.now() - beganMs) / 1_000) * options.perSecond)
   const untilAcknowledged = async (path: string, body: object): Promise<void> => {
     while (!abandoned && !(await post(`${options.url()}${path}`, body))) await pause(RETRY_MS)
@@ -54,21 +55,25 @@ export function startLoad(options: LoadOptions): Load {
     if (abandoned) return
     note(options.clients, { event: 'cancelled', taskId, atMs: Date.now() })
   }
+  const submit = async ({ cancelAfterMs, ...task }: ChaosTask): Promise<void> => {
+    const { taskId } = task
+    await untilAcknowledged('/v1/tasks', { ...task, timeoutMs: TASK_TIMEOUT_MS })
+    if (abandoned) return
+    submitted.push(taskId)
+    note(options.clients, { event: 'submitted', taskId, atMs: Date.now() })
+    if (cancelAfterMs === undefined) return
+    const done = cancel(taskId, cancelAfterMs).finally(() => cancelling.delete(done))
+    cancelling.add(done)
+  }
   const submitters = Array.from({ length: SUBMITTERS }, async () => {
     while (!stopped) {
       if (!mayGo()) {
         await pause(10)
         continue
       }
-      const { taskId, text, mode, cancelAfterMs } = options.task(next++)
-      await untilAcknowledged('/v1/tasks', { taskId, text, mode, timeoutMs: TASK_TIMEOUT_MS })
-      if (abandoned) return
-      submitted.push(taskId)
-      note(options.clients, { event: 'submitted', taskId, atMs: Date.now() })
-      if (cancelAfterMs !== undefined) {
-        const done = cancel(taskId, cancelAfterMs).finally(() => cancelling.delete(done))
-        cancelling.add(done)
-      }
+      const tasks = options.tasks(next++)
+      begun += tasks.length
+      for (const task of tasks) await submit(task)
     }
   })
   return {

@@ -50,8 +50,12 @@ test('a call in doubt that is in doubt again: what was decided before makes no t
   await http.approve({ ...again, heldAtMs: doubt.heldAtMs, decidedBy: 'ann' })
   const second = await next()
   assert.deepEqual([second.why, charges], ['doubt', 2])
-  for (const late of [{ heldAtMs: doubt.heldAtMs }, {}, { heldAtMs: first.heldAtMs }])
-    await http.approve({ ...again, ...late, decidedBy: 'ann' })
+  for (const late of [{ heldAtMs: doubt.heldAtMs }, {}, { heldAtMs: first.heldAtMs }]) {
+    const decision = { ...again, ...late, decidedBy: 'ann' }
+    await assert.rejects(http.approve(decision), { code: 'CALL_NOT_WAITING' })
+    // A record on the log is never answered; the stage ignores it.
+    await fleet.client.approve(decision)
+  }
   const { events } = await eventually('they are written down', async () => {
     const task = await httpOperator(url).tasks.get(taskId)
     const ignored = task.events.filter(({ detail }) => /not counted/.test(JSON.stringify(detail)))

@@ -87,8 +87,8 @@ test('kill -9 while calls wait for people: each is made once, as approved', asyn
   )
   assert.equal(denied.code, 0, denied.err)
   const unknown = await flotilla(['approvals', 'approve', 'twice', 'nocall'], { env: url })
-  assert.equal(unknown.code, 64, unknown.out)
-  assert.match(unknown.err, /task twice has no call nocall that waits for a person/)
+  assert.equal(unknown.code, 66, unknown.out)
+  assert.match(unknown.err, /CALL_UNKNOWN: task twice has no call nocall that waits for a person/)
   await client.approve({ taskId: 'twice', callId: second.callId, approved: true, decidedBy: 'ann' })
 
   const result = await client.result('loop', { timeoutMs: 60_000 })

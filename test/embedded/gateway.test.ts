@@ -195,8 +195,14 @@ for (const approved of [true, false])
     assert.notEqual(callId, '')
     assert.equal(paid, before, 'nothing is paid before a person said so')
     const decision = { approved, reason: 'said in the test', decidedBy: 'me' }
-    assert.equal((await ask('POST', `/v1/tasks/${taskId}/approvals/${callId}`, decision)).status, 202)
+    const path = `/v1/tasks/${taskId}/approvals/${callId}`
+    const unknown = () => ask('POST', `/v1/tasks/${taskId}/approvals/nosuch`, decision)
+    assertError(await unknown(), 404, 'CALL_UNKNOWN', /no call nosuch of task .* is known to wait/)
+    assert.equal((await ask('POST', path, decision)).status, 202)
     const result = await resultOf(taskId)
+    const late = await ask('POST', path, { approved: !approved, decidedBy: 'me' })
+    assertError(late, 409, 'CALL_NOT_WAITING', approved ? /no longer waits: approved/ : /waits: declined/)
+    assertError(await unknown(), 404, 'CALL_UNKNOWN', /has ended \(succeeded\)/)
     assert.equal(result.status, 'succeeded')
     const call = result.steps[0]?.toolCalls[0]
     assert.equal(call?.status, approved ? 'succeeded' : 'refused')

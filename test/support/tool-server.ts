@@ -1,6 +1,7 @@
 // A tool server that keeps count: each arrival and each answer is a line of JSON, as a checker reads it after a kill.
 //   POST /charge  something that must not happen twice      POST /lookup  something that may
 //   POST /broken  always refused (422)                      POST /linger  takes longer than anybody waits
+//   GET /made/KEY whether a call with this idempotency key has arrived, and what it was answered or will be (404: none has)
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -36,8 +37,15 @@ const LINGER_MS = 100_000
 
 export async function startToolServer({ log, latencyMs, until }: ToolServerOptions): Promise<ToolServer> {
   const file = openSync(log, 'a')
+  const made = new Map<string, ToolEvent>()
   const server = createServer((request, response) => {
-    const write = (event: ToolEvent) => writeSync(file, `${JSON.stringify(event)}\n`)
+    const write = (event: ToolEvent) => {
+      if (event.event === 'arrived') made.set(event.callId, event)
+      writeSync(file, `${JSON.stringify(event)}\n`)
+    }
+    const asked = /^\/made\/(.+)$/.exec(request.url ?? '')
+    if (request.method === 'GET' && asked)
+      return lookUp(made.get(decodeURIComponent(asked[1] ?? '')), response)
     void serve(request, response, { latencyMs: latencyMs(), until, write })
   })
   server.keepAliveTimeout = 60_000
@@ -52,6 +60,18 @@ export async function startToolServer({ log, latencyMs, until }: ToolServerOptio
     },
   }
 }
+
+function lookUp(made: ToolEvent | undefined, response: ServerResponse): void {
+  response.writeHead(made ? 200 : 404, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(made ? outcomeOf(made) : { error: 'no call has this key' }))
+}
+
+const outcomeOf = ({ tool, task, turn, item }: Pick<ToolEvent, 'tool' | 'task' | 'turn' | 'item'>) => ({
+  tool,
+  task,
+  turn,
+  item,
+})
 
 interface Arguments {
   readonly task?: string
@@ -80,7 +100,7 @@ async function serve(
   const answer = () => {
     if (response.destroyed) return
     const status = tool === 'broken' ? 422 : 200
-    const body = status === 200 ? { tool, task, turn, item } : { error: 'this one never works' }
+    const body = status === 200 ? outcomeOf(arrived) : { error: 'this one never works' }
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   }
   const wait = () => (timer = setTimeout(answer, tool === 'linger' ? LINGER_MS : latencyMs))

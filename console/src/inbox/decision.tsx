@@ -70,7 +70,9 @@ export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
     sessionStorage.setItem(NAME, draft.name.trim())
     const by = (isOpen.value ? body.body.decidedBy : me.value?.userId) ?? null
     try {
-      await post('/v1/tasks/:id/approvals/:callId', body.body, { params: { id: taskId, callId } })
+      await post('/v1/tasks/:id/approvals/:callId', body.body, { params: { id: taskId, callId } }).catch(
+        unlessOver,
+      )
       finish(await outcomeOf(taskId, { callId, body: body.body, by }), approved)
     } catch (cause) {
       setError(asApiError(cause))
@@ -107,6 +109,11 @@ export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
       <Actions call={call} isFirst={isFirst} isBusy={isBusy} decide={decide} />
     </section>
   )
+}
+
+/** Somebody else was first: what became of the call is told as if this decision had come too late to the stage. */
+function unlessOver(cause: unknown): void {
+  if (asApiError(cause).code !== 'CALL_NOT_WAITING') throw cause
 }
 
 function Head({

@@ -66,7 +66,7 @@ export function outcomeAfter(calls: readonly Recorded[], { callId, body, by }: S
     last['approved'] === body.approved &&
     same(last['by'], by) &&
     same(last['reason'], body.reason) &&
-    (!body.approved || body.arguments === undefined || same(edited, body.arguments))
+    (!body.approved || edited === undefined || same(edited, body.arguments))
   if (isOurs) return { is: 'counted', isFinal: true }
   return { is: 'late', text: saidBy({ outcome: call.status, by: last['by'] }) }
 }

@@ -8,9 +8,11 @@ export type HttpError = Error & { statusCode?: number }
 const statuses: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: 404,
   TASK_UNKNOWN: 404,
+  CALL_UNKNOWN: 404,
   EVENTS_GONE: 410,
   TASK_ID_REUSED: 409,
   TASK_OPEN: 409,
+  CALL_NOT_WAITING: 409,
   FORK_DIVERGED: 409,
   TASK_INVALID: 400,
   REQUEST_INVALID: 400,

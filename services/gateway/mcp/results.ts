@@ -90,6 +90,7 @@ function sentenceOf({ code, message }: Pick<Failure, 'code' | 'message'>): strin
 
 const invalid: ReadonlySet<string> = new Set<ErrorCode>([
   'TASK_UNKNOWN',
+  'CALL_UNKNOWN',
   'TASK_INVALID',
   'TASK_ID_REUSED',
   'REQUEST_INVALID',

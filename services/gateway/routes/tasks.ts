@@ -9,6 +9,7 @@ import { DirectKeys } from '../../../operator/direct/keys.ts'
 import { DirectSessions } from '../../../operator/direct/sessions.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
+import { lastWait } from '../../../runtime/ledger/approvals.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
 import { taskStages } from '../../index.ts'
@@ -35,6 +36,7 @@ import { operatorRoutes } from './operator.ts'
 import { serve } from './serve.ts'
 import { sessionRoutes } from './sessions.ts'
 import { Waiters } from '../waiters.ts'
+import { Waits } from '../waits.ts'
 
 export async function registerRoutes(app: FastifyInstance, context: RoutesContext): Promise<void> {
   const { log, codec, blobs, instruments } = context
@@ -99,14 +101,18 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   signInRoutes(app, access.signIn, context.fleet.gateway)
   evaluationRoutes(app, client, operator)
   keyRoutes(app, new DirectKeys(context.sql), access)
-  decisionRoutes(app, client)
+  const waits = new Waits({
+    task: (taskId) => tasks.get(taskId),
+    recorded: (taskId, callId) => lastWait(context.sql, taskId, callId),
+  })
+  decisionRoutes(app, client, waits)
   approvalRoutes(app, operator.approvals)
   descriptionRoutes(app)
   consoleRoutes(app, context)
 }
 
 /** What people say of a task while it runs and after. */
-function decisionRoutes(app: FastifyInstance, client: LogClient): void {
+function decisionRoutes(app: FastifyInstance, client: LogClient, waits: Waits): void {
   serve(app, routes.cancel, async ({ params: { id: taskId }, body }, reply) => {
     await client.cancel(taskId, body.reason)
     return reply.code(202).send({ taskId })
@@ -114,6 +120,8 @@ function decisionRoutes(app: FastifyInstance, client: LogClient): void {
 
   serve(app, routes.approve, async (request, reply) => {
     const { id: taskId, callId } = request.params
+    const { heldAtMs } = request.body
+    await waits.assert({ taskId, callId, ...(heldAtMs !== undefined && { heldAtMs }) })
     await client.approve(verifiedDecision(request, { taskId, callId, ...request.body }))
     return reply.code(202).send({ taskId })
   })

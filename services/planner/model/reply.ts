@@ -126,6 +126,7 @@ export class ReplyReader {
       ...this.#usage.spend(this.#request, this.#bytes, true),
       finishReason: cutOff ? 'length' : this.#finishReason,
       model: this.#model || this.#site.model,
+      steered: this.#request.steered ?? [],
     }
   }
 

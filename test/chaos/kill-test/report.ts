@@ -94,6 +94,12 @@ function promises(verdict: Verdict): Row[] {
     ['non-idempotent tools run twice', verdict.ranTwice.length, '0'],
     ['code steps run', verdict.codeSteps, ''],
     ['code steps restarted from scratch', verdict.restartedSteps.length, '0'],
+    ['tasks that agents delegated', verdict.trees.delegated, ''],
+    ['calls delegated twice, or not ended, and trees above their ceiling', verdict.trees.wrong.length, '0'],
+    ['waits for a person that ended', verdict.approvals.decided, ''],
+    ['calls not made once as decided', verdict.approvals.wrong.length, '0'],
+    ['turns of sessions', verdict.sessions.turns, ''],
+    ['turns out of order, or two at once', verdict.sessions.wrong.length, '0'],
     ['records in dead-letters', verdict.deadLetters, '0'],
   ]
 }

@@ -1,7 +1,7 @@
 // One run of the kill test, from empty servers to whole evidence. It judges nothing.
 //
-// Phases: `full`, a calm fleet as fast as it goes, which tells what the machine holds; `calm`, at the rate of the chaos;
-// `chaos`; then what is in flight ends.
+// Phases: `full`, a calm fleet as fast as it goes with plain tasks, which tells what the machine holds; `calm`, at the rate
+// of the chaos; `chaos`; then what is in flight ends.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -17,10 +17,12 @@ import { keysOf } from '../../support/kcat.ts'
 import { evidenceIn, note } from '../evidence.ts'
 import { recordTopics } from '../history.ts'
 import { startLoad, type LoadOptions } from '../load.ts'
-import { mixedKind, taskOf } from '../tasks.ts'
+import { PARTITIONS } from '../kinds/conversations.ts'
+import { isSubmitted, mixedKind, peopleTasks, taskOf, type ChaosTask } from '../tasks.ts'
 import { startWorld } from '../world.ts'
 import { startServers } from './cluster.ts'
 import { watchCommits } from './commits.ts'
+import { startDeciders } from './deciders.ts'
 import { wreak } from './havoc.ts'
 import { Instances } from './instances.ts'
 
@@ -47,8 +49,9 @@ const FULL_WARM_S = 5
 const FULL_IN_FLIGHT = 48
 const CALM_S = 20
 const CHAOS_IN_FLIGHT = 400
-const SHARE_OF_FULL = 0.35
-const MOST_PER_SECOND = 5
+/** Of trees and sessions one submission is several tasks. */
+const SHARE_OF_FULL = 0.25
+const MOST_PER_SECOND = 4
 const DRAINED_WITHIN_MS = 180_000
 const PREFIX = 'chaos'
 
@@ -61,7 +64,8 @@ export async function run(options: RunOptions): Promise<Ran> {
     ...servers.env,
     ...world.env,
     FLOTILLA_PREFIX: PREFIX,
-    FLOTILLA_PARTITIONS: '4',
+    FLOTILLA_PARTITIONS: String(PARTITIONS),
+    FLOTILLA_CONFIG: join(import.meta.dirname, '../fleet.config.ts'),
     FLOTILLA_SESSION_TIMEOUT_MS: '6000',
     FLOTILLA_TRANSACTION_TIMEOUT_MS: '10000',
     LOG_LEVEL: 'warn',
@@ -71,6 +75,11 @@ export async function run(options: RunOptions): Promise<Ran> {
     await fleet.startAll()
     const watch = await watchCommits(servers.kafka.bootstrap, PREFIX, stageNames, files.commits)
     const client = await connect({ env })
+    const deciders = startDeciders({
+      url: () => fleet.url(),
+      onLog: (decision) => client.approve(decision),
+      say,
+    })
     try {
       const results = new Set<string>()
       void collect(client, results)
@@ -80,11 +89,19 @@ export async function run(options: RunOptions): Promise<Ran> {
         say(error.stack ?? error.message)
         facts.aborted = error.message
       })
+      await eventually('no task is open', () => isIdle(fleet.url()), DRAINED_WITHIN_MS).catch(
+        (error: Error) => say(error.message),
+      )
+      deciders.stop()
+      say(
+        `decisions that came too late, by HTTP status: ${JSON.stringify(Object.fromEntries(deciders.late))}`,
+      )
       await pause(1_000)
       watch.stop()
       for (const complaint of await fleet.drainAll()) say(complaint)
       return { ...facts, readersAgree: await evidence(env, files.topics) }
     } finally {
+      deciders.stop()
       watch.stop()
       await client.close()
     }
@@ -95,6 +112,7 @@ export async function run(options: RunOptions): Promise<Ran> {
   }
 }
 
+type Tasks = (phase: string, index: number) => readonly ChaosTask[]
 type Parts = { servers: Awaited<ReturnType<typeof startServers>>; fleet: Instances; results: Set<string> }
 
 async function phases(
@@ -105,14 +123,21 @@ async function phases(
   const { fleet, results, servers } = parts
   const { clients, happenings } = evidenceIn(out)
   const random = new Random(seed)
-  const load = async (name: string, rate: Partial<LoadOptions>, during: () => Promise<void>) => {
+  const plain = (name: string, index: number): readonly ChaosTask[] => [
+    taskOf(name, mixedKind(index), index, () => random.next()),
+  ]
+  const withPeople = (name: string, index: number) => peopleTasks(name, index, () => random.next())
+  const load = async (
+    name: string,
+    { tasks = withPeople, ...rate }: Pick<Partial<LoadOptions>, 'inFlight' | 'perSecond'> & { tasks?: Tasks },
+    during: () => Promise<void>,
+  ) => {
     const before = results.size
-    const task = (index: number) => taskOf(name, mixedKind(index), index, () => random.next())
     const running = startLoad({
       url: () => fleet.url(),
       inFlight: CHAOS_IN_FLIGHT,
       completed: () => results.size - before,
-      task,
+      tasks: (index) => tasks(name, index),
       clients,
       ...rate,
     })
@@ -134,7 +159,7 @@ async function phases(
   }
   let warm = 0
   let full = 0
-  await load('full', { inFlight: FULL_IN_FLIGHT }, async () => {
+  await load('full', { inFlight: FULL_IN_FLIGHT, tasks: plain }, async () => {
     await pause(FULL_WARM_S * 1_000)
     warm = results.size
     await pause((FULL_S - FULL_WARM_S) * 1_000)
@@ -151,10 +176,23 @@ async function phases(
   )
 }
 
+/** What a task that was cancelled had delegated may end after it. */
+async function isIdle(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/v1/tasks?status=open&limit=1`, {
+      signal: AbortSignal.timeout(15_000),
+    })
+    return response.ok && ((await response.json()) as { tasks: readonly unknown[] }).tasks.length === 0
+  } catch {
+    return false
+  }
+}
+
 /** Until the client is closed; its group goes on where it was. */
 async function collect(client: Client, seen: Set<string>): Promise<void> {
   try {
-    for await (const { taskId } of client.results({ group: 'chaos', from: 'earliest' })) seen.add(taskId)
+    for await (const { taskId } of client.results({ group: 'chaos', from: 'earliest' }))
+      if (isSubmitted(taskId)) seen.add(taskId)
   } catch (error) {
     say(`reading results: ${(error as Error).message}; reading on`)
     await pause(500)

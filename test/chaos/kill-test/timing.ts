@@ -1,7 +1,7 @@
 // How long things took, from the evidence alone.
 import type { TopicRecord, Happening, SeenCommit } from '../evidence.ts'
 import { allRows, evidenceIn, rowsOf } from '../evidence.ts'
-import { kindOf } from '../tasks.ts'
+import { isSubmitted, isTimed } from '../tasks.ts'
 
 export interface Timing {
   /**
@@ -22,9 +22,9 @@ export interface Timing {
 
 export interface Phase {
   readonly seconds: number
-  /** Results that were committed within it, each second. */
+  /** Results of submitted tasks that were committed within it, each second. */
   readonly perSecond: number
-  /** Of its tasks that nobody cancelled, from submission to result. */
+  /** Of its tasks that nobody cancelled, without people, trees and sessions, from submission to result. */
   readonly latenciesMs: readonly number[]
 }
 
@@ -146,10 +146,9 @@ async function phasesOf(topics: string, happenings: readonly Happening[]): Promi
     if (type !== 'TaskCompleted') continue
     const during = phases.find(({ atMs, untilMs }) => atMs <= timestampMs && timestampMs < untilMs)
     const count = during && counts.get(during.name)
-    if (count) count.completed++
+    if (count && isSubmitted(data.taskId)) count.completed++
     const [own = ''] = data.taskId.split('.')
-    if (kindOf(data.taskId) !== 'cancelled')
-      counts.get(own)?.latenciesMs.push(timestampMs - data.submittedAtMs)
+    if (isTimed(data.taskId)) counts.get(own)?.latenciesMs.push(timestampMs - data.submittedAtMs)
   }
   return new Map(
     phases.map(({ name, atMs, untilMs }) => {

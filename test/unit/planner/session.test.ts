@@ -56,6 +56,29 @@ test('a message that comes while tools run is in the next prompt, and the end na
   assert.deepEqual(driver.only('TurnEnded').steered, ['m1', 'm2'])
 })
 
+test('a message that the answer does not know is not taken along: it was given before the message came', () => {
+  const end = (seen: readonly string[]) => {
+    const driver = startTools()
+    driver.answer(calls(['get_weather', '{"city":"Rome"}']))
+    steer(driver, 'm1')
+    answerTool(driver, 't1.1.0')
+    assert.deepEqual(asked(driver).steered, ['m1'])
+    driver.answer({ ...says('done'), steered: seen })
+    return driver.only('TurnEnded').steered
+  }
+  assert.deepEqual(end([]), [])
+  assert.deepEqual(end(['m1']), ['m1'])
+  // The next answer knows it.
+  const driver = startTools()
+  driver.answer(calls(['get_weather', '{"city":"Rome"}']))
+  steer(driver, 'm1')
+  answerTool(driver, 't1.1.0')
+  driver.answer({ ...calls(['get_weather', '{"city":"Oslo"}']), steered: [] })
+  answerTool(driver, 't1.2.0')
+  driver.answer({ ...says('done'), steered: ['m1'] })
+  assert.deepEqual(driver.only('TurnEnded').steered, ['m1'])
+})
+
 test('a message whose answer must fit another schema is not taken along', () => {
   const schema = { type: 'object', properties: { a: { type: 'number' } } }
   const driver = startTools({ outputSchema: schema })

@@ -37,6 +37,7 @@ const tools = [
   defineTool({ ...pay, name: 'steady', idempotent: true }),
   defineTool({ ...pay, name: 'endless', requiresApproval: { expiresMs: null, notify: ['pager'] } }),
   askPerson({ answer: { type: 'string', enum: ['yes', 'no'] } }),
+  askPerson({ name: 'ask_maybe', answer: { type: ['string', 'null'] } }),
 ]
 
 const request = (change: Partial<ToolRequested> = {}): ToolRequested => ({
@@ -216,6 +217,28 @@ test('arguments that do not fit are refused before anybody is asked', () => {
   ask(driver, { arguments: { amount: 'x' } })
   assert.equal(driver.only('ToolCompleted').error?.code, 'TOOL_ARGUMENTS_INVALID')
   assert.deepEqual(driver.all('CallHeld'), [])
+})
+
+test('arguments that come back as they were asked for are no edit', () => {
+  const driver = start()
+  ask(driver)
+  decide(driver, { arguments: { amount: 5 } })
+  driver.answer({ output: null, cached: false })
+  const approval = driver.only('ToolCompleted').approval as object
+  assert.deepEqual(['asked' in approval, 'edited' in approval], [false, false])
+})
+
+test('null is an answer where the question takes it, and none where it does not', () => {
+  for (const [tool, answers] of [
+    ['ask_maybe', 1],
+    ['ask_person', 0],
+  ] as const) {
+    const driver = start()
+    ask(driver, { tool, arguments: { question: 'Which?' } })
+    decide(driver, { answer: null })
+    const found = driver.all('ToolCompleted').map(({ status, output }) => [status, output])
+    assert.deepEqual(found, answers === 1 ? [['succeeded', null]] : [])
+  }
 })
 
 test('a question waits for an answer that fits its schema, and is never run', () => {

@@ -37,6 +37,7 @@ test('a whole completion: text, usage, the model that answered, and the headers 
     usageIsEstimate: false,
     finishReason: 'stop',
     model: 'm-1',
+    steered: [],
   })
   const [sent] = server.received
   assert.equal(sent?.path, '/v1/chat/completions')
