@@ -16,6 +16,7 @@ import { line } from '../text.ts'
 import { toastError } from '../toast.ts'
 import { Conversation, type Turn } from './conversation.ts'
 import { DeleteSession, Sessions } from './sessions.tsx'
+import { KeptVariables } from './variables.tsx'
 
 const newSession = (): string => `chat-${newTaskId().slice(-12)}`
 
@@ -77,6 +78,7 @@ export function ChatPage({ params: { session } }: PageProps) {
           />
           {session !== undefined && <DeleteSession id={session} />}
         </header>
+        {session !== undefined && <KeptVariables session={session} />}
         <div class="turns" tabIndex={0} role="log" aria-label="Messages">
           {conversation.error.value !== null && (
             <Failed error={conversation.error.value} onAgain={conversation.again} />

@@ -8,6 +8,7 @@ import { DeadLetters } from './dead-letters.tsx'
 import { Doctor } from './doctor.tsx'
 import { Lanes } from './lanes.tsx'
 import { Limits } from './limits.tsx'
+import { McpServers } from './mcp-servers.tsx'
 import { Overview } from './overview.tsx'
 import { Setup } from './setup.tsx'
 import { Topics } from './topics.tsx'
@@ -23,6 +24,7 @@ const parts: readonly FleetPart[] = [
   { name: 'lanes', title: 'Stages & lanes', component: Lanes },
   { name: 'dead-letters', title: 'Dead letters', component: DeadLetters },
   { name: 'breakers', title: 'Breakers', component: Breakers },
+  { name: 'mcp', title: 'MCP servers', component: McpServers },
   { name: 'alerts', title: 'Alerts', component: Alerts },
   { name: 'limits', title: 'Limits', component: Limits },
   { name: 'topics', title: 'Topics', component: Topics },
