@@ -37,7 +37,8 @@ const pinnedTool = z
     idempotent: z.boolean(),
     requiresApproval: z.boolean(),
     isRefused: z.boolean().meta({
-      description: 'Its last call was refused, because the server describes it differently from what is pinned.',
+      description:
+        'Its last call was refused, because the server describes it differently from what is pinned.',
     }),
     agents: z.array(z.string()).meta({ description: 'Agents that may call it.' }),
     calls,

@@ -47,7 +47,9 @@ export async function recentToolCalls(
     .where('at_ms', '>=', fromMs)
     .where('kind', '=', 'tool')
     .where('tool', 'in', tools)
-  const code = raw<string | null>`case when succeeded = 1 then null else coalesce(error_code, ${raw.lit(NO_CODE)}) end`
+  const code = raw<
+    string | null
+  >`case when succeeded = 1 then null else coalesce(error_code, ${raw.lit(NO_CODE)}) end`
   const sums = await own
     .select(({ fn }) => [
       'tool',

@@ -30,12 +30,14 @@ function Variables({ kept: { untilMs, owners }, isOld }: { readonly kept: Kept; 
     <details class="variables">
       <summary>
         Python variables:{' '}
-        {steps === 0 ? 'none are kept now' : `${steps} ${steps === 1 ? 'step' : 'steps'}, ${count(chars)} characters`}
+        {steps === 0
+          ? 'none are kept now'
+          : `${steps} ${steps === 1 ? 'step' : 'steps'}, ${count(chars)} characters`}
         {isOld && <Badge tone="bad">Not up to date</Badge>}
       </summary>
       <p class="muted">
-        What Python defined is defined again in the next task of the session, by replay of these steps; no tool is
-        called again.{' '}
+        What Python defined is defined again in the next task of the session, by replay of these steps; no
+        tool is called again.{' '}
         {steps > 0 && (
           <>
             Kept until <time>{exactTime(untilMs)}</time>

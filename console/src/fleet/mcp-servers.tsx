@@ -33,8 +33,8 @@ export function McpServers() {
           servers.length === 0 ? (
             <Empty title="The fleet uses no MCP server">
               <p>
-                Servers that <code>mcpServers</code> of flotilla.config.ts names appear here once their tools are
-                pinned, by <code>flotilla mcp sync</code>.
+                Servers that <code>mcpServers</code> of flotilla.config.ts names appear here once their tools
+                are pinned, by <code>flotilla mcp sync</code>.
               </p>
             </Empty>
           ) : (
@@ -180,8 +180,8 @@ function Trouble({ server: { state, breaker, tools } }: { readonly server: Serve
       )}
       {refused.length > 0 && (
         <p class="notice">
-          <Badge tone="bad">Changed</Badge> The server describes {line(refused.join(', '), 200)} differently from
-          what is pinned, or has it no more, so calls are refused. Read why, then pin it:{' '}
+          <Badge tone="bad">Changed</Badge> The server describes {line(refused.join(', '), 200)} differently
+          from what is pinned, or has it no more, so calls are refused. Read why, then pin it:{' '}
           <code>flotilla mcp sync</code>
         </p>
       )}

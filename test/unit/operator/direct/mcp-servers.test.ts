@@ -25,7 +25,10 @@ const pinned = (...names: string[]) => ({
   protocol: '2026-07-28',
   resources: true,
   tools: Object.fromEntries(
-    names.map((name) => [name, { ...described(`Does ${name}.`), hash: pinHash(name, described(`Does ${name}.`)) }]),
+    names.map((name) => [
+      name,
+      { ...described(`Does ${name}.`), hash: pinHash(name, described(`Does ${name}.`)) },
+    ]),
   ),
 })
 
@@ -61,7 +64,14 @@ async function view(t: TestContext, rows: readonly Row[], breakers: readonly Bre
     await sql
       .insertInto('usage_ledger')
       .values({
-        ...{ event_id: `e${at}`, task_id: `t${at}`, call_id: `c${at}`, kind: 'tool', user_id: 'ana', agent: null },
+        ...{
+          event_id: `e${at}`,
+          task_id: `t${at}`,
+          call_id: `c${at}`,
+          kind: 'tool',
+          user_id: 'ana',
+          agent: null,
+        },
         ...{ model: null, provider: null, tool: 'crm_find', input_tokens: 0, output_tokens: 0, cost: 0 },
         ...{ cost_is_guess: 0, duration_ms: 100, succeeded: 1, error_code: null, cached: 0 },
         at_ms: nowMs - 10_000 + at,
@@ -108,7 +118,10 @@ test('calls of the last day are counted, those of other tools and of models are 
   const { lastAtMs, lastFailure, ...sums } = crm?.calls ?? {}
   assert.deepEqual(sums, { made: 4, failed: 2, cached: 1, meanMs: 150 })
   assert.ok(lastAtMs !== null && lastFailure)
-  assert.deepEqual([lastFailure.code, lastFailure.tool, lastFailure.taskId], ['TOOL_FAILED', 'crm_find', 'late'])
+  assert.deepEqual(
+    [lastFailure.code, lastFailure.tool, lastFailure.taskId],
+    ['TOOL_FAILED', 'crm_find', 'late'],
+  )
   assert.equal(crm?.state, 'works')
   assert.deepEqual([files?.calls.made, files?.state], [0, 'unused'])
 })
