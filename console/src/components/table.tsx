@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { memo } from 'preact/compat'
 import { useCallback, useEffect, useRef } from 'preact/hooks'
 import { onKeys } from '../keys.ts'
+import { isNarrow } from './narrow.ts'
 import { useVirtualRows } from './virtual.ts'
 
 export interface Column<Row> {
@@ -22,6 +23,8 @@ export interface TableProps<Row> {
   readonly columns: readonly Column<Row>[]
   readonly rows: readonly Row[]
   readonly keyOf: (row: Row) => string
+  /** The row that the page shows beside the table. */
+  readonly isCurrent?: (row: Row) => boolean
   /** Where a row leads; its first link gets the focus by j and k. */
   readonly onEnd?: () => void
   readonly isMore?: boolean
@@ -31,9 +34,10 @@ export interface TableProps<Row> {
 
 const ROW_PX = 36
 const NARROW_PX = 76
-const NARROW_SCREEN = '(max-width: 700px)'
 /** Rows below the view at which the next page is asked for. */
 const AHEAD = 30
+
+const never = (): boolean => false
 
 export function Table<Row>(props: TableProps<Row>) {
   const {
@@ -42,19 +46,20 @@ export function Table<Row>(props: TableProps<Row>) {
     columns,
     rows,
     keyOf,
+    isCurrent = never,
     onEnd,
     isMore = false,
     rowHeight = ROW_PX,
     narrowHeight = NARROW_PX,
   } = props
   const scroller = useRef<HTMLDivElement>(null)
-  const isNarrow = matchMedia(NARROW_SCREEN).matches
-  const height = isNarrow ? narrowHeight : rowHeight
+  const height = isNarrow.value ? narrowHeight : rowHeight
   const latestKeyOf = useRef(keyOf)
   latestKeyOf.current = keyOf
   const keyAt = useCallback(
     (index: number) => (rows[index] === undefined ? String(index) : latestKeyOf.current(rows[index])),
-    [rows],
+    // Rows of another height are measured again.
+    [rows, height],
   )
   const virtual = useVirtualRows({ count: rows.length, rowHeight: () => height, keyOf: keyAt, scroller })
   const last = virtual.items.at(-1)?.index ?? 0
@@ -91,6 +96,7 @@ export function Table<Row>(props: TableProps<Row>) {
                   row={row}
                   columns={columns as readonly Column<unknown>[]}
                   index={index}
+                  isCurrent={isCurrent(row)}
                   startPx={start}
                   heightPx={height}
                   onFocus={focus}
@@ -108,6 +114,7 @@ interface TableRowProps {
   readonly row: unknown
   readonly columns: readonly Column<unknown>[]
   readonly index: number
+  readonly isCurrent: boolean
   readonly startPx: number
   readonly heightPx: number
   readonly onFocus: (index: number) => void
@@ -115,10 +122,10 @@ interface TableRowProps {
 
 /** Rows that stay in view while it scrolls are not made again. */
 const TableRow = memo(function TableRow(props: TableRowProps) {
-  const { row, columns, index, startPx, heightPx, onFocus } = props
+  const { row, columns, index, isCurrent, startPx, heightPx, onFocus } = props
   return (
     <div
-      class="table-row"
+      class={isCurrent ? 'table-row current' : 'table-row'}
       role="row"
       aria-rowindex={index + 2}
       data-index={index}
