@@ -50,7 +50,7 @@ test('a server is seen unused, working, and with a tool that it has changed, wit
   await serverRow(page, /crm not called 4 0 0/).waitFor()
   await serverRow(page, /away not called 1/).waitFor()
   const tools = page.getByRole('region', { name: 'Pinned tools of crm' })
-  await tools.getByRole('row', { name: /picture left out by the filter/ }).waitFor()
+  await tools.getByRole('row', { name: /broken left out by the filter/ }).waitFor()
   await tools.getByRole('row', { name: /crm_wipe not called.*a person approves/ }).waitFor()
   await tools.getByRole('row', { name: /crm_read_resource reads its resources/ }).waitFor()
   await call('crm_greet', 2)

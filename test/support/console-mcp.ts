@@ -27,17 +27,24 @@ const script: Script = ({ task, turn, mode }) => {
   return { toolCalls: [{ name: task, arguments: task === 'crm_greet' ? { name: 'ana' } : {} }] }
 }
 
+const agents = {
+  default: { mode: 'tools' as const, tools: ['crm_greet', 'away_greet'] },
+  analyst: { mode: 'code' as const, tools: ['echo'] },
+}
+
 export async function startMcpConsoleFleet(): Promise<McpConsoleFleet> {
   const server = await startMcpServer()
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-console-mcp-'))
   const [name, nowhere] = ['crm', 'http://127.0.0.1:9/key-of-the-path/mcp']
-  const tools = { allow: ['greet', 'report', 'wipe', 'picture', 'broken'], deny: ['picture'] }
+  const allow = ['greet', 'report', 'wipe', 'broken']
+  const crm = { url: server.url, tools: { allow }, trust: true, limits: { checkMs: 0 } }
   const mcpServers = {
-    [name]: { url: server.url, tools, trust: true, limits: { checkMs: 0 } },
+    // One of its tools was pinned before the filter left it out.
+    [name]: { ...crm, tools: { allow, deny: ['broken'] } },
     away: { url: nowhere, limits: { connectMs: 2_000 }, resources: false },
     hostile: { command: 'npx', args: ['--key=of-the-arguments'] },
   }
-  const read = await readServers(completeMcpServers({ [name]: mcpServers['crm'] ?? {} }), null, {
+  const read = await readServers(completeMcpServers({ [name]: crm }), null, {
     ...{ variables: {}, keyValue: null, userId: null },
     signal: new AbortController().signal,
   })
@@ -48,7 +55,7 @@ export async function startMcpConsoleFleet(): Promise<McpConsoleFleet> {
   const fleet = await startConsoleFleet({
     env: { FLOTILLA_MCP_LOCK: lock },
     model: { script },
-    definition: { mcpServers, sessions: { keepVariables: true } },
+    definition: { mcpServers, agents, sessions: { keepVariables: true } },
   })
   const stop = async (): Promise<void> => {
     await fleet.stop()
@@ -70,7 +77,7 @@ function hostileServer(like: PinnedServer): PinnedServer {
   const [model] = Object.values(like.tools)
   const tools = Array.from({ length: HOSTILE_TOOLS }, (_, at): [string, PinnedTool] => {
     const name = `${at}-${HOSTILE.slice(0, 40)}`
-    const described = { ...(model as PinnedTool), description: at % 2 === 0 ? HOSTILE : HUGE }
+    const described = { ...(model as PinnedTool), description: at % 2 === 0 ? HOSTILE : HUGE.slice(0, 8_000) }
     return [name, { ...described, hash: pinHash(name, described) }]
   })
   return { ...like, server: HOSTILE, tools: Object.fromEntries(tools) }

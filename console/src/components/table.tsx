@@ -129,7 +129,7 @@ const TableRow = memo(function TableRow(props: TableRowProps) {
       role="row"
       aria-rowindex={index + 2}
       data-index={index}
-      style={{ transform: `translateY(${startPx}px)`, height: `${heightPx}px` }}
+      style={{ top: `${startPx}px`, height: `${heightPx}px` }}
       onClick={openRow}
       onFocusIn={() => onFocus(index)}
     >

@@ -103,7 +103,7 @@ export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
                 class={sized.has(step.number) ? 'step' : 'step closed'}
                 data-index={index}
                 ref={sized.has(step.number) ? virtual.measure : null}
-                style={{ transform: `translateY(${start - virtual.margin}px)` }}
+                style={{ top: `${start - virtual.margin}px` }}
               >
                 <StepLine
                   step={step}
