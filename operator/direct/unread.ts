@@ -27,7 +27,7 @@ const MAX_UNREAD = 1_000
 /** Tasks that are looked for in the ledger by their ids. */
 const MAX_HELD = 500
 
-/** Of these partitions; null: all. Without those of which everything is read. */
+/** Unread records of these partitions; null: of all. A partition of which everything is read is not there. */
 async function unreadOf(
   { log }: UnreadParts,
   topic: TopicName,
@@ -74,7 +74,7 @@ export async function unreadWaits(parts: UnreadParts): Promise<UnreadWaits> {
   return { held: [...held], submitted: rows.flat() }
 }
 
-/** Of these tasks, the first submission of each. */
+/** The first submission of each of these tasks. */
 async function submittedRows(
   { codec }: UnreadParts,
   { partition, records }: Unread,

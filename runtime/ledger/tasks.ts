@@ -268,7 +268,7 @@ const doubtful = (sql: Sql) =>
 const isBehind = (from: Place | null): RawBuilder<boolean> =>
   from === null ? raw<boolean>`1 = 1` : raw<boolean>`(submitted_at_ms, task_id) < (${from.atMs}, ${from.id})`
 
-/** Of a task that called no model yet. */
+/** The usage of a task that called no model yet. */
 export const noUsage: TaskUsage = { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null }
 
 const isHeld = raw<boolean>`status = 'waiting'`

@@ -9,7 +9,7 @@ export interface ToolCalls {
   readonly code: string | null
   readonly made: number
   readonly cached: number
-  /** Of all of them together. */
+  /** Sum over all of them. */
   readonly durationMs: number
   readonly lastAtMs: number
   /** Task of the last one. */
