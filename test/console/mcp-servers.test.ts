@@ -114,7 +114,7 @@ test('a session shows what it keeps of Python, and its sizes grow with its turns
   const kept = page.locator('details.variables')
   await kept.getByText(/Python variables: 1 step, \d+ characters/).click()
   const sheet = page.getByRole('region', { name: 'Kept variables' })
-  await sheet.getByRole('row', { name: /analyst wasm 1 \d+ .* kept/ }).waitFor()
+  await sheet.getByRole('row', { name: /analyst default 1 \d+ .* kept/ }).waitFor()
   await turn()
   await kept.getByText('Python variables: 2 steps').waitFor({ timeout: 30_000 })
   await assertAccessible(page, 'kept variables')

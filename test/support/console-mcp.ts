@@ -24,7 +24,7 @@ const script: Script = ({ task, turn, mode }) => {
         turn === 0 ? '```python\nrows = [n * n for n in range(400)]\nfinal_answer(len(rows))\n```' : 'Done',
     }
   if (turn > 0) return { text: `Called ${task}` }
-  return { toolCalls: [{ name: task, arguments: task === 'crm_greet' ? { name: 'ana' } : {} }] }
+  return { toolCalls: [{ name: task, arguments: { name: 'ana' } }] }
 }
 
 const agents = {
@@ -36,7 +36,7 @@ export async function startMcpConsoleFleet(): Promise<McpConsoleFleet> {
   const server = await startMcpServer()
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-console-mcp-'))
   const [name, nowhere] = ['crm', 'http://127.0.0.1:9/key-of-the-path/mcp']
-  const allow = ['greet', 'report', 'wipe', 'broken']
+  const allow = ['greet', 'report', 'wipe', 'broken', 'read_resource']
   const crm = { url: server.url, tools: { allow }, trust: true, limits: { checkMs: 0 } }
   const mcpServers = {
     // One of its tools was pinned before the filter left it out.

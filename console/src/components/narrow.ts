@@ -1,8 +1,14 @@
-import { signal } from '@preact/signals'
+// How much room the screen has. The style breaks at the same widths; they change as a phone is turned.
+import { signal, type ReadonlySignal } from '@preact/signals'
 
-const media = matchMedia('(max-width: 700px)')
+function follows(query: string): ReadonlySignal<boolean> {
+  const media = matchMedia(query)
+  const isMatch = signal(media.matches)
+  media.addEventListener('change', ({ matches }) => void (isMatch.value = matches))
+  return isMatch
+}
 
-/** The screen is a phone's, held upright: the style breaks at the same width. It changes as the phone is turned. */
-export const isNarrow = signal(media.matches)
-
-media.addEventListener('change', ({ matches }) => void (isNarrow.value = matches))
+/** A phone, held upright. */
+export const isNarrow = follows('(max-width: 700px)')
+/** More than a laptop's. */
+export const isWide = follows('(min-width: 1501px)')

@@ -2,9 +2,9 @@
 // a card: columns say with `narrow` where they stand in it.
 import type { ComponentChildren } from 'preact'
 import { memo } from 'preact/compat'
-import { useCallback, useEffect, useRef } from 'preact/hooks'
+import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks'
 import { onKeys } from '../keys.ts'
-import { isNarrow } from './narrow.ts'
+import { isNarrow, isWide } from './narrow.ts'
 import { useVirtualRows } from './virtual.ts'
 
 export interface Column<Row> {
@@ -13,6 +13,8 @@ export interface Column<Row> {
   readonly cell: (row: Row) => ComponentChildren
   /** Numbers stand at the right. */
   readonly isNumber?: boolean
+  /** The style shows it only in a table, not on a card; or only on a wide screen: elsewhere it is not made. */
+  readonly needs?: 'table' | 'wide'
 }
 
 export interface TableProps<Row> {
@@ -43,7 +45,7 @@ export function Table<Row>(props: TableProps<Row>) {
   const {
     label,
     kind,
-    columns,
+    columns: all,
     rows,
     keyOf,
     isCurrent = never,
@@ -54,6 +56,7 @@ export function Table<Row>(props: TableProps<Row>) {
   } = props
   const scroller = useRef<HTMLDivElement>(null)
   const height = isNarrow.value ? narrowHeight : rowHeight
+  const columns = useShown(all)
   const latestKeyOf = useRef(keyOf)
   latestKeyOf.current = keyOf
   const keyAt = useCallback(
@@ -107,6 +110,15 @@ export function Table<Row>(props: TableProps<Row>) {
         </div>
       </div>
     </div>
+  )
+}
+
+/** The same list as long as the screen has the same room. */
+function useShown<Row>(all: readonly Column<Row>[]): readonly Column<Row>[] {
+  const [narrow, wide] = [isNarrow.value, isWide.value]
+  return useMemo(
+    () => all.filter(({ needs }) => needs === undefined || (needs === 'wide' ? wide : !narrow)),
+    [all, narrow, wide],
   )
 }
 

@@ -93,7 +93,7 @@ export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
           label="Reason"
           value={draft.reason}
           onInput={(reason) => change({ reason })}
-          hint="The model is told it"
+          hint="Passed on to the model"
         />
         {isOpen.value ? (
           <Field
