@@ -19,10 +19,7 @@ export interface McpConsoleFleet extends AsyncDisposable {
 /** Text of a task: the tool that it calls, by its name here. */
 const script: Script = ({ task, turn, mode }) => {
   if (mode === 'code')
-    return {
-      text:
-        turn === 0 ? '```python\nrows = [n * n for n in range(400)]\nfinal_answer(len(rows))\n```' : 'Done',
-    }
+    return { text: '```python\nrows = [n * n for n in range(400)]\nfinal_answer(len(rows))\n```' }
   if (turn > 0) return { text: `Called ${task}` }
   return { toolCalls: [{ name: task, arguments: { name: 'ana' } }] }
 }

@@ -110,11 +110,21 @@ function callColumns<Row extends { readonly calls: Calls }>(): SheetColumn<Row>[
 
 function LastFailure({ calls: { lastFailure } }: { readonly calls: Calls }) {
   if (lastFailure === null) return <span class="muted">none</span>
-  const { code, tool, taskId, atMs } = lastFailure
   return (
     <>
-      <code class="bad">{line(code, 60)}</code> {line(tool, 60)},{' '}
-      <time title={exactTime(atMs)}>{ago(atMs, now.value)}</time>
+      <code>{line(lastFailure.tool, 64)}</code> <Failure failure={lastFailure} />
+    </>
+  )
+}
+
+function Failure({
+  failure: { code, taskId, atMs },
+}: {
+  readonly failure: NonNullable<Calls['lastFailure']>
+}) {
+  return (
+    <>
+      <code class="bad">{line(code, 60)}</code> <time title={exactTime(atMs)}>{ago(atMs, now.value)}</time>
       {may('tasks:read') && (
         <>
           {' '}
@@ -200,17 +210,23 @@ const HASH_SHOWN = 'sha256-'.length + 8
 const toolColumns: readonly SheetColumn<Tool>[] = [
   {
     title: 'Tool',
-    cell: ({ name, nameThere }) => (
+    isWide: true,
+    cell: ({ name, nameThere, description }) => (
       <>
         <code>
           <bdi>{line(name ?? nameThere ?? '', 64)}</bdi>
         </code>
-        {name !== null && nameThere === null && <p class="muted">reads its resources</p>}
+        <p class="muted">{line(description, 160)}</p>
       </>
     ),
   },
   { title: 'State', cell: (tool) => <ToolState tool={tool} /> },
   ...callColumns<Tool>(),
+  {
+    title: 'Last failure',
+    cell: ({ calls: { lastFailure } }) =>
+      lastFailure === null ? <span class="muted">none</span> : <Failure failure={lastFailure} />,
+  },
   {
     title: 'Pin',
     cell: ({ hash }) =>
@@ -218,15 +234,14 @@ const toolColumns: readonly SheetColumn<Tool>[] = [
   },
   { title: 'Rules', cell: (tool) => line(rulesOf(tool).join(', ') || '–', 80) },
   { title: 'Agents', cell: ({ agents }) => line(agents.join(', ') || 'none', 60) },
-  { title: 'Last failure', isWide: true, cell: ({ calls }) => <LastFailure calls={calls} /> },
-  { title: 'What it does', isWide: true, cell: ({ description }) => line(description, 300) },
 ]
 
 function ToolState({ tool: { name, isRefused, calls } }: { readonly tool: Tool }) {
+  const { made, lastAtMs, lastFailure } = calls
   if (name === null) return <Badge tone="idle">left out by the filter</Badge>
   if (isRefused) return <Badge tone="bad">changed, refused</Badge>
-  if (calls.made === 0) return <Badge tone="idle">not called</Badge>
-  return <Badge tone="good">pinned</Badge>
+  if (made === 0) return <Badge tone="idle">not called</Badge>
+  return lastFailure?.atMs === lastAtMs ? <Badge tone="bad">failed</Badge> : <Badge tone="good">works</Badge>
 }
 
 const rulesOf = ({ idempotent, requiresApproval }: Tool): string[] => [
