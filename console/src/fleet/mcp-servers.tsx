@@ -205,7 +205,9 @@ function Trouble({ server: { state, breaker, tools } }: { readonly server: Serve
   )
 }
 
-const HASH_SHOWN = 'sha256-'.length + 8
+/** As much as people compare; the title has all of it. */
+const HASH_SHOWN = 8
+const shortHash = (hash: string): string => hash.replace(/^sha256-/, '').slice(0, HASH_SHOWN)
 
 const toolColumns: readonly SheetColumn<Tool>[] = [
   {
@@ -230,7 +232,7 @@ const toolColumns: readonly SheetColumn<Tool>[] = [
   {
     title: 'Pin',
     cell: ({ hash }) =>
-      hash === null ? '–' : <code title={line(hash, 80)}>{line(hash.slice(0, HASH_SHOWN), 40)}</code>,
+      hash === null ? '–' : <code title={line(hash, 80)}>{line(shortHash(hash), 40)}</code>,
   },
   { title: 'Rules', cell: (tool) => line(rulesOf(tool).join(', ') || '–', 80) },
   { title: 'Agents', cell: ({ agents }) => line(agents.join(', ') || 'none', 60) },
@@ -238,7 +240,7 @@ const toolColumns: readonly SheetColumn<Tool>[] = [
 
 function ToolState({ tool: { name, isRefused, calls } }: { readonly tool: Tool }) {
   const { made, lastAtMs, lastFailure } = calls
-  if (name === null) return <Badge tone="idle">left out by the filter</Badge>
+  if (name === null) return <Badge tone="idle">left out</Badge>
   if (isRefused) return <Badge tone="bad">changed, refused</Badge>
   if (made === 0) return <Badge tone="idle">not called</Badge>
   return lastFailure?.atMs === lastAtMs ? <Badge tone="bad">failed</Badge> : <Badge tone="good">works</Badge>
