@@ -6,6 +6,7 @@ import { omittedHeaders } from './omitted.ts'
 import { route, type Route } from './route.ts'
 import { doctorReport } from './schemas/doctor.ts'
 import * as fleet from './schemas/fleet.ts'
+import { mcpServerView } from './schemas/mcp-servers.ts'
 import { clamped, count, flag, name, remark, text, time } from './schemas/values.ts'
 
 /** The last moment that JavaScript knows. */
@@ -59,6 +60,13 @@ export const operator = {
   agents: list('/v1/fleet/agents', 'fleet', 'Agents of the fleet', fleet.agentView),
   tools: list('/v1/fleet/tools', 'fleet', 'Tools of the fleet', fleet.toolView),
   models: list('/v1/fleet/models', 'fleet', 'Models of the fleet', fleet.modelView),
+  mcpServers: list(
+    '/v1/fleet/mcp-servers',
+    'fleet',
+    'MCP servers: their pinned tools, how their calls went, and what is wrong',
+    mcpServerView,
+    fromLog,
+  ),
   config: list('/v1/fleet/config', 'fleet', 'Settings, each with its source', fleet.setting),
   lanes: list('/v1/fleet/lanes', 'fleet', 'Lanes of every stage: owner and lag', fleet.laneView, fromLog),
   pauses: list('/v1/fleet/pauses', 'fleet', 'Pauses that hold', fleet.pause, fromLog),

@@ -86,6 +86,7 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'POST /v1/evaluations/:id/cases': 'evaluations:write',
 
   'GET /v1/fleet/agents': 'ops:read',
+  'GET /v1/fleet/mcp-servers': 'ops:read',
   'GET /v1/fleet/tools': 'ops:read',
   'GET /v1/fleet/models': 'ops:read',
   'GET /v1/fleet/config': 'ops:read',

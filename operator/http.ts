@@ -68,6 +68,7 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
       models: () => ask(routes.models),
       config: () => ask(routes.config),
     },
+    mcpServers: { list: () => ask(routes.mcpServers) },
     pauses: { list: () => ask(routes.pauses), set: (body) => ask(routes.pause, { body }) },
     lanes: { list: () => ask(routes.lanes) },
     topics: { list: () => ask(routes.topics) },

@@ -11,6 +11,7 @@ import type { EvaluationOperator } from './direct/evaluations.ts'
 import type { DeadLetterOperator } from './direct/dead-letters.ts'
 import type { ConfigurationOperator } from './direct/configured.ts'
 import type { KeyOperator } from './direct/keys.ts'
+import type { McpServerOperator } from './direct/mcp-servers.ts'
 import type { LaneOperator } from './direct/lanes.ts'
 import type { PauseOperator } from './direct/pauses.ts'
 import type { ResultOperator } from './direct/result-pages.ts'
@@ -36,6 +37,8 @@ export interface Operator {
   readonly approvals: ApprovalOperator
   /** Agents, tools, models and settings. */
   readonly configuration: ConfigurationOperator
+  /** MCP servers whose tools the fleet uses. */
+  readonly mcpServers: McpServerOperator
   /** Pauses of stages and of the fleet. */
   readonly pauses: PauseOperator
   /** Lanes of every stage: owner and lag. */
@@ -79,6 +82,8 @@ export type { AgentView, ConfigurationOperator, ModelView, ToolView } from './di
 export type { CreatedKey, KeyView, NewKey } from '../api/keys.ts'
 export type { KeyOperator } from './direct/keys.ts'
 export type { LaneOperator, LaneView } from './direct/lanes.ts'
+export type { McpServerOperator } from './direct/mcp-servers.ts'
+export type { McpCalls, McpServerView, McpToolView } from '../api/schemas/mcp-servers.ts'
 export type { PauseChange, PauseOperator } from './direct/pauses.ts'
 export type { CancelAnswer, CancelOptions } from './direct/cancel.ts'
 export type { Comparison } from './direct/comparison.ts'

@@ -70,6 +70,8 @@ const LAST_MS = 8.64e15
 const isTime = (ms: number): boolean => isFigure(ms) && Math.abs(ms) <= LAST_MS
 
 export const time = (ms: number): string => (isTime(ms) ? clock.format(ms) : UNKNOWN)
+/** To the millisecond, the same in every zone. */
+export const isoTime = (ms: number): string => (isTime(ms) ? new Date(ms).toISOString() : String(ms))
 export const exactTime = (ms: number): string => (isTime(ms) ? full.format(ms) : UNKNOWN)
 
 /** Today the time; on other days the day too, and of another year the year: a clock may be wrong. */

@@ -76,7 +76,7 @@ export const pages: readonly Page[] = [
   {
     paths: ['/chat', '/chat/:session'],
     title: () => 'Chat',
-    scope: 'tasks:submit',
+    scope: 'tasks:read',
     component: ChatPage,
     nav: { label: 'Chat', icon: 'chat', key: 'c' },
   },

@@ -7,6 +7,8 @@
  */
 const hidden =
   /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu
+/** Most text: nothing in it hides. */
+const plain = /^[\n\r\t\x20-\x7e]*$/
 const shownAsIs = new Set(['\t', '\n', '\r'])
 
 /** Marks on one letter that are still read as part of it; what piles up more covers the lines around it. */
@@ -18,12 +20,15 @@ const textOf = (value: unknown): string =>
   typeof value === 'string' ? value : value === undefined || value === null ? '–' : shown(value)
 
 /** The same text, in which nothing is invisible or changes the order of the rest. */
-export const visible = (text: string): string =>
-  textOf(text)
+export function visible(given: string): string {
+  const text = textOf(given)
+  if (plain.test(text)) return text
+  return text
     .replace(hidden, (character) =>
       shownAsIs.has(character) ? character : `⟨${character.codePointAt(0)?.toString(16).padStart(4, '0')}⟩`,
     )
     .replace(piled, '$1')
+}
 
 /** One line of it, at most so long; empty only if the text is. */
 export function line(text: string, most = 200): string {

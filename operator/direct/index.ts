@@ -19,6 +19,7 @@ import { directConfiguration } from './configured.ts'
 import { DirectKeys } from './keys.ts'
 import { directLanes } from './lanes.ts'
 import { DirectForks } from './forks.ts'
+import { directMcpServers } from './mcp-servers.ts'
 import { lazily } from './lazily.ts'
 import { findResult } from './results.ts'
 import { DirectPauses } from './pauses.ts'
@@ -49,6 +50,13 @@ export function directOperator(parts: FleetParts): Operator {
     forks: lazily(() => directForks(parts)),
     approvals: { list: async (query = {}) => listApprovals(await parts.sql(), query) },
     configuration: lazily(async () => directConfiguration(await parts.fleet(), await parts.environment())),
+    mcpServers: lazily(async () =>
+      directMcpServers({
+        fleet: await parts.fleet(),
+        sql: await parts.sql(),
+        breakers: directBreakers(await parts.log(), await parts.codec()),
+      }),
+    ),
     pauses: lazily(async () => new DirectPauses(await parts.log(), await parts.codec())),
     lanes: lazily(async () => directLanes(await parts.log(), await parts.codec())),
     topics: lazily(async () => directTopics(await parts.log())),

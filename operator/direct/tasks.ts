@@ -3,7 +3,7 @@
 // 1. A task is unknown only if that is certain: neither the ledger nor the log has its result, and metering
 //    has read every submission of its lane, or those that it has not read yet are of other tasks.
 // 2. What can't be decided, because metering is far behind, counts as known.
-import type { Codec, Decoded } from '../../runtime/codec/port.ts'
+import type { Codec } from '../../runtime/codec/port.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
@@ -11,6 +11,7 @@ import {
   endedTask,
   isEnded,
   listTasks,
+  noWaits,
   openStates,
   openTask,
   type EndedRow,
@@ -20,7 +21,7 @@ import {
   type TaskState,
 } from '../../runtime/ledger/tasks.ts'
 import { homeOf } from '../../runtime/log/home.ts'
-import type { Log, LogRecord } from '../../runtime/log/port.ts'
+import type { Log } from '../../runtime/log/port.ts'
 import { defaultAgentOf } from '../../runtime/config/defaults.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
 import type { TaskCompleted, TaskProgressed } from '../../schemas/generated/events.ts'
@@ -29,7 +30,7 @@ import { taskIdPattern } from '../../schemas/task-id.ts'
 import { cancelMatching, type CancelAnswer, type CancelOptions } from './cancel.ts'
 import { phaseOf, type Phase } from './phase.ts'
 import { progressOf, type Progress } from './progress.ts'
-import { readable } from '../../runtime/codec/skip.ts'
+import { unreadSubmission, unreadWaits } from './unread.ts'
 import { taskTree, type TaskTree } from './tree.ts'
 
 export interface TaskView {
@@ -112,8 +113,6 @@ export interface TaskParts {
 
 /** Pages without a match that are read for one answer. */
 const MAX_EMPTY_PAGES = 10
-/** Submissions that are decoded to see whether one is of the task. */
-const MAX_UNREAD = 1_000
 
 export class DirectTasks implements TaskOperator {
   readonly #parts: TaskParts
@@ -141,7 +140,9 @@ export class DirectTasks implements TaskOperator {
 
   async #page(query: TaskQuery): Promise<TaskList> {
     const { sql, fleet } = this.#parts
-    const { rows, next } = await listTasks(sql, query, defaultAgentOf(fleet))
+    // Who waits for a person is not to wait for metering too.
+    const unread = query.waiting === true ? await unreadWaits(this.#parts) : noWaits
+    const { rows, next } = await listTasks(sql, query, defaultAgentOf(fleet), unread)
     const wanted = rows.flatMap((row) => (isEnded(row) ? [] : [{ taskId: row.task_id, lane: row.lane }]))
     const progress = await progressOf(this.#parts, wanted, { whole: false })
     const views = rows.map((row) =>
@@ -237,26 +238,9 @@ export class DirectTasks implements TaskOperator {
     return ended.unionAll(open).executeTakeFirst()
   }
 
-  /** The task's submission, if metering has not read it yet. Rejects with SEARCH_UNFINISHED. */
-  async #unread(taskId: string): Promise<OpenRow | null> {
-    const { log, codec } = this.#parts
-    const lane = homeOf(taskId, log.partitions)
-    const topic = 'tasks.submitted'
-    const [positions, ranges] = await Promise.all([log.positions('metering'), log.ranges([topic])])
-    const isOfLane = (each: { topic: string; partition: number }) =>
-      each.topic === topic && each.partition === lane
-    const range = ranges.find(isOfLane)
-    if (!range) return null
-    const from = Math.max(range.earliest, positions.find(isOfLane)?.offset ?? 0)
-    if (from >= range.next) return null
-    const records = await log.read(topic, lane, from, MAX_UNREAD)
-    for (const record of records) {
-      const decoded = await readable(codec, record)
-      if (isSubmissionOf(taskId, decoded)) return submittedRow(taskId, record, decoded, lane)
-    }
-    if (records.length < MAX_UNREAD) return null
-    const message = `metering has not read the submissions of lane ${lane} yet: whether there is a task ${taskId} is not known`
-    throw new FlotillaError('SEARCH_UNFINISHED', message)
+  /** Rejects with SEARCH_UNFINISHED. */
+  #unread(taskId: string): Promise<OpenRow | null> {
+    return unreadSubmission(this.#parts, taskId)
   }
 
   /** The user in whose name it was submitted; null: nobody's. Rejects with TASK_UNKNOWN, SEARCH_UNFINISHED. */
@@ -374,26 +358,4 @@ function isWanted({ status, model, phase, cost }: TaskView, query: TaskFilter): 
   const isWaiting = phase === 'approval'
   const isModel = (query.model ?? model) === model
   return isState && isModel && (query.waiting ?? isWaiting) === isWaiting && cost >= (query.minCost ?? 0)
-}
-
-type Submission = Extract<Decoded, { type: 'TaskSubmitted' }>
-
-const isSubmissionOf = (taskId: string, decoded: Decoded | null): decoded is Submission =>
-  decoded?.type === 'TaskSubmitted' && decoded.data.taskId === taskId
-
-function submittedRow(taskId: string, record: LogRecord, { data }: Submission, lane: number): OpenRow {
-  return {
-    task_id: taskId,
-    ...askedOf(data.text),
-    user_id: data.userId,
-    agent: data.agent,
-    model: data.model,
-    profile: data.profile,
-    lane,
-    submitted_at_ms: record.timestampMs,
-    session_id: data.sessionId,
-    parent: data.parent,
-    used: { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null },
-    held: null,
-  }
 }

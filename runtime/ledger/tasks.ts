@@ -79,25 +79,44 @@ const DEFAULT_TASKS = 100
 
 export const isEnded = (row: OpenRow | EndedRow): row is EndedRow => 'completed_at_ms' in row
 
+/** Calls that wait for people, and submissions, as far as only the log has them. */
+export interface UnreadWaits {
+  /** Tasks with such a call. */
+  readonly held: readonly string[]
+  /** Those of them that the ledger may not have. */
+  readonly submitted: readonly OpenRow[]
+}
+
+export const noWaits: UnreadWaits = { held: [], submitted: [] }
+
 /**
  * `defaultAgent`: the one of tasks that name none. Pages go by the time of submission, which a task keeps when
  * it ends, so that none is lost or repeated between two pages. Open tasks are read first: one that ends
  * meanwhile is found twice, and counts as ended.
  */
-export async function listTasks(sql: Sql, query: TaskQuery, defaultAgent: string | null): Promise<TaskRows> {
+export async function listTasks(
+  sql: Sql,
+  query: TaskQuery,
+  defaultAgent: string | null,
+  unread: UnreadWaits = noWaits,
+): Promise<TaskRows> {
   const limit = query.limit ?? DEFAULT_TASKS
   const part = { from: query.after === undefined ? null : placeOf(query.after), limit: limit + 1 }
   const { isOpenWanted, isEndedWanted } = partsOf(query)
-  const open = isOpenWanted ? await openRows(sql, query, { ...part, defaultAgent }) : []
+  const open = isOpenWanted ? await openRows(sql, query, { ...part, defaultAgent, held: unread.held }) : []
   const ended = isEndedWanted ? await endedRows(sql, query, part) : []
   const closed = new Set(ended.map(({ task_id }) => task_id))
-  const found = [...open.filter(({ task_id }) => !closed.has(task_id)), ...ended].toSorted(latestFirst)
+  const { submitted } = unread
+  const added = isOpenWanted ? await unknownRows(sql, query, { ...part, defaultAgent, rows: submitted }) : []
+  const found = [...open.filter(({ task_id }) => !closed.has(task_id)), ...ended, ...added].toSorted(
+    latestFirst,
+  )
   const rows = found.slice(0, limit)
   const known = new Map((await withLedgers(sql, open)).map((row) => [row.task_id, row]))
   const last = found.length > limit ? rows.at(-1) : undefined
   return {
     rows: rows.map((row) =>
-      'completed_at_ms' in row ? row : (known.get(row.task_id) ?? { ...row, used: nothing, held: null }),
+      'completed_at_ms' in row ? row : (known.get(row.task_id) ?? { ...row, used: noUsage, held: null }),
     ),
     next: last === undefined ? null : nextOf({ atMs: last.submitted_at_ms, id: last.task_id }),
   }
@@ -133,12 +152,14 @@ interface Part {
   readonly from: Place | null
   readonly limit: number
   readonly defaultAgent?: string | null
+  /** Tasks that wait for a person, although the ledger does not say so. */
+  readonly held?: readonly string[]
 }
 
 function openRows(
   sql: Sql,
   query: TaskFilter,
-  { from, limit, defaultAgent }: Part,
+  { from, limit, defaultAgent, held = [] }: Part,
 ): Promise<Tables['open_tasks'][]> {
   const { agent, inDoubt, minMs, waiting } = query
   let rows = sql.selectFrom('open_tasks').selectAll().where(isMatch(query))
@@ -149,7 +170,12 @@ function openRows(
   if (inDoubt !== undefined) rows = rows.where('task_id', inDoubt ? 'in' : 'not in', doubtful(sql))
   if (minMs !== undefined) rows = rows.where('submitted_at_ms', '<=', Math.floor(Date.now() - minMs))
   if (waiting === true)
-    rows = rows.where('task_id', 'in', sql.selectFrom('approvals').select('task_id').where(isHeld))
+    rows = rows.where(({ eb, or }) =>
+      or([
+        eb('task_id', 'in', sql.selectFrom('approvals').select('task_id').where(isHeld)),
+        ...(held.length > 0 ? [eb('task_id', 'in', held)] : []),
+      ]),
+    )
   return rows
     .where(isBehind(from))
     .orderBy('submitted_at_ms', 'desc')
@@ -157,6 +183,45 @@ function openRows(
     .limit(limit)
     .execute()
 }
+
+/** Those of the rows that match, and that no table has. */
+async function unknownRows(
+  sql: Sql,
+  query: TaskFilter,
+  { from, defaultAgent, rows }: Part & { readonly rows: readonly OpenRow[] },
+): Promise<OpenRow[]> {
+  const matching = rows.filter((row) => isMatching(row, query, defaultAgent ?? null) && isBelow(row, from))
+  if (matching.length === 0) return []
+  const ids = matching.map(({ task_id }) => task_id)
+  const [open, ended] = await Promise.all([
+    sql.selectFrom('open_tasks').select('task_id').where('task_id', 'in', ids).execute(),
+    sql.selectFrom('task_ledger').select('task_id').where('task_id', 'in', ids).execute(),
+  ])
+  const known = new Set([...open, ...ended].map(({ task_id }) => task_id))
+  return matching.filter(({ task_id }) => !known.has(task_id))
+}
+
+/** As `openRows` selects them. No call of such a task is in the ledger, so none is in doubt. */
+function isMatching(row: OpenRow, query: TaskFilter, defaultAgent: string | null): boolean {
+  const { user, agent, profile, session, parent, search, inDoubt, minMs, sinceMs, toMs } = query
+  const { submitted_at_ms: atMs } = row
+  const text = search?.toLowerCase() ?? ''
+  return (
+    (user ?? row.user_id) === row.user_id &&
+    (agent === undefined || agent === (row.agent ?? defaultAgent)) &&
+    (profile ?? row.profile) === row.profile &&
+    (session ?? row.session_id) === row.session_id &&
+    (parent ?? row.parent) === row.parent &&
+    [row.task_id, row.text_start].some((each) => each.toLowerCase().includes(text)) &&
+    inDoubt !== true &&
+    (minMs === undefined || atMs <= Date.now() - minMs) &&
+    atMs >= (sinceMs ?? 0) &&
+    atMs < (toMs ?? Infinity)
+  )
+}
+
+const isBelow = ({ submitted_at_ms: atMs, task_id }: Ordered, from: Place | null): boolean =>
+  from === null || atMs < from.atMs || (atMs === from.atMs && task_id < from.id)
 
 function endedRows(sql: Sql, query: TaskFilter, { from, limit }: Part): Promise<EndedRow[]> {
   const { status, agent, model, errorCode, inDoubt, minCost, minMs } = query
@@ -203,7 +268,8 @@ const doubtful = (sql: Sql) =>
 const isBehind = (from: Place | null): RawBuilder<boolean> =>
   from === null ? raw<boolean>`1 = 1` : raw<boolean>`(submitted_at_ms, task_id) < (${from.atMs}, ${from.id})`
 
-const nothing: TaskUsage = { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null }
+/** The usage of a task that called no model yet. */
+export const noUsage: TaskUsage = { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null }
 
 const isHeld = raw<boolean>`status = 'waiting'`
 
@@ -213,7 +279,7 @@ async function withLedgers(sql: Sql, rows: readonly Tables['open_tasks'][]): Pro
   const [used, held] = await Promise.all([usageOf(sql, ids), heldCalls(sql, ids)])
   return rows.map((row) => ({
     ...row,
-    used: used.get(row.task_id) ?? nothing,
+    used: used.get(row.task_id) ?? noUsage,
     held: held.get(row.task_id) ?? null,
   }))
 }

@@ -175,6 +175,10 @@ test('closed: it asks for a key, keeps none in storage, and shows what the key a
     'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])',
   )
   assert.ok(!String(stored).includes('flk_'), String(stored))
+  await page.getByRole('link', { name: 'Chat' }).click()
+  await page.getByText('Choose a conversation').waitFor()
+  assert.equal(await page.getByRole('textbox', { name: 'Message' }).count(), 0)
+  assert.equal(await page.getByRole('link', { name: 'New conversation' }).count(), 0)
   await page.goto(`${url}/new`)
   await page.getByLabel('API key or token').fill(reader)
   await page.getByText('Keep it until this tab is closed').click()

@@ -47,6 +47,7 @@ const parts: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   lanes: (page) => page.getByRole('row', { name: /planner runs/ }).waitFor(),
   'dead-letters': (page) => page.getByText('the registry does not know schema 4711').waitFor(),
   breakers: (page) => page.getByText('openai answered 529: overloaded').waitFor(),
+  mcp: (page) => page.getByText('The fleet uses no MCP server').waitFor(),
   alerts: (page) => page.getByRole('row', { name: /high_error_rate quiet/ }).waitFor(),
   limits: (page) => page.getByRole('row', { name: /user:ana/ }).waitFor(),
   topics: (page) => page.getByRole('row', { name: /tasks\.submitted/ }).waitFor(),

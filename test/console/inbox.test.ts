@@ -13,6 +13,7 @@ import {
   screenshot,
 } from '../support/browser.ts'
 import { HOSTILE, startConsoleFleet } from '../support/console-fleet.ts'
+import { waitingCall } from '../support/console-troubles.ts'
 import type { TestFleet } from '../support/fleet.ts'
 
 let fleet: TestFleet
@@ -105,5 +106,24 @@ test('keyboard alone: to the inbox, along the list, decline and approve; hostile
   await page.getByRole('link', { name: 'Calls in doubt' }).click()
   await page.getByText('No call is in doubt').waitFor()
   await assertAccessible(page, 'calls in doubt')
+  assert.deepEqual(problems, [])
+})
+
+test('what was typed about one wait of a call is not about the next', async () => {
+  const wait = await waitingCall(fleet, 'twice', 'refund')
+  await wait.begins(1_000)
+  await using tab = await openTab(browser, `${url}/inbox?task=twice`)
+  const { page, problems } = tab
+  await page.getByRole('region', { name: 'Call of refund' }).waitFor()
+  await page.getByLabel('Reason').fill('of the first wait')
+  await page.getByRole('button', { name: 'Edit arguments' }).click()
+  await page.reload()
+  assert.equal(await page.getByLabel('Reason').inputValue(), 'of the first wait')
+  await wait.ends()
+  await page.getByText('No call of this task waits for a person').waitFor({ timeout: 30_000 })
+  await wait.begins(2_000)
+  await page.getByRole('region', { name: 'Call of refund' }).waitFor({ timeout: 30_000 })
+  assert.equal(await page.getByLabel('Reason').inputValue(), '')
+  assert.equal(await page.getByLabel('Run it with these arguments').count(), 0)
   assert.deepEqual(problems, [])
 })

@@ -40,6 +40,7 @@ const pages: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   '/fleet/lanes': (page) => page.getByRole('row', { name: /planner runs/ }).waitFor(),
   '/fleet/dead-letters': (page) => page.getByText('No dead letters').waitFor(),
   '/fleet/breakers': (page) => page.getByText('No breaker has changed its state').waitFor(),
+  '/fleet/mcp': (page) => page.getByText('The fleet uses no MCP server').waitFor(),
   '/fleet/alerts': (page) => page.getByRole('row', { name: /high_error_rate quiet/ }).waitFor(),
   '/fleet/topics': (page) => page.getByRole('row', { name: /tasks\.submitted/ }).waitFor(),
   '/fleet/setup': (page) => page.getByRole('row', { name: /refund none by a person/ }).waitFor(),

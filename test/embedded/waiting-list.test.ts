@@ -1,71 +1,91 @@
-// The list of tasks that wait for a person has all of them: whatever their other calls do, and however long they wait.
+// Who waits for a person is listed at once, although metering, which fills the ledger, is behind.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import type { TaskList } from '../../operator/index.ts'
-import type { Script } from '../../runtime/scripted-model/script.ts'
+import { after, before, test } from 'node:test'
+import { z } from 'zod'
+import type { TaskView } from '../../operator/index.ts'
+import { defineTool } from '../../runtime/config/define.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { consoleScript, startConsoleFleet } from '../support/console-fleet.ts'
-import { waitingTasks } from '../support/console-troubles.ts'
+import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 
-const both: Script = (exchange) => {
-  if (!exchange.task.includes('both') || exchange.turn > 0) return consoleScript(exchange)
-  return {
-    toolCalls: [
-      { name: 'refund', arguments: { order: 4712, amount: 5 } },
-      { name: 'lookup_order', arguments: { order: 4711 } },
-    ],
-  }
-}
-
-async function waitingOf(url: string, more = ''): Promise<TaskList> {
-  const response = await fetch(`${url}/v1/tasks?waiting=true${more}`)
-  assert.equal(response.status, 200)
-  return (await response.json()) as TaskList
-}
-
-test('a task waits although another call of the same step has ended since, until somebody decides', async () => {
-  await using fleet = await startConsoleFleet({ model: { script: both } })
-  const url = fleet.process.url as string
-  await fleet.client.submit({ taskId: 'two-calls', text: 'both at once' })
-  const kinds = async () => {
-    const detail = (await (await fetch(`${url}/v1/tasks/two-calls`)).json()) as {
-      phase: string
-      events: { kind: string; detail: { callId: string } }[]
-    }
-    return detail.events
-  }
-  const events = await eventually('the other call has ended', async () => {
-    const seen = await kinds()
-    const has = (kind: string) => seen.some((event) => event.kind === kind)
-    return has('approval_requested') && has('tool_called') ? seen : null
-  })
-  const { tasks } = await eventually('it is listed', async () => {
-    const list = await waitingOf(url)
-    return list.tasks.length > 0 ? list : null
-  })
-  assert.deepEqual(
-    tasks.map(({ taskId, phase, detail }) => [taskId, phase, detail]),
-    [['two-calls', 'approval', 'refund']],
-  )
-  const { callId } = events.find(({ kind }) => kind === 'approval_requested')?.detail ?? { callId: '' }
-  await fleet.client.approve({ taskId: 'two-calls', callId, approved: true })
-  await fleet.client.result('two-calls', { timeoutMs: 30_000 })
-  await eventually('it waits no more', async () => (await waitingOf(url)).tasks.length === 0)
+const pay = defineTool({
+  name: 'pay',
+  description: 'Pays.',
+  input: z.object({ amount: z.number() }),
+  requiresApproval: true,
+  run: ({ amount }) => `paid ${amount}`,
 })
 
-test('five thousand tasks that wait are listed page by page, though the log says nothing of them', async () => {
-  const many = 5_000
-  await using fleet = await startConsoleFleet()
-  await waitingTasks(fleet, many)
-  const url = fleet.process.url as string
-  const seen = new Set<string>()
-  for (let after: string | null = ''; after !== null;) {
-    const list: TaskList = await waitingOf(url, `&limit=1000${after === '' ? '' : `&after=${after}`}`)
-    for (const { taskId, phase } of list.tasks) {
-      assert.equal(phase, 'approval')
-      seen.add(taskId)
-    }
-    after = list.next
-  }
-  assert.equal(seen.size, many)
+let fleet: TestFleet
+let url: string
+before(async () => {
+  fleet = await startTestFleet({
+    http: true,
+    definition: { tools: [pay] },
+    model: {
+      script: ({ turn }) =>
+        turn === 0 ? { toolCalls: [{ name: 'pay', arguments: { amount: 5 } }] } : { text: 'done' },
+    },
+  })
+  url = fleet.process.url as string
 })
+after(() => fleet?.stop())
+
+const post = (path: string, body: object): Promise<Response> =>
+  fetch(url + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+
+async function waiting(filter = ''): Promise<string[]> {
+  const response = await fetch(`${url}/v1/tasks?waiting=true${filter}`)
+  const { tasks } = (await response.json()) as { tasks: TaskView[] }
+  return tasks.map(({ taskId }) => taskId)
+}
+
+const isHeld = async (taskId: string): Promise<boolean> => {
+  const response = await fetch(`${url}/v1/tasks/${taskId}`)
+  return ((await response.json()) as TaskView).phase === 'approval'
+}
+
+test('a call that waits is listed while metering stands still, by the filters, and until it is decided', async () => {
+  await fleet.client.submit({ taskId: 'known', text: 'pay, please', userId: 'ana' })
+  await eventually('the ledger has the first', async () => (await waiting()).length === 1)
+  await post('/v1/fleet/pauses', { stage: 'metering', paused: true })
+  await fleet.client.submit({ taskId: 'unread', text: 'Pay_the other one', userId: 'ben', sessionId: 's' })
+  await eventually('it waits', () => isHeld('unread'))
+  assert.deepEqual(await waiting(), ['unread', 'known'])
+  for (const filter of ['&user=ben', '&agent=default', '&search=PAY_the', '&session=s', '&status=open'])
+    assert.ok((await waiting(filter)).includes('unread'), filter)
+  for (const filter of [
+    ...['&user=ana', '&agent=other', '&search=pay%25', '&session=other', '&status=failed', '&minCost=1'],
+    ...['&error=TASK_FAILED', '&doubt=true', '&minMs=900000', '&parent=x', '&profile=x', '&to=2020-01-01'],
+  ])
+    assert.ok(!(await waiting(filter)).includes('unread'), filter)
+  const first = (await (await fetch(`${url}/v1/tasks?waiting=true&limit=1`)).json()) as { next: string }
+  assert.deepEqual(await waiting(`&after=${encodeURIComponent(first.next)}`), ['known'])
+
+  await post(`/v1/tasks/unread/approvals/${encodeURIComponent(await callOf('unread'))}`, { approved: true })
+  assert.equal((await fleet.client.result('unread', { timeoutMs: 30_000 })).status, 'succeeded')
+  assert.deepEqual(await waiting(), ['known'])
+})
+
+test('once metering goes on, each is there once', async () => {
+  await fleet.client.submit({ taskId: 'late', text: 'pay', userId: 'ana' })
+  await eventually('it waits', () => isHeld('late'))
+  assert.deepEqual(await waiting(), ['late', 'known'])
+  await post('/v1/fleet/pauses', { stage: 'metering', paused: false })
+  await eventually('the ledger has it', async () => {
+    assert.deepEqual(await waiting(), ['late', 'known'])
+    const response = await fetch(`${url}/v1/approvals?task=late`)
+    return ((await response.json()) as unknown[]).length === 1
+  })
+  assert.deepEqual(await waiting(), ['late', 'known'])
+})
+
+async function callOf(taskId: string): Promise<string> {
+  const { events } = (await (await fetch(`${url}/v1/tasks/${taskId}`)).json()) as {
+    events: { kind: string; detail: { callId: string } }[]
+  }
+  return events.find(({ kind }) => kind === 'approval_requested')?.detail.callId ?? ''
+}

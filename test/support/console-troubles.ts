@@ -1,6 +1,6 @@
 // Troubles of a fleet, as its stages would have written them: dead letters, and a breaker that is open.
 import { homeOf } from '../../runtime/log/home.ts'
-import type { DeadLettered } from '../../schemas/generated/events.ts'
+import type { DeadLettered, TaskProgressed } from '../../schemas/generated/events.ts'
 import { headers as names } from '../../schemas/topics.ts'
 import type { TestFleet } from './fleet.ts'
 
@@ -116,5 +116,45 @@ export async function waitingTasks(fleet: TestFleet, count: number): Promise<voi
         })),
       )
       .execute()
+  }
+}
+
+export interface WaitingCall {
+  /** It waits for a person from this time on, which names the wait. */
+  begins(heldAtMs: number): Promise<void>
+  /** Somebody declined. */
+  ends(): Promise<void>
+}
+
+/** An open task whose one call waits for people as often as a test says, by its history alone. */
+export async function waitingCall(fleet: TestFleet, taskId: string, tool: string): Promise<WaitingCall> {
+  const { log, codec, stores } = fleet.process
+  const partition = homeOf(taskId, log.partitions)
+  await stores.sql
+    .insertInto('open_tasks')
+    .values({
+      ...{
+        task_id: taskId,
+        text_start: 'Refund it',
+        text_hash: 'x',
+        user_id: null,
+        agent: null,
+        model: null,
+      },
+      ...{ profile: null, session_id: null, parent: null, lane: partition, submitted_at_ms: Date.now() },
+    })
+    .execute()
+  const callId = `${taskId}.1.0`
+  const tell = async (kind: TaskProgressed['kind'], detail: TaskProgressed['detail']): Promise<void> => {
+    const event = { taskId, stage: 'tool-executor', kind, step: 1, atMs: Date.now(), detail }
+    const value = codec.encode('TaskProgressed', event, 'tasks.history')
+    const headers = { [names.schema]: 'TaskProgressed' }
+    await log.publish([{ topic: 'tasks.history', partition, key: taskId, value, headers }])
+  }
+  await tell('admitted', { agent: 'default', mode: 'tools', model: 'scripted/scripted', maxSteps: 10 })
+  return {
+    begins: (heldAtMs) =>
+      tell('approval_requested', { callId, tool, why: 'approval', arguments: { order: 1 }, heldAtMs }),
+    ends: () => tell('approval_decided', { callId, tool, approved: false, outcome: 'denied', final: true }),
   }
 }

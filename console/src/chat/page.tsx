@@ -1,6 +1,7 @@
 // A conversation: each message is a task of one session, and the answers come as they are written.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { submit, type TaskBody } from '../api/client.ts'
+import { may } from '../api/session.ts'
 import { TaskState } from '../components/badge.tsx'
 import { Choice } from '../components/fields.tsx'
 import { LongText } from '../components/long-text.tsx'
@@ -16,6 +17,7 @@ import { line } from '../text.ts'
 import { toastError } from '../toast.ts'
 import { Conversation, type Turn } from './conversation.ts'
 import { DeleteSession, Sessions } from './sessions.tsx'
+import { KeptVariables } from './variables.tsx'
 
 const newSession = (): string => `chat-${newTaskId().slice(-12)}`
 
@@ -33,7 +35,6 @@ export function ChatPage({ params: { session } }: PageProps) {
   const conversation = useMemo(() => taken(id) ?? new Conversation(id, session === undefined), [id, session])
   useEffect(() => () => conversation.leave(), [conversation])
   const [agent, setAgent] = useState('')
-  const agents = useAgents()
   const turns = conversation.turns.value
   const end = useRef<HTMLDivElement>(null)
   const length = turns.reduce((sum, { answer }) => sum + answer.length, turns.length)
@@ -66,17 +67,10 @@ export function ChatPage({ params: { session } }: PageProps) {
           <p class="muted">
             <bdi>{session === undefined ? 'new conversation' : line(id, 60)}</bdi>
           </p>
-          <Choice
-            label="Agent"
-            value={agent}
-            options={[
-              { value: '', label: 'default' },
-              ...agents.map((name) => ({ value: name, label: name })),
-            ]}
-            onChange={setAgent}
-          />
+          {may('tasks:submit') && <AgentChoice agent={agent} onChange={setAgent} />}
           {session !== undefined && <DeleteSession id={session} />}
         </header>
+        {session !== undefined && <KeptVariables session={session} />}
         <div class="turns" tabIndex={0} role="log" aria-label="Messages">
           {conversation.error.value !== null && (
             <Failed error={conversation.error.value} onAgain={conversation.again} />
@@ -84,7 +78,9 @@ export function ChatPage({ params: { session } }: PageProps) {
           {!conversation.isThere.value && conversation.error.value === null && (
             <Loading what="the conversation" />
           )}
-          {conversation.isThere.value && turns.length === 0 && <Empty title="Ask the fleet something" />}
+          {conversation.isThere.value && turns.length === 0 && (
+            <Empty title={may('tasks:submit') ? 'Ask the fleet something' : 'Choose a conversation'} />
+          )}
           {conversation.earlier.value > 0 && (
             <button class="quiet" onClick={() => void conversation.loadEarlier()}>
               {conversation.earlier.value} earlier messages
@@ -95,14 +91,27 @@ export function ChatPage({ params: { session } }: PageProps) {
           ))}
           <div ref={end} />
         </div>
-        <Composer
-          name={session === undefined ? 'New conversation' : `Message to ${session}`}
-          isBusy={isBusy}
-          onSend={send}
-        />
+        {may('tasks:submit') && (
+          <Composer
+            name={session === undefined ? 'New conversation' : `Message to ${session}`}
+            isBusy={isBusy}
+            onSend={send}
+          />
+        )}
       </section>
     </div>
   )
+}
+
+interface AgentChoiceProps {
+  readonly agent: string
+  readonly onChange: (agent: string) => void
+}
+
+function AgentChoice({ agent, onChange }: AgentChoiceProps) {
+  const names = useAgents()
+  const options = [{ value: '', label: 'default' }, ...names.map((name) => ({ value: name, label: name }))]
+  return <Choice label="Agent" value={agent} options={options} onChange={onChange} />
 }
 
 function TurnView({ turn }: { readonly turn: Turn }) {

@@ -35,9 +35,11 @@ export function Sessions({ current }: { readonly current: string | null }) {
   const shown = sessions.filter(({ sessionId }) => !deleted.value.has(sessionId))
   return (
     <nav class="sessions" aria-label="Conversations">
-      <a class="button" href="/chat">
-        New conversation
-      </a>
+      {may('tasks:submit') && (
+        <a class="button" href="/chat">
+          New conversation
+        </a>
+      )}
       <ul>
         {shown.map(({ sessionId, turns, lastAtMs }) => (
           <li key={sessionId}>

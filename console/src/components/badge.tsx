@@ -29,5 +29,5 @@ const words: Readonly<Record<string, string>> = {
 export function TaskState({ status, phase }: { readonly status: string; readonly phase: string | null }) {
   const more = phase === null ? undefined : words[phase]
   const tone = more !== undefined && phase !== 'submitted' ? 'wait' : (tones[status] ?? 'idle')
-  return <Badge tone={tone}>{more ?? status.replace('_', ' ')}</Badge>
+  return Badge({ tone, children: more ?? status.replace('_', ' ') })
 }

@@ -1,5 +1,6 @@
-// A table of few rows, all of them in the page. On a narrow screen it scrolls sideways.
+// A table of few rows, all of them in the page; of many, the first, and more on demand. On a narrow screen it scrolls sideways.
 import type { ComponentChildren } from 'preact'
+import { useState } from 'preact/hooks'
 import { count } from '../format.ts'
 
 export interface SheetColumn<Row> {
@@ -19,10 +20,12 @@ interface SheetProps<Row> {
   readonly keyOf: (row: Row) => string
 }
 
-/** More rows are counted instead of shown. */
-const MOST = 300
+/** Rows that come at once. */
+const PAGE = 300
 
 export function Sheet<Row>({ label, columns, rows, keyOf }: SheetProps<Row>) {
+  const [shown, setShown] = useState(PAGE)
+  const left = rows.length - shown
   return (
     <div class="sheet" tabIndex={0} role="region" aria-label={label}>
       <table>
@@ -36,7 +39,7 @@ export function Sheet<Row>({ label, columns, rows, keyOf }: SheetProps<Row>) {
           </tr>
         </thead>
         <tbody>
-          {rows.slice(0, MOST).map((row) => (
+          {rows.slice(0, shown).map((row) => (
             <tr key={keyOf(row)}>
               {columns.map(({ title, cell, isNumber, isWide }) => (
                 <td key={title} class={isNumber ? 'number' : isWide ? 'wide' : ''}>
@@ -47,7 +50,14 @@ export function Sheet<Row>({ label, columns, rows, keyOf }: SheetProps<Row>) {
           ))}
         </tbody>
       </table>
-      {rows.length > MOST && <p class="muted">and {count(rows.length - MOST)} more</p>}
+      {left > 0 && (
+        <p class="muted">
+          {count(shown)} of {count(rows.length)} rows.{' '}
+          <button class="link" onClick={() => setShown(shown + PAGE)}>
+            Show {count(Math.min(PAGE, left))} more
+          </button>
+        </p>
+      )}
     </div>
   )
 }

@@ -2,8 +2,9 @@
 // a card: columns say with `narrow` where they stand in it.
 import type { ComponentChildren } from 'preact'
 import { memo } from 'preact/compat'
-import { useCallback, useEffect, useRef } from 'preact/hooks'
+import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks'
 import { onKeys } from '../keys.ts'
+import { isNarrow, isWide } from './narrow.ts'
 import { useVirtualRows } from './virtual.ts'
 
 export interface Column<Row> {
@@ -12,6 +13,8 @@ export interface Column<Row> {
   readonly cell: (row: Row) => ComponentChildren
   /** Numbers stand at the right. */
   readonly isNumber?: boolean
+  /** The style shows it only in a table, not on a card; or only on a wide screen: elsewhere it is not made. */
+  readonly needs?: 'table' | 'wide'
 }
 
 export interface TableProps<Row> {
@@ -22,6 +25,8 @@ export interface TableProps<Row> {
   readonly columns: readonly Column<Row>[]
   readonly rows: readonly Row[]
   readonly keyOf: (row: Row) => string
+  /** The row that the page shows beside the table. */
+  readonly isCurrent?: (row: Row) => boolean
   /** Where a row leads; its first link gets the focus by j and k. */
   readonly onEnd?: () => void
   readonly isMore?: boolean
@@ -31,30 +36,33 @@ export interface TableProps<Row> {
 
 const ROW_PX = 36
 const NARROW_PX = 76
-const NARROW_SCREEN = '(max-width: 700px)'
 /** Rows below the view at which the next page is asked for. */
 const AHEAD = 30
+
+const never = (): boolean => false
 
 export function Table<Row>(props: TableProps<Row>) {
   const {
     label,
     kind,
-    columns,
+    columns: all,
     rows,
     keyOf,
+    isCurrent = never,
     onEnd,
     isMore = false,
     rowHeight = ROW_PX,
     narrowHeight = NARROW_PX,
   } = props
   const scroller = useRef<HTMLDivElement>(null)
-  const isNarrow = matchMedia(NARROW_SCREEN).matches
-  const height = isNarrow ? narrowHeight : rowHeight
+  const height = isNarrow.value ? narrowHeight : rowHeight
+  const columns = useShown(all)
   const latestKeyOf = useRef(keyOf)
   latestKeyOf.current = keyOf
   const keyAt = useCallback(
     (index: number) => (rows[index] === undefined ? String(index) : latestKeyOf.current(rows[index])),
-    [rows],
+    // Rows of another height are measured again.
+    [rows, height],
   )
   const virtual = useVirtualRows({ count: rows.length, rowHeight: () => height, keyOf: keyAt, scroller })
   const last = virtual.items.at(-1)?.index ?? 0
@@ -91,6 +99,7 @@ export function Table<Row>(props: TableProps<Row>) {
                   row={row}
                   columns={columns as readonly Column<unknown>[]}
                   index={index}
+                  isCurrent={isCurrent(row)}
                   startPx={start}
                   heightPx={height}
                   onFocus={focus}
@@ -104,10 +113,20 @@ export function Table<Row>(props: TableProps<Row>) {
   )
 }
 
+/** The same list as long as the screen has the same room. */
+function useShown<Row>(all: readonly Column<Row>[]): readonly Column<Row>[] {
+  const [narrow, wide] = [isNarrow.value, isWide.value]
+  return useMemo(
+    () => all.filter(({ needs }) => needs === undefined || (needs === 'wide' ? wide : !narrow)),
+    [all, narrow, wide],
+  )
+}
+
 interface TableRowProps {
   readonly row: unknown
   readonly columns: readonly Column<unknown>[]
   readonly index: number
+  readonly isCurrent: boolean
   readonly startPx: number
   readonly heightPx: number
   readonly onFocus: (index: number) => void
@@ -115,14 +134,14 @@ interface TableRowProps {
 
 /** Rows that stay in view while it scrolls are not made again. */
 const TableRow = memo(function TableRow(props: TableRowProps) {
-  const { row, columns, index, startPx, heightPx, onFocus } = props
+  const { row, columns, index, isCurrent, startPx, heightPx, onFocus } = props
   return (
     <div
-      class="table-row"
+      class={isCurrent ? 'table-row current' : 'table-row'}
       role="row"
       aria-rowindex={index + 2}
       data-index={index}
-      style={{ transform: `translateY(${startPx}px)`, height: `${heightPx}px` }}
+      style={{ top: `${startPx}px`, height: `${heightPx}px` }}
       onClick={openRow}
       onFocusIn={() => onFocus(index)}
     >

@@ -1,5 +1,6 @@
 // The fleet: what runs, what is stuck, and what an operator may do about it.
 import type { FunctionComponent } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
 import type { PageProps } from '../pages.ts'
 import { Empty } from '../components/states.tsx'
 import { Alerts } from './alerts.tsx'
@@ -8,6 +9,7 @@ import { DeadLetters } from './dead-letters.tsx'
 import { Doctor } from './doctor.tsx'
 import { Lanes } from './lanes.tsx'
 import { Limits } from './limits.tsx'
+import { McpServers } from './mcp-servers.tsx'
 import { Overview } from './overview.tsx'
 import { Setup } from './setup.tsx'
 import { Topics } from './topics.tsx'
@@ -23,6 +25,7 @@ const parts: readonly FleetPart[] = [
   { name: 'lanes', title: 'Stages & lanes', component: Lanes },
   { name: 'dead-letters', title: 'Dead letters', component: DeadLetters },
   { name: 'breakers', title: 'Breakers', component: Breakers },
+  { name: 'mcp', title: 'MCP servers', component: McpServers },
   { name: 'alerts', title: 'Alerts', component: Alerts },
   { name: 'limits', title: 'Limits', component: Limits },
   { name: 'topics', title: 'Topics', component: Topics },
@@ -32,11 +35,16 @@ const parts: readonly FleetPart[] = [
 
 export function FleetPage({ params: { part: name = '' } }: PageProps) {
   const part = parts.find((each) => each.name === name)
+  const tabs = useRef<HTMLUListElement>(null)
+  // There are more of them than a phone shows.
+  useEffect(() => {
+    tabs.current?.querySelector('[aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' })
+  }, [name])
   return (
     <div class="page fleet-page">
       <header class="page-head">
         <h1>Fleet</h1>
-        <ul class="tabs counts" aria-label="Parts of the fleet">
+        <ul class="tabs counts" ref={tabs} aria-label="Parts of the fleet">
           {parts.map((each) => (
             <li key={each.name}>
               <a

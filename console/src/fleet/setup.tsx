@@ -90,7 +90,14 @@ function Tools({ rows }: RowsProps<'/v1/fleet/tools'>) {
         { title: 'Tool', cell: ({ name }) => <code>{line(name, 60)}</code> },
         {
           title: 'MCP server',
-          cell: ({ server }) => (server === null ? <span class="muted">none</span> : line(server, 40)),
+          cell: ({ server }) =>
+            server === null ? (
+              <span class="muted">none</span>
+            ) : (
+              <a class="inline-link" href={`/fleet/mcp?server=${encodeURIComponent(server)}`}>
+                {line(server, 40)}
+              </a>
+            ),
         },
         {
           title: 'Approval',

@@ -6,7 +6,7 @@ import { useDraft } from '../drafts.ts'
 import { Area, Field } from '../components/fields.tsx'
 import { LongText } from '../components/long-text.tsx'
 import { Failed } from '../components/states.tsx'
-import { ago, exactTime } from '../format.ts'
+import { ago, exactTime, isoTime } from '../format.ts'
 import { now } from '../clock.ts'
 import { onKeys } from '../keys.ts'
 import { line, shown } from '../text.ts'
@@ -32,9 +32,13 @@ const titles = {
   doubt: 'is in doubt: did it take effect?',
 } as const
 
+/** A call may wait several times: what was typed about one wait is not about the next. */
+const draftName = ({ tool, callId, heldAtMs }: WaitingCall): string =>
+  `Decision about ${tool}, call ${callId}${heldAtMs === null ? '' : `, waiting since ${isoTime(heldAtMs)}`}`
+
 export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
   const { callId, tool, why } = call
-  const kept = useDraft<Draft>(`Decision about ${tool}, call ${callId}`, {
+  const kept = useDraft<Draft>(draftName(call), {
     reason: '',
     name: sessionStorage.getItem(NAME) ?? '',
     // Who agrees agrees to what was agreed on before.
@@ -91,7 +95,7 @@ export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
           label="Reason"
           value={draft.reason}
           onInput={(reason) => change({ reason })}
-          hint="The model is told it"
+          hint="Passed on to the model"
         />
         {isOpen.value ? (
           <Field

@@ -109,6 +109,7 @@ function Approvals() {
           columns={columns}
           rows={rows}
           keyOf={taskIdOf}
+          isCurrent={({ taskId }) => taskId === selected}
           onEnd={list.more}
           isMore={list.isMore.value}
           rowHeight={62}

@@ -40,7 +40,7 @@ export function RawEvents({
                 class="raw-event"
                 data-index={index}
                 ref={measure}
-                style={{ transform: `translateY(${start}px)` }}
+                style={{ top: `${start}px` }}
               >
                 <RawLine event={event} index={index} isOpen={open === index} onToggle={toggle} />
                 {open === index && (

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import type { RefObject } from 'preact'
 import { now } from '../clock.ts'
 import { Empty } from '../components/states.tsx'
+import { isNarrow } from '../components/narrow.ts'
 import { useVirtualRows } from '../components/virtual.ts'
 import { cost, count, duration } from '../format.ts'
 import { onKeys } from '../keys.ts'
@@ -15,6 +16,7 @@ import type { Span, SpanKind, Step } from './steps.ts'
 import type { Timeline } from './timeline.ts'
 
 const ROW_PX = 38
+const NARROW_PX = 54
 /** With more steps, a bar on the scale of the whole task is too thin to be read. */
 const WHOLE_STEPS = 40
 
@@ -37,11 +39,15 @@ export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
   const [isWhole, setWhole] = useState<boolean | null>(null)
   const box = useRef<HTMLDivElement>(null)
   const margin = useMargin(box, scroller, version)
+  const rowPx = isNarrow.value ? NARROW_PX : ROW_PX
   // The steps are one list that grows.
-  const keyAt = useCallback((index: number) => String(steps[index]?.number ?? index), [steps, steps.length])
+  const keyAt = useCallback(
+    (index: number) => String(steps[index]?.number ?? index),
+    [steps, steps.length, rowPx],
+  )
   const virtual = useVirtualRows({
     count: steps.length,
-    rowHeight: () => ROW_PX,
+    rowHeight: () => rowPx,
     keyOf: keyAt,
     scroller,
     margin,
@@ -61,6 +67,9 @@ export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
   const lengthMs = whole ? Math.max(1, endMs - fromMs) : longest
   // The same objects as long as they say the same: a line that scrolls by is not drawn again.
   const scale = useMemo(() => ({ isWhole: whole, fromMs, lengthMs }), [whole, fromMs, lengthMs])
+  // Steps that were never open have one height: reading it would cost a layout for each that scrolls into view.
+  const sized = useRef(new Set<number>()).current
+  for (const number of open.value) sized.add(number)
   const toggle = useCallback((number: number): void => {
     const next = new Set(open.peek())
     if (!next.delete(number)) next.add(number)
@@ -91,10 +100,10 @@ export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
             step && (
               <div
                 key={step.number}
-                class="step"
+                class={sized.has(step.number) ? 'step' : 'step closed'}
                 data-index={index}
-                ref={virtual.measure}
-                style={{ transform: `translateY(${start - virtual.margin}px)` }}
+                ref={sized.has(step.number) ? virtual.measure : null}
+                style={{ top: `${start - virtual.margin}px` }}
               >
                 <StepLine
                   step={step}

@@ -12,6 +12,8 @@ import type { Filters } from './views.ts'
 const PAGE = 100
 /** A viewer who scrolls has far to go. */
 const NEXT_PAGE = 500
+/** A list that is left open for a night begins at its first page again, instead of growing with the fleet. */
+const MOST_ROWS = 20_000
 const REFRESH_MS = 1_500
 const RETRY_MS = 5_000
 const WAITING_MS = 3_000
@@ -67,8 +69,9 @@ export class TaskList {
     this.isThere.value = true
     const last = page.tasks.at(-1)
     const known = new Set(page.tasks.map(({ taskId }) => taskId))
-    const rest = last ? this.rows.value.filter((row) => isBehind(row, last) && !known.has(row.taskId)) : []
-    this.rows.value = [...page.tasks, ...(page.next === null ? [] : rest)]
+    const kept = last ? this.rows.value.filter((row) => isBehind(row, last) && !known.has(row.taskId)) : []
+    const rest = page.next === null || kept.length > MOST_ROWS ? [] : kept
+    this.rows.value = [...page.tasks, ...rest]
     if (isFirst || rest.length === 0) this.#setNext(page.next)
   }
 

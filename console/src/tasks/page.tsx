@@ -17,14 +17,12 @@ import { filtersIn, queryOf } from './views.ts'
 
 export const taskPath = (taskId: string): string => `/tasks/${encodeURIComponent(taskId)}`
 
-const tookMs = ({ submittedAtMs, completedAtMs }: TaskView): number =>
-  (completedAtMs ?? now.value) - submittedAtMs
-
 export const taskColumns: readonly Column<TaskView>[] = [
   {
     name: 'status',
     title: 'Status',
-    cell: ({ status, phase }) => <TaskState status={status} phase={phase} />,
+    // Called, not made a component of: it has no state, and there are many.
+    cell: ({ status, phase }) => TaskState({ status, phase }),
   },
   {
     name: 'task',
@@ -36,8 +34,8 @@ export const taskColumns: readonly Column<TaskView>[] = [
       </a>
     ),
   },
-  { name: 'agent', title: 'Agent', cell: ({ agent }) => <bdi>{line(agent ?? '–', 40)}</bdi> },
-  { name: 'user', title: 'User', cell: ({ userId }) => <bdi>{line(userId ?? '–', 40)}</bdi> },
+  { name: 'agent', title: 'Agent', needs: 'table', cell: ({ agent }) => <bdi>{line(agent ?? '–', 40)}</bdi> },
+  { name: 'user', title: 'User', needs: 'table', cell: ({ userId }) => <bdi>{line(userId ?? '–', 40)}</bdi> },
   {
     name: 'model',
     title: 'Model',
@@ -53,17 +51,19 @@ export const taskColumns: readonly Column<TaskView>[] = [
   {
     name: 'steps',
     title: 'Steps',
+    needs: 'wide',
     isNumber: true,
     cell: ({ steps, step }) => (steps === null && step === null ? '–' : count(steps ?? step ?? 0)),
   },
   {
     name: 'tokens',
     title: 'Tokens',
+    needs: 'wide',
     isNumber: true,
     cell: ({ inputTokens, outputTokens }) => count(inputTokens + outputTokens),
   },
   { name: 'cost', title: 'Cost', isNumber: true, cell: (row) => cost(row.cost) },
-  { name: 'took', title: 'Duration', isNumber: true, cell: (row) => <Took row={row} /> },
+  { name: 'took', title: 'Duration', isNumber: true, cell: tookOf },
   {
     name: 'when',
     title: 'Submitted',
@@ -72,9 +72,14 @@ export const taskColumns: readonly Column<TaskView>[] = [
   },
 ]
 
+function tookOf(row: TaskView) {
+  const { completedAtMs, submittedAtMs } = row
+  return completedAtMs === null ? <Took row={row} /> : duration(completedAtMs - submittedAtMs)
+}
+
 /** Ticks by itself, so that the rest of the row does not. */
 function Took({ row }: { readonly row: TaskView }) {
-  return <>{duration(tookMs(row))}</>
+  return <>{duration(now.value - row.submittedAtMs)}</>
 }
 
 export function TasksPage() {

@@ -79,10 +79,12 @@ function ofOwn<F extends { readonly user?: string }>(filter: F, principal: Princ
   )
 }
 
-function fleetRoutes(app: FastifyInstance, { configuration, lanes, pauses }: Operator): void {
+function fleetRoutes(app: FastifyInstance, operator: Operator): void {
+  const { configuration, lanes, mcpServers, pauses } = operator
   serve(app, routes.agents, () => configuration.agents())
   serve(app, routes.tools, () => configuration.tools())
   serve(app, routes.models, () => configuration.models())
+  serve(app, routes.mcpServers, () => mcpServers.list())
   serve(app, routes.config, () => configuration.config())
   serve(app, routes.lanes, () => lanes.list())
   serve(app, routes.pauses, () => pauses.list())

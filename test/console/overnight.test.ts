@@ -1,0 +1,179 @@
+// Pages that are left open, turned, enlarged, walked back and forth through, and refused something in the middle.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { homeOf } from '../../runtime/log/home.ts'
+import { headers as names } from '../../schemas/topics.ts'
+import { assertFits, desktop, openBrowser, openTab, phone, screenshot } from '../support/browser.ts'
+import { ledgerTasks, longTask, startConsoleFleet } from '../support/console-fleet.ts'
+import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts'
+import type { TestFleet } from '../support/fleet.ts'
+
+let fleet: TestFleet
+let browser: Browser
+let proxy: FaultProxy
+before(async () => {
+  ;[fleet, browser] = await Promise.all([startConsoleFleet(), openBrowser()])
+  proxy = await startFaultProxy(fleet.process.url as string)
+  await Promise.all([ledgerTasks(fleet, 400), longTask(fleet, 'long', 60)])
+})
+after(async () => {
+  await browser?.close()
+  proxy?.[Symbol.dispose]()
+  await fleet?.stop()
+})
+
+const EVENTS = 10_000
+const AT_ONCE = 500
+/** Of the heap, after so many events. */
+const MOST_GROWTH_BYTES = 3_000_000
+
+/** After a collection of garbage. */
+async function heapBytes(page: Page): Promise<number> {
+  const debug = await page.context().newCDPSession(page)
+  await debug.send('HeapProfiler.collectGarbage')
+  const { usedSize } = await debug.send('Runtime.getHeapUsage')
+  await debug.detach()
+  return usedSize
+}
+
+/** Events of tasks that are not in the list, as a busy fleet writes them. */
+async function publishEvents(from: number, count: number): Promise<void> {
+  const { log, codec } = fleet.process
+  const records = Array.from({ length: count }, (_, at) => {
+    const taskId = `night-${from + at}`
+    const detail = { model: 'scripted/scripted', text: `Thought ${from + at}`, inputTokens: 900, cost: 0.01 }
+    const event = {
+      taskId,
+      stage: 'planner',
+      kind: 'model_called',
+      step: 1,
+      atMs: Date.now(),
+      detail,
+    } as const
+    return {
+      topic: 'tasks.history' as const,
+      partition: homeOf(taskId, log.partitions),
+      key: taskId,
+      value: codec.encode('TaskProgressed', event, 'tasks.history'),
+      headers: { [names.schema]: 'TaskProgressed' },
+    }
+  })
+  await log.publish(records)
+}
+
+test(`the list after a night of ${EVENTS} events is as large as before`, async () => {
+  await using tab = await openTab(browser, `${proxy.url}/tasks`)
+  const { page, problems } = tab
+  await page.locator('.task-id').first().waitFor()
+  const taken = async (text: string): Promise<void> => {
+    await fleet.client.submit({ taskId: text, text })
+    await page.locator('.task-id', { hasText: text }).waitFor({ timeout: 60_000 })
+  }
+  await publishEvents(0, AT_ONCE)
+  await taken('evening')
+  const before = await heapBytes(page)
+  for (let from = AT_ONCE; from < EVENTS; from += AT_ONCE) await publishEvents(from, AT_ONCE)
+  await taken('morning')
+  const growth = (await heapBytes(page)) - before
+  console.log(`${EVENTS} events: the heap of the page grew by ${(growth / 1e6).toFixed(2)} MB`)
+  assert.ok(growth < MOST_GROWTH_BYTES, `${growth} bytes`)
+  assert.deepEqual(problems, [])
+})
+
+test('a phone that is turned: the rows have the height of the new width', async () => {
+  await using tab = await openTab(browser, `${proxy.url}/tasks`, phone)
+  const { page, problems } = tab
+  const gap = async (rows: string): Promise<[number, number]> => {
+    const [first, second] = await Promise.all([0, 1].map((at) => page.locator(rows).nth(at).boundingBox()))
+    return [Math.round((second?.y ?? 0) - (first?.y ?? 0)), Math.round(first?.height ?? 0)]
+  }
+  for (const [path, rows] of [
+    ['/tasks', '.table-body .table-row'],
+    ['/tasks/long', '.step'],
+  ] as const) {
+    await page.goto(proxy.url + path)
+    await page.locator(rows).nth(1).waitFor()
+    const upright = await gap(rows)
+    assert.equal(upright[0], upright[1], `${path} upright`)
+    await page.setViewportSize({ width: 844, height: 390 })
+    await page.waitForFunction(
+      `document.querySelectorAll(${JSON.stringify(rows)})[0].offsetHeight < ${upright[1]}`,
+    )
+    const across = await gap(rows)
+    assert.equal(across[0], across[1], `${path} across`)
+    await assertFits(page, `${path} across`)
+    const cells = page.locator(`${rows}`).first().locator('.cell:visible')
+    for (const cell of await cells.all()) {
+      const box = await cell.boundingBox()
+      assert.ok((box?.x ?? 0) + (box?.width ?? 0) <= 844, `${path}: ${await cell.innerText()} is cut off`)
+    }
+    await screenshot(page, `turned${path.replaceAll('/', '-')}`)
+    await page.setViewportSize({ width: 390, height: 844 })
+  }
+  assert.deepEqual(problems, [])
+})
+
+test('at 200 % every page fits a laptop', async () => {
+  const zoomed = { viewport: { width: 680, height: 430 }, deviceScaleFactor: 2 }
+  await using tab = await openTab(browser, proxy.url, zoomed)
+  const { page, problems } = tab
+  for (const path of [
+    ...['/tasks', '/tasks/long', '/inbox', '/new', '/chat', '/fleet', '/fleet/lanes', '/fleet/mcp'],
+    ...['/fleet/setup', '/cost?range=7d', '/quality', '/evaluations'],
+  ]) {
+    await page.goto(proxy.url + path)
+    await page.locator('main h1').first().waitFor()
+    await page.locator('main .spinner').waitFor({ state: 'detached' })
+    await assertFits(page, `${path} at 200 %`)
+    await screenshot(page, `zoomed${path.replaceAll(/\W+/g, '-')}`)
+  }
+  assert.deepEqual(problems, [])
+})
+
+test('back and forward lead through pages, filters and steps as they were', async () => {
+  await using tab = await openTab(browser, `${proxy.url}/tasks`, desktop)
+  const { page, problems } = tab
+  await page.locator('.task-id').first().waitFor()
+  await page.getByRole('link', { name: 'Failed', exact: true }).click()
+  await page.waitForURL(/status=failed/)
+  await page.getByRole('link', { name: 'Fleet' }).click()
+  await page.locator('.tile').first().waitFor()
+  await page.locator('.tabs').getByRole('link', { name: 'MCP servers' }).click()
+  await page.getByText('The fleet uses no MCP server').waitFor()
+  await page.goBack()
+  await page.locator('.tile').first().waitFor()
+  await page.goBack()
+  await page.waitForURL(/status=failed/)
+  await page.locator('.filter-bar a[aria-current]', { hasText: 'Failed' }).waitFor()
+  await page.goBack()
+  await page.waitForURL(/\/tasks$/)
+  await page.goForward()
+  await page.goForward()
+  await page.goForward()
+  await page.getByText('The fleet uses no MCP server').waitFor()
+  await page.goto(`${proxy.url}/tasks/long?step=40`)
+  await page.getByRole('link', { name: 'Link to this step' }).waitFor()
+  assert.match(await page.locator('.step-line[aria-expanded=true]').innerText(), /^40/)
+  assert.deepEqual(problems, [])
+})
+
+test('403 in the middle: the page says so and keeps what it has, and the viewer stays', async () => {
+  await using tab = await openTab(browser, `${proxy.url}/fleet/lanes`)
+  const { page, problems } = tab
+  await page.getByRole('row', { name: /planner runs/ }).waitFor()
+  proxy.set({ status: 403, spares: '/v1/me' })
+  await page.getByText('Not up to date').first().waitFor()
+  await page.getByRole('row', { name: /planner runs/ }).waitFor()
+  await page.getByRole('button', { name: 'Pause alerting' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Pause alerting' }).click()
+  await page.locator('.toast.bad', { hasText: '403' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('link', { name: 'Tasks' }).first().click()
+  await page.locator('main').getByText('a fault of the test: 403').first().waitFor()
+  assert.equal(await page.getByLabel('API key or token').count(), 0)
+  proxy.set(null)
+  await page.getByRole('button', { name: 'Try again' }).first().click()
+  await page.locator('.task-id').first().waitFor()
+  assert.deepEqual(problems, [])
+})
