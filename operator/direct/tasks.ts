@@ -83,6 +83,12 @@ export interface TaskOrigin {
   readonly endedAtMs: number | null
 }
 
+/** The text of a task, as the ledger has it. */
+export interface RecordedText {
+  readonly hash: string
+  readonly isEnded: boolean
+}
+
 export interface TaskList {
   tasks: TaskView[]
   /** `after` of the next page; null on the last. */
@@ -224,16 +230,24 @@ export class DirectTasks implements TaskOperator {
     throw unknownTask(taskId)
   }
 
-  /** Hash of the text that the ledger has of the task; null if it has none. One query. */
-  async ledgerHash(taskId: string): Promise<string | null> {
-    return (await this.#recorded(taskId))?.text_hash ?? null
+  /** What the ledger has of the task's text; null if it has none. One query. */
+  async recordedText(taskId: string): Promise<RecordedText | null> {
+    const found = await this.#recorded(taskId)
+    if (!found || found.text_hash === null) return null
+    return { hash: found.text_hash, isEnded: found.is_ended === 1 }
   }
 
   /** While a task moves from one table to the other, a transaction has it in exactly one. */
-  #recorded(taskId: string): Promise<{ text_hash: string | null } | undefined> {
+  #recorded(taskId: string): Promise<{ text_hash: string | null; is_ended: number } | undefined> {
     const { sql } = this.#parts
-    const ended = sql.selectFrom('task_ledger').select('text_hash').where('task_id', '=', taskId)
-    const open = sql.selectFrom('open_tasks').select('text_hash').where('task_id', '=', taskId)
+    const ended = sql
+      .selectFrom('task_ledger')
+      .select(({ lit }) => ['text_hash', lit<number>(1).as('is_ended')])
+      .where('task_id', '=', taskId)
+    const open = sql
+      .selectFrom('open_tasks')
+      .select(({ lit }) => ['text_hash', lit<number>(0).as('is_ended')])
+      .where('task_id', '=', taskId)
     return ended.unionAll(open).executeTakeFirst()
   }
 

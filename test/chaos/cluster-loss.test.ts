@@ -1,5 +1,5 @@
 // The disaster drill of a whole Kafka cluster: three brokers lose their disks while a fleet works. It goes on from a
-// snapshot of the disks. docs/disaster-recovery.md has its figures.
+// snapshot of the disks, and then from nothing but PostgreSQL and Redis. docs/disaster-recovery.md has its figures.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { HttpClient } from '../../client/http/client.ts'
 import { startScriptedModel, type ScriptedModel } from '../../runtime/scripted-model/server.ts'
+import { eventually } from '../conformance/waiting.ts'
 import { startKafka, type Broker, type KafkaCluster } from '../infra/kafka.ts'
 import { runTool } from '../infra/tool.ts'
 import { flotilla } from '../support/command.ts'
@@ -53,6 +54,9 @@ async function startFleet(): Promise<ServiceProcess> {
   await fleet.ready(120_000)
   return fleet
 }
+
+/** How long the model takes for a task of the second drill: a repeated submission has the same text. */
+const MODEL_MS = 10_000
 
 const idsOf = (mark: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${mark}-${i}`)
@@ -157,6 +161,45 @@ test('three disks lost and restored from a snapshot: open tasks go on, and no ca
   assert.deepEqual(
     late.map((id) => known.get(id)),
     late.map(() => 'succeeded'),
+  )
+  await restored.kill9()
+})
+
+test('three disks lost for good: a new cluster, and what the ledger has no end of is sent again', async (t) => {
+  const [done, open] = [idsOf('finished', 6), idsOf('unfinished', 6)]
+  const fleet = await startFleet()
+  t.after(() => fleet.kill9())
+  await submit(fleet, done)
+  await succeed(fleet, done)
+  await eventually('the ledger has them', async () => {
+    const known = await ledger()
+    return done.every((id) => known.get(id) === 'succeeded')
+  })
+  await submit(fleet, open, MODEL_MS)
+  await eventually('the ledger has the others too', async () => {
+    const known = await ledger()
+    return open.every((id) => known.has(id))
+  })
+
+  const lostMs = performance.now()
+  await fleet.kill9()
+  await kafka.stop()
+  kafka = await startCluster()
+  env = { ...env, KAFKA_BROKERS: kafka.bootstrap }
+  const created = await flotilla(['topics', '--create', '--schemas'], { env })
+  assert.equal(created.code, 0, created.err)
+  const restored = await startFleet()
+  t.after(() => restored.kill9())
+  t.diagnostic(`new cluster and fleet ready ${seconds(lostMs)} s after the loss`)
+  const known = await ledger()
+  const sent = [...done, ...open].filter((id) => known.get(id) !== 'succeeded')
+  assert.deepEqual(sent, open)
+  await submit(restored, sent, MODEL_MS)
+  await succeed(restored, sent)
+  t.diagnostic(`${sent.length} tasks sent again, done ${seconds(lostMs)} s after the loss`)
+  assert.deepEqual(
+    charges([...done, ...open]),
+    [...done, ...open].map(() => 1),
   )
   await restored.kill9()
 })
