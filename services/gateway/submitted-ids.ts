@@ -3,11 +3,12 @@
 //
 // 1. An id is claimed for its text before it is published, so that of two texts at the same time one is refused.
 //    A claim is short: a gateway that dies before it has published leaves nothing behind.
-// 2. Only an id whose task the ledger has ended is answered without publishing. Publishing it twice does no harm,
-//    because the router runs an id once; not publishing it would lose the task, because the log may have lost
-//    what store and ledger still know: its disks were restored, or the cluster is a new one.
+// 2. Only an id that the log has, or that has ended, is answered without publishing. The log is asked, because it may
+//    have lost what store and ledger still know: its disks were restored, or the cluster is a new one. Publishing
+//    twice does no harm, because the router runs an id once; not publishing would lose the task.
 // 3. The store keeps an id until metering has read it, with hours to spare; from then on the ledger has it.
-// 4. If the store or the ledger does not answer, the other decides; without both every id counts as new.
+// 4. If the store or the ledger does not answer, the other decides; without both every id counts as new. If the log
+//    does not answer, the id is published.
 import { assertSameText, reusedId, type DirectTasks } from '../../operator/direct/tasks.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
@@ -24,6 +25,8 @@ const WARN_EVERY_MS = 60_000
 export interface SubmittedIdsParts {
   readonly store: Pick<KeyValue, 'compareAndSet' | 'set' | 'delete'>
   readonly tasks: Pick<DirectTasks, 'recordedText'>
+  /** Whether the log has a submission of this id. */
+  readonly isOnLog: (taskId: string) => Promise<boolean>
   readonly log: Pick<Log, 'warn'>
 }
 
@@ -44,7 +47,7 @@ export class SubmittedIds {
   }
 
   /**
-   * Submits by `publish`, unless the task has ended. Rejects with TASK_ID_REUSED if its id was used for another
+   * Submits by `publish`, unless the log has the task or it has ended. Rejects with TASK_ID_REUSED if its id was used for another
    * text. A task that names no id, or one that can't be an id, is just published.
    */
   async submit(
@@ -56,7 +59,8 @@ export class SubmittedIds {
     const { text_hash: hash } = askedOf(text)
     const key = `submitted-id:${taskId}`
     const known = await this.#find({ taskId, text, key, hash })
-    if (known === 'ended') return { taskId, isRepeated: true }
+    const isThere = known === 'ended' || (known === 'open' && (await this.#isOnLog(taskId)))
+    if (isThere) return { taskId, isRepeated: true }
     try {
       await publish()
     } catch (error) {
@@ -85,6 +89,10 @@ export class SubmittedIds {
     if (claim.current === published(hash)) return 'open'
     if (claim.current !== hash) throw reusedId(taskId)
     return 'new'
+  }
+
+  async #isOnLog(taskId: string): Promise<boolean> {
+    return (await this.#tolerant(() => this.#parts.isOnLog(taskId))) ?? false
   }
 
   async #tolerant<T>(operation: () => Promise<T>): Promise<T | null> {
