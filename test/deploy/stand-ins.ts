@@ -1,7 +1,16 @@
 // The servers of docker-compose.yml where no image hub is at hand: images of the names that stand in the file, which hold
 // entry points alone. The programs are this machine's, mounted. What Compose does with them is real: environment, commands,
 // users' secrets, networks, volumes, limits, health checks and their order.
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { kafkaJars } from '../infra/kafka.ts'
@@ -60,10 +69,10 @@ async function standIns(): Promise<Readonly<Record<string, StandIn>>> {
   const [jars, registry, jaeger] = [await kafkaJars(), await registryProgram(), await jaegerProgram()]
   await installedProgram('redis-server', 'redis-server')
   await installedProgram('prometheus', 'prometheus')
-  const programs = dirname(await installedProgram('initdb', 'postgresql'))
+  const programs = dirname(realpathSync(await installedProgram('initdb', 'postgresql')))
   const settings = readdirSync('/etc').filter((name) => name.startsWith('java-'))
   const jvm = settings.map((name) => `/etc/${name}:/etc/${name}:ro`)
-  const path = dirname(await runTool('readlink', ['-f', java()])).trim()
+  const path = dirname(realpathSync(java()))
   const run = `#!/bin/sh\nexport PATH=${path}:$PATH\n`
   return {
     broker: {
