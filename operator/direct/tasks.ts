@@ -13,8 +13,10 @@ import {
   listTasks,
   openStates,
   openTask,
+  recordedText,
   type EndedRow,
   type OpenRow,
+  type RecordedText,
   type TaskFilter,
   type TaskQuery,
   type TaskState,
@@ -81,12 +83,6 @@ export interface TaskOrigin {
   readonly submittedAtMs: number
   /** Null: it has not ended, as far as the ledger and the log say. */
   readonly endedAtMs: number | null
-}
-
-/** The text of a task, as the ledger has it. */
-export interface RecordedText {
-  readonly hash: string
-  readonly isEnded: boolean
 }
 
 export interface TaskList {
@@ -221,8 +217,8 @@ export class DirectTasks implements TaskOperator {
 
   /** Hash of the text that the task was submitted with; null if not known. Rejects with TASK_UNKNOWN. */
   async #textHashOf(taskId: string): Promise<string | null> {
-    const recorded = await this.#recorded(taskId)
-    if (recorded) return recorded.text_hash
+    const recorded = await this.recordedText(taskId)
+    if (recorded) return recorded.hash
     const unread = await this.#unread(taskId)
     if (unread) return unread.text_hash
     const result = await this.#parts.find(taskId)
@@ -230,25 +226,9 @@ export class DirectTasks implements TaskOperator {
     throw unknownTask(taskId)
   }
 
-  /** What the ledger has of the task's text; null if it has none. One query. */
-  async recordedText(taskId: string): Promise<RecordedText | null> {
-    const found = await this.#recorded(taskId)
-    if (!found || found.text_hash === null) return null
-    return { hash: found.text_hash, isEnded: found.is_ended === 1 }
-  }
-
-  /** While a task moves from one table to the other, a transaction has it in exactly one. */
-  #recorded(taskId: string): Promise<{ text_hash: string | null; is_ended: number } | undefined> {
-    const { sql } = this.#parts
-    const ended = sql
-      .selectFrom('task_ledger')
-      .select(({ lit }) => ['text_hash', lit<number>(1).as('is_ended')])
-      .where('task_id', '=', taskId)
-    const open = sql
-      .selectFrom('open_tasks')
-      .select(({ lit }) => ['text_hash', lit<number>(0).as('is_ended')])
-      .where('task_id', '=', taskId)
-    return ended.unionAll(open).executeTakeFirst()
+  /** What the ledger has of the task's text; null if it does not have the task. One query. */
+  recordedText(taskId: string): Promise<RecordedText | null> {
+    return recordedText(this.#parts.sql, taskId)
   }
 
   /** The task's submission, if metering has not read it yet. Rejects with SEARCH_UNFINISHED. */

@@ -80,7 +80,7 @@ export class SubmittedIds {
       this.#tolerant(() => store.compareAndSet(key, null, hash, CLAIM_MS)),
       this.#tolerant(() => tasks.recordedText(taskId)),
     ])
-    if (recorded !== null) {
+    if (recorded !== null && recorded.hash !== null) {
       if (claim?.swapped) await this.#tolerant(() => store.delete([key]))
       assertSameText(taskId, text, recorded.hash)
       return recorded.isEnded ? 'ended' : 'open'
