@@ -5,6 +5,7 @@ import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   realpathSync,
   rmSync,
@@ -28,6 +29,7 @@ interface StandIn {
 }
 
 const USERS = 'root:x:0:0::/:/bin/sh\npostgres:x:70:70::/:/bin/sh\n'
+const LOGGING = readFileSync(join(import.meta.dirname, '../infra/kafka/log4j2.properties'), 'utf8')
 const JAVA = '-XX:+UseSerialGC -XX:TieredStopAtLevel=1'
 
 /** As the image of Apache Kafka does: every variable KAFKA_X_Y is the property x.y. */
@@ -36,14 +38,10 @@ set -e
 env | grep '^KAFKA_' | while IFS='=' read -r name value; do
   echo "$(echo "\${name#KAFKA_}" | tr 'A-Z_' 'a-z.')=$value"
 done > /run/server.properties
-run() { exec java ${JAVA} -Xmx512m -cp '/opt/kafka/libs/*' "$@"; }
+run() { exec java ${JAVA} -Xmx512m -Dlog4j2.configurationFile=/opt/log4j2.properties -cp '/opt/kafka/libs/*' "$@"; }
 ( run kafka.tools.StorageTool format --ignore-formatted -t "$CLUSTER_ID" -c /run/server.properties )
 run kafka.Kafka /run/server.properties
 `
-const brokerVersions = `#!/bin/sh
-exec java ${JAVA} -Xmx128m -cp '/opt/kafka/libs/*' kafka.admin.BrokerApiVersionsCommand "$@"
-`
-
 /** As the image of PostgreSQL does: the first start makes the user and the database, and runs the scripts. */
 const postgres = (programs: string): string => `#!/bin/sh
 set -e
@@ -78,7 +76,7 @@ async function standIns(): Promise<Readonly<Record<string, StandIn>>> {
     broker: {
       files: {
         '/entry.sh': broker.replace('#!/bin/sh\n', run),
-        '/opt/kafka/bin/kafka-broker-api-versions.sh': brokerVersions.replace('#!/bin/sh\n', run),
+        '/opt/log4j2.properties': LOGGING,
       },
       entrypoint: ['/entry.sh'],
       volumes: [`${join(jars, 'lib')}:/opt/kafka/libs:ro`, ...jvm],

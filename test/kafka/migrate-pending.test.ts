@@ -24,6 +24,9 @@ const CALLS: Readonly<Record<string, readonly Turn[]>> = {
   expiring: [call('tip')],
 }
 
+/** Exit code where a server does not answer. */
+const UNAVAILABLE = 69
+
 /** `$` stands for the task. */
 function call(name: string): Turn {
   const field = { look: 'at', fetch_all: 'of' }[name] ?? 'to'
