@@ -67,13 +67,14 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
 
   return {
     prepare: async () => {
-      const byRecord = eventTypes.map((type) => [type, recordSubject(schemas[type]), type] as const)
-      const byTopic = valueSubjects.map(
-        (topic) => [topic, topicSubject(topic, prefix), onlyEventOf(topic)] as const,
-      )
-      const all = [...byRecord, ...byTopic]
+      const all = [
+        ...eventTypes.map((type) => () => registerAs(type, recordSubject(schemas[type]), type)),
+        ...valueSubjects.map(
+          (topic) => () => registerAs(topic, topicSubject(topic, prefix), onlyEventOf(topic)),
+        ),
+      ]
       for (let at = 0; at < all.length; at += AT_ONCE)
-        await Promise.all(all.slice(at, at + AT_ONCE).map((each) => registerAs(...each)))
+        await Promise.all(all.slice(at, at + AT_ONCE).map((register) => register()))
       for (const type of eventTypes) writers.set(type, createWriter(schemas[type]))
     },
     encode: <T extends EventType>(type: T, data: EventMap[T], topic: TopicName) => {

@@ -99,7 +99,10 @@ test(
     losePayload(fleet.env['FLOTILLA_DATA'] as string, 'large-lost ')
 
     const env = { ...fleet.env, ...servers, FAILING: '' }
-    const moved = await flotilla(['migrate', '--to', 'kafka', '--json'], { env })
+    const migrate = () => flotilla(['migrate', '--to', 'kafka', '--json'], { env })
+    let moved = await migrate()
+    // A server was too slow on a busy machine: run again, the move goes on.
+    for (let tries = 1; moved.code === UNAVAILABLE && tries < 4; tries++) moved = await migrate()
     assert.equal(moved.code, 0, moved.err)
     const { outcome, lines } = JSON.parse(moved.out) as MoveReport
     assert.equal(outcome, 'moved')
