@@ -22,7 +22,7 @@ import { FanOut } from '../fan-out.ts'
 import { decidedData, type VerifiedDecision } from './decisions.ts'
 import { Following, Items, offsetBefore, positioned, type Followed } from './follow.ts'
 import { isResult, searchResult, searchWhole } from './result-search.ts'
-import { searchSubmission, type Submission } from './submission-search.ts'
+import { findSubmission, searchSubmission, type Submission } from './submission-search.ts'
 import type { Positioned, Positions } from '../positions.ts'
 import { TaskEvents, type EventStream } from './task-events.ts'
 import { timeLimit } from './time-limit.ts'
@@ -188,6 +188,11 @@ export class LogClient implements Client {
   async submission(taskId: string): Promise<Submission | null> {
     assertTaskId(taskId)
     return searchSubmission(this.#parts, taskId)
+  }
+
+  /** Whether the log has a submission of this id. Rejects with SEARCH_UNFINISHED if that can't be decided yet. */
+  async isSubmitted(taskId: string): Promise<boolean> {
+    return (await findSubmission(this.#parts.log, taskId)) !== null
   }
 
   /** Rejects with `signal`'s reason when it aborts. */

@@ -14,8 +14,10 @@ import {
   noWaits,
   openStates,
   openTask,
+  recordedText,
   type EndedRow,
   type OpenRow,
+  type RecordedText,
   type TaskFilter,
   type TaskQuery,
   type TaskState,
@@ -216,8 +218,8 @@ export class DirectTasks implements TaskOperator {
 
   /** Hash of the text that the task was submitted with; null if not known. Rejects with TASK_UNKNOWN. */
   async #textHashOf(taskId: string): Promise<string | null> {
-    const recorded = await this.#recorded(taskId)
-    if (recorded) return recorded.text_hash
+    const recorded = await this.recordedText(taskId)
+    if (recorded) return recorded.hash
     const unread = await this.#unread(taskId)
     if (unread) return unread.text_hash
     const result = await this.#parts.find(taskId)
@@ -225,17 +227,9 @@ export class DirectTasks implements TaskOperator {
     throw unknownTask(taskId)
   }
 
-  /** Hash of the text that the ledger has of the task; null if it has none. One query. */
-  async ledgerHash(taskId: string): Promise<string | null> {
-    return (await this.#recorded(taskId))?.text_hash ?? null
-  }
-
-  /** While a task moves from one table to the other, a transaction has it in exactly one. */
-  #recorded(taskId: string): Promise<{ text_hash: string | null } | undefined> {
-    const { sql } = this.#parts
-    const ended = sql.selectFrom('task_ledger').select('text_hash').where('task_id', '=', taskId)
-    const open = sql.selectFrom('open_tasks').select('text_hash').where('task_id', '=', taskId)
-    return ended.unionAll(open).executeTakeFirst()
+  /** What the ledger has of the task's text; null if it does not have the task. One query. */
+  recordedText(taskId: string): Promise<RecordedText | null> {
+    return recordedText(this.#parts.sql, taskId)
   }
 
   /** Rejects with SEARCH_UNFINISHED. */

@@ -29,6 +29,9 @@ const HEADER_BYTES = 5
 const eventTypes = Object.keys(schemas) as EventType[]
 const eventsOf = new Map(topics.map((topic) => [topic.name, topic.events]))
 
+/** Registrations at once: a registry that has just started answers a few of them within the time limit, not all. */
+const AT_ONCE = 8
+
 interface KnownReader extends Reader {
   readonly type: EventType
 }
@@ -64,11 +67,14 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
 
   return {
     prepare: async () => {
-      const byRecord = eventTypes.map((type) => registerAs(type, recordSubject(schemas[type]), type))
-      const byTopic = valueSubjects.map((topic) =>
-        registerAs(topic, topicSubject(topic, prefix), onlyEventOf(topic)),
-      )
-      await Promise.all([...byRecord, ...byTopic])
+      const all = [
+        ...eventTypes.map((type) => () => registerAs(type, recordSubject(schemas[type]), type)),
+        ...valueSubjects.map(
+          (topic) => () => registerAs(topic, topicSubject(topic, prefix), onlyEventOf(topic)),
+        ),
+      ]
+      for (let at = 0; at < all.length; at += AT_ONCE)
+        await Promise.all(all.slice(at, at + AT_ONCE).map((register) => register()))
       for (const type of eventTypes) writers.set(type, createWriter(schemas[type]))
     },
     encode: <T extends EventType>(type: T, data: EventMap[T], topic: TopicName) => {

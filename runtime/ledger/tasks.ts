@@ -148,6 +148,27 @@ export async function endedTask(sql: Sql, taskId: string): Promise<EndedRow | nu
   return row ?? null
 }
 
+/** The text of a task, as the ledger has it. */
+export interface RecordedText {
+  /** Null for tasks that ended before the ledger kept it. */
+  readonly hash: string | null
+  readonly isEnded: boolean
+}
+
+/** Null if the ledger does not have the task. While it moves between the tables, a transaction has it in exactly one. */
+export async function recordedText(sql: Sql, taskId: string): Promise<RecordedText | null> {
+  const ended = sql
+    .selectFrom('task_ledger')
+    .select(({ lit }) => ['text_hash', lit<number>(1).as('is_ended')])
+    .where('task_id', '=', taskId)
+  const open = sql
+    .selectFrom('open_tasks')
+    .select(({ lit }) => ['text_hash', lit<number>(0).as('is_ended')])
+    .where('task_id', '=', taskId)
+  const row = await ended.unionAll(open).executeTakeFirst()
+  return row ? { hash: row.text_hash, isEnded: row.is_ended === 1 } : null
+}
+
 interface Part {
   readonly from: Place | null
   readonly limit: number

@@ -1,12 +1,14 @@
 // The disaster drill of a whole Kafka cluster: three brokers lose their disks while a fleet works. It goes on from a
-// snapshot of the disks. docs/disaster-recovery.md has its figures.
+// snapshot of the disks, and then from nothing but PostgreSQL and Redis. docs/disaster-recovery.md has its figures.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { HttpClient } from '../../client/http/client.ts'
+import { httpOperator } from '../../operator/http.ts'
 import { startScriptedModel, type ScriptedModel } from '../../runtime/scripted-model/server.ts'
+import { eventually } from '../conformance/waiting.ts'
 import { startKafka, type Broker, type KafkaCluster } from '../infra/kafka.ts'
 import { runTool } from '../infra/tool.ts'
 import { flotilla } from '../support/command.ts'
@@ -53,6 +55,9 @@ async function startFleet(): Promise<ServiceProcess> {
   await fleet.ready(120_000)
   return fleet
 }
+
+/** How long the model takes for a task that is sent again: under one id it has one text. */
+const MODEL_MS = 10_000
 
 const idsOf = (mark: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${mark}-${i}`)
@@ -116,10 +121,24 @@ async function ledger(): Promise<Map<string, string>> {
   return new Map(tasks.map(({ taskId, status }) => [taskId, status]))
 }
 
+/** Resolves once the ledger has all of these, with that status if it is given. */
+async function inLedger({ url }: ServiceProcess, ids: readonly string[], status?: string): Promise<void> {
+  await eventually('the ledger has them', async () => {
+    const { tasks } = await httpOperator(url).tasks.list({ limit: 200 })
+    const known = new Map(tasks.map((task) => [task.taskId, task.status]))
+    return ids.every((id) => known.has(id) && known.get(id) === (status ?? known.get(id)))
+  })
+}
+
 const seconds = (sinceMs: number): string => ((performance.now() - sinceMs) / 1_000).toFixed(1)
 
 test('three disks lost and restored from a snapshot: open tasks go on, and no call is made again', async (t) => {
-  const [done, open, late] = [idsOf('done', 6), idsOf('open', 12), idsOf('late', 40)]
+  const [done, open, late, unknown] = [
+    idsOf('done', 6),
+    idsOf('open', 12),
+    idsOf('late', 40),
+    idsOf('unknown', 6),
+  ]
   let fleet = await startFleet()
   t.after(() => fleet.kill9())
   await submit(fleet, done)
@@ -136,6 +155,8 @@ test('three disks lost and restored from a snapshot: open tasks go on, and no ca
     charges(open),
     open.map(() => 1),
   )
+  await submit(fleet, unknown, MODEL_MS)
+  await inLedger(fleet, unknown)
 
   const lostMs = performance.now()
   await Promise.all(kafka.brokers.map((broker) => broker.kill9()))
@@ -157,6 +178,49 @@ test('three disks lost and restored from a snapshot: open tasks go on, and no ca
   assert.deepEqual(
     late.map((id) => known.get(id)),
     late.map(() => 'succeeded'),
+  )
+  // It has no end of the last ones: they are sent again.
+  const sent = unknown.filter((id) => known.get(id) !== 'succeeded')
+  assert.deepEqual(sent, unknown)
+  await submit(restored, sent, MODEL_MS)
+  await succeed(restored, sent)
+  t.diagnostic(`${sent.length} tasks sent again, done ${seconds(lostMs)} s after the loss`)
+  assert.deepEqual(
+    charges(unknown),
+    unknown.map(() => 1),
+  )
+  await restored.kill9()
+})
+
+test('three disks lost for good: a new cluster, and what the ledger has no end of is sent again', async (t) => {
+  const [done, open] = [idsOf('finished', 6), idsOf('unfinished', 6)]
+  const fleet = await startFleet()
+  t.after(() => fleet.kill9())
+  await submit(fleet, done)
+  await succeed(fleet, done)
+  await inLedger(fleet, done, 'succeeded')
+  await submit(fleet, open, MODEL_MS)
+  await inLedger(fleet, open)
+
+  const lostMs = performance.now()
+  await fleet.kill9()
+  await kafka.stop()
+  kafka = await startCluster()
+  env = { ...env, KAFKA_BROKERS: kafka.bootstrap }
+  const created = await flotilla(['topics', '--create', '--schemas'], { env })
+  assert.equal(created.code, 0, created.err)
+  const restored = await startFleet()
+  t.after(() => restored.kill9())
+  t.diagnostic(`new cluster and fleet ready ${seconds(lostMs)} s after the loss`)
+  const known = await ledger()
+  const sent = [...done, ...open].filter((id) => known.get(id) !== 'succeeded')
+  assert.deepEqual(sent, open)
+  await submit(restored, sent, MODEL_MS)
+  await succeed(restored, sent)
+  t.diagnostic(`${sent.length} tasks sent again, done ${seconds(lostMs)} s after the loss`)
+  assert.deepEqual(
+    charges([...done, ...open]),
+    [...done, ...open].map(() => 1),
   )
   await restored.kill9()
 })

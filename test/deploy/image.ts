@@ -1,12 +1,14 @@
 // The image of deploy/Dockerfile, built by the tests' own engine. No image hub is at hand, so its base is made of this
 // machine's Node, under the name that the Dockerfile gives; and packages are installed here, by the Dockerfile's own
-// command, because the engine has no network; the console and the command are built here for the same reason.
+// command, because the engine has no network; the console and the command are built here for the same reason, and the
+// Python of the target `native` is this machine's.
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { cached } from '../infra/cache.ts'
 import { buildConsole } from '../../console/build.ts'
 import { bundleClone } from '../../deploy/bundle.ts'
+import { pythonArchive } from '../infra/docker.ts'
 import { runTool } from '../infra/tool.ts'
 import { root } from './chart.ts'
 
@@ -14,6 +16,7 @@ const dockerfile = join(root, 'deploy/Dockerfile')
 const DEPENDENCIES = 'flotilla-dependencies'
 const CONSOLE = 'flotilla-console'
 const COMMAND = 'flotilla-command'
+const PYTHON = 'flotilla-python'
 const BUILD_LIMIT_MS = 900_000
 
 export interface Image {
@@ -22,7 +25,7 @@ export interface Image {
   readonly ownBytes: number
 }
 
-export async function buildImage(): Promise<Image> {
+export async function buildImage(target: 'fleet' | 'native' = 'fleet'): Promise<Image> {
   const text = readFileSync(dockerfile, 'utf8')
   const base = /^ARG NODE=(\S+)$/m.exec(text)?.[1] ?? ''
   const [baseBytes] = await Promise.all([
@@ -31,15 +34,17 @@ export async function buildImage(): Promise<Image> {
     importBuilt(CONSOLE, 'console/built', buildConsole),
     importBuilt(COMMAND, '.cache/command', (directory) => bundleClone({ directory, isImage: true })),
   ])
-  const name = 'flotilla:test'
+  if (target === 'native') await runTool('docker', ['import', await pythonArchive(), PYTHON])
+  const name = target === 'native' ? 'flotilla:test-native' : 'flotilla:test'
   const env = { ...process.env, DOCKER_BUILDKIT: '0' }
   const draft = join(dirname(await cachedBase()), 'Dockerfile')
   const local = text
     .replace(stageOf(text, 'dependencies'), `FROM ${DEPENDENCIES} AS dependencies\n\n`)
     .replace(stageOf(text, 'console'), `FROM ${CONSOLE} AS console\n\n`)
     .replace(stageOf(text, 'command'), `FROM ${COMMAND} AS command\n\n`)
+    .replace(/^RUN apt-get .*$/m, `COPY --from=${PYTHON} / /`)
   writeFileSync(draft, local)
-  const build = ['build', '--network=none', '-q', '--target', 'fleet', '-f', draft, '-t', name, root]
+  const build = ['build', '--network=none', '-q', '--target', target, '-f', draft, '-t', name, root]
   await runTool('docker', build, { env, timeoutMs: BUILD_LIMIT_MS })
   return { name, ownBytes: (await sizeOf(name)) - baseBytes }
 }

@@ -1,5 +1,6 @@
-// A real Docker engine of the tests' own: its own data, its own socket, no network. There is no image hub to rely on, so
-// the base image of deploy/sandbox.Dockerfile is made from this machine's python3, and the image built from it as users do.
+// A real Docker engine of the tests' own: its own data, its own socket, no network, or networks that lead nowhere. There is
+// no image hub to rely on, so the base image of deploy/sandbox.Dockerfile is made from this machine's python3, and the image
+// built from it as users do.
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { cached } from './cache.ts'
@@ -7,7 +8,7 @@ import { scratch, startServer, type Server } from './server.ts'
 import { installedProgram, runTool } from './tool.ts'
 
 export interface DockerEngine extends Server {
-  /** For `DOCKER_HOST`. It holds the image `flotilla-sandbox`. */
+  /** For `DOCKER_HOST`. */
   readonly host: string
 }
 
@@ -15,30 +16,40 @@ const repository = resolve(import.meta.dirname, '../..')
 const dockerfile = 'deploy/sandbox.Dockerfile'
 const SYSTEM_PYTHON = '/usr/bin/python3'
 
+/** An engine that holds the image `flotilla-sandbox`. */
 export async function startDocker(): Promise<DockerEngine> {
+  const engine = await startEngine()
+  try {
+    await buildImage(await installedProgram('docker', 'docker.io'), engine.host)
+    return engine
+  } catch (error) {
+    await engine.stop()
+    throw error
+  }
+}
+
+/**
+ * An engine without images. Its containers have no network; `isNetworked`: networks of their own, in a network namespace
+ * of the engine's, which its process has too.
+ */
+export async function startEngine({ isNetworked = false } = {}): Promise<DockerEngine> {
   if (process.getuid?.() !== 0) throw new Error('a Docker engine for the tests needs root: run them as root')
-  const command = await installedProgram('dockerd', 'docker.io')
+  const dockerd = await installedProgram('dockerd', 'docker.io')
   await installedProgram('containerd', 'containerd')
-  const client = await installedProgram('docker', 'docker.io')
   const directory = scratch('docker')
   const host = `unix://${join(directory, 'socket')}`
   const own = [['data-root', 'data'], ['exec-root', 'exec'], ['pidfile', 'pid']] as const // prettier-ignore
-  const paths = own.map(([option, name]) => `--${option}=${join(directory, name)}`)
+  const args = [`--host=${host}`, ...own.map(([option, name]) => `--${option}=${join(directory, name)}`)]
+  const apart = ['--net', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', dockerd, ...args]
   const server = await startServer({
     name: 'docker',
-    command,
-    args: [`--host=${host}`, '--bridge=none', '--iptables=false', ...paths],
+    command: isNetworked ? 'unshare' : dockerd,
+    args: isNetworked ? apart : [...args, '--bridge=none', '--iptables=false'],
     directory,
     ready: async (log) => log().includes('API listen on'),
     readyTimeoutMs: 30_000,
     stopSignal: 'SIGTERM',
   })
-  try {
-    await buildImage(client, host)
-  } catch (error) {
-    await server.stop()
-    throw error
-  }
   return Object.defineProperties(server, Object.getOwnPropertyDescriptors({ host })) as DockerEngine
 }
 
@@ -46,17 +57,18 @@ async function buildImage(client: string, host: string): Promise<void> {
   const env = { ...process.env, DOCKER_HOST: host, DOCKER_BUILDKIT: '0' }
   const text = readFileSync(join(repository, dockerfile), 'utf8')
   const base = /^FROM (\S+)$/m.exec(text)?.[1] ?? ''
-  const python = await installedProgram(SYSTEM_PYTHON.slice('/usr/bin/'.length), 'python3')
-  const from = existsSync(SYSTEM_PYTHON) ? SYSTEM_PYTHON : python
-  const version = await runTool(from, ['--version'])
-  const folder = await cached(
-    'sandbox-base',
-    [version, readFileSync(import.meta.filename, 'utf8')],
-    (target) => makeBase(from, target),
-  )
-  await runTool(client, ['import', join(folder, 'base.tar'), base], { env })
+  await runTool(client, ['import', await pythonArchive(), base], { env })
   const build = ['build', '--network=none', '-q', '-f', dockerfile, '-t', 'flotilla-sandbox', '.']
   await runTool(client, build, { env, cwd: repository })
+}
+
+/** Path of an archive of a file system with python3. */
+export async function pythonArchive(): Promise<string> {
+  const python = await installedProgram(SYSTEM_PYTHON.slice('/usr/bin/'.length), 'python3')
+  const from = existsSync(SYSTEM_PYTHON) ? SYSTEM_PYTHON : python
+  const inputs = [await runTool(from, ['--version']), readFileSync(import.meta.filename, 'utf8')]
+  const folder = await cached('sandbox-base', inputs, (target) => makeBase(from, target))
+  return join(folder, 'base.tar')
 }
 
 /** A file system with python3, its library, a shell, and the shared libraries that these load. */

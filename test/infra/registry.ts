@@ -63,7 +63,8 @@ async function setCompatibility(url: string, compatibility: string): Promise<boo
   return response.ok
 }
 
-function registryProgram(): Promise<string> {
+/** A directory that holds the registry, which keeps its schemas in memory. */
+export function registryProgram(): Promise<string> {
   return cached('registry', [artefact], async (directory) => {
     const quiet = ['-q', '-B']
     await runTool(maven(), [...quiet, 'dependency:get', '-Dtransitive=false', `-Dartifact=${artefact}`])

@@ -48,7 +48,12 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const owners = new Owners(tasks)
   ownTasks(app, owners, context.fleet)
   const known = new KnownTasks(tasks)
-  const ids = new SubmittedIds({ store: context.keyValue, tasks, log: context.logger })
+  const ids = new SubmittedIds({
+    store: context.keyValue,
+    tasks,
+    isOnLog: (taskId) => client.isSubmitted(taskId),
+    log: context.logger,
+  })
   refuseUnknown(app, known)
   app.addHook('onClose', () => client.close())
   app.setNotFoundHandler((request, reply) =>

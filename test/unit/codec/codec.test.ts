@@ -30,6 +30,18 @@ test('every event comes back as it went in, synchronously', () => {
   }
 })
 
+test('a registry is asked for at most eight schemas at once', async () => {
+  let [asked, most] = [0, 0]
+  const register: Registry['register'] = async (...schema) => {
+    most = Math.max(most, ++asked)
+    const id = await registry.register(...schema)
+    asked--
+    return id
+  }
+  await createCodec({ registry: { ...registry, register }, prefix: 'flotilla' }).prepare()
+  assert.equal(most, 8)
+})
+
 test('values are Confluent wire format and own their memory', () => {
   const first = encode('TaskClosed', samples.TaskClosed)
   const copy = new Uint8Array(first)
