@@ -116,6 +116,9 @@ class Inflate extends Transform {
   }
 }
 
+/** Each has buffers of its own. */
+const MAX_LAYERS = 4
+
 /** The body is not packed as its content-encoding says. */
 export const isUnpackingError = (error: unknown): error is Error =>
   error instanceof Error && /^(Z_|ERR_(_|BROTLI|ZLIB)|ZSTD)/.test((error as { code?: string }).code ?? '')
@@ -123,6 +126,10 @@ export const isUnpackingError = (error: unknown): error is Error =>
 /** Encodings are undone in the reverse of the order in which they are named. */
 function unpack(body: Readable, encodings: string | null): Readable {
   const names = (encodings ?? '').toLowerCase().split(',')
+  if (names.length > MAX_LAYERS) {
+    const message = `it is packed ${names.length} times over`
+    return body.destroy(Object.assign(new Error(message), { code: 'ERR_ZLIB_LAYERS' }))
+  }
   let content = body
   for (const name of names.toReversed()) {
     const unpacker = unpackers[name.trim()]?.()
