@@ -13,9 +13,11 @@
 //    none that shares its broker: it is fetched separately, and reported as `stuck` if that lasts.
 // 7. A broker that has had nothing for two seconds holds a fetch for longer. Records end it at once all the same; only
 //    a cursor that is added meanwhile waits for its end.
+// 8. Nothing behind an open transaction may be read. One that stays open, because another program has left it, is
+//    reported as `stuck` too.
 import { messageOf } from '../../errors.ts'
 import type { FetchedPartition, RawMessage } from './client.ts'
-import { fetchOnce, type FetchLimits } from './fetch-request.ts'
+import { fetchOnce, type FetchLimits, type TopicPartition } from './fetch-request.ts'
 import { FetchSession } from './fetch-session.ts'
 import { committedMessages } from './read-committed.ts'
 import { errorType, isTransient } from './errors.ts'
@@ -36,8 +38,14 @@ export interface CursorOptions {
   readonly overtaken?: (from: number, to: number) => void
   /** The log ends before the offset, or has other records there: `to` is the end of those that were read. */
   readonly wentBack?: (from: number, to: number) => void
-  /** Reading has been stuck at this offset for a while, and why; null: it goes on. */
-  readonly stuck?: (at: { offset: number; reason: string } | null) => void
+  /** Reading has been stuck for a while; null: it goes on. */
+  readonly stuck?: (at: Stuck | null) => void
+}
+
+export interface Stuck {
+  readonly offset: number
+  /** Null: a transaction that begins there is open. */
+  readonly reason: string | null
 }
 
 export interface Cursor {
@@ -55,6 +63,8 @@ interface State extends CursorOptions {
   removed: boolean
   /** Fetched in separate requests, because of a lasting error. */
   apart: boolean
+  /** The open transaction at which it waits. */
+  open: { readonly offset: number; readonly sinceMs: number; isReported: boolean } | null
 }
 
 const FETCH_LIMITS = { minBytes: 1, maxBytes: MAX_FETCH_BYTES, partitionBytes: MAX_PARTITION_BYTES }
@@ -67,11 +77,14 @@ const QUIET_FETCHES = 20
 const QUIET_FACTOR = 5
 /** A lasting error is reported after this time. */
 const STUCK_AFTER_MS = 5_000
+/** An open transaction is reported after this time: the fleet's own end sooner (FLOTILLA_TRANSACTION_TIMEOUT_MS). */
+const OPEN_AFTER_MS = 30_000
 
 export class Fetcher {
   readonly #link: Link
   readonly #maxWaitMs: number
   readonly #lingerMs: number
+  readonly #openAfterMs: number
   readonly #report: (message: string) => void
   readonly #cursors = new Set<State>()
   readonly #loops = new Map<string, Promise<void>>()
@@ -84,7 +97,14 @@ export class Fetcher {
   #closed = false
 
   /** `lingerMs`: how long records may wait so that one fetch returns many. */
-  constructor(link: Link, maxWaitMs: number, report: (message: string) => void, lingerMs = 0) {
+  constructor(
+    link: Link,
+    maxWaitMs: number,
+    report: (message: string) => void,
+    lingerMs = 0,
+    openAfterMs = OPEN_AFTER_MS,
+  ) {
+    this.#openAfterMs = openAfterMs
     this.#link = link
     this.#maxWaitMs = maxWaitMs
     this.#lingerMs = lingerMs
@@ -93,7 +113,7 @@ export class Fetcher {
 
   add(options: CursorOptions): Cursor {
     const { leaderEpoch = NO_EPOCH } = options
-    const state: State = { ...options, leaderEpoch, busy: false, removed: false, apart: false }
+    const state: State = { ...options, leaderEpoch, busy: false, removed: false, apart: false, open: null }
     this.#cursors.add(state)
     // Others are added soon, as lanes open.
     this.#quiet.clear()
@@ -245,6 +265,7 @@ export class Fetcher {
         const { topic, partition } = fetched
         const cursor = cursors.find((each) => each.partition === partition && each.topic === topic)
         if (cursor === undefined || !(await this.#isSame(cursor, fetched))) continue
+        noteOpen(cursor, fetched)
         if (deliver(cursor, committedMessages(fetched, cursor.offset))) moved = true
       }
     } catch (error) {
@@ -253,11 +274,20 @@ export class Fetcher {
     } finally {
       for (const cursor of cursors) cursor.busy = false
     }
+    for (const cursor of cursors) this.#reportOpen(cursor)
     this.#quiet.set(nodeId, moved ? 0 : (this.#quiet.get(nodeId) ?? 0) + 1)
     // A batch that compaction emptied is returned at once, forever, without moving us.
     const elapsedMs = performance.now() - begunMs
     if (elapsedMs < this.#lingerMs) return pause(this.#lingerMs - elapsedMs)
     if (!moved && elapsedMs < waitMs / 2) await pause(waitMs - elapsedMs)
+  }
+
+  /** Asked of every cursor: the answers of a session leave out those with nothing new. */
+  #reportOpen({ open, removed, stuck }: State): void {
+    if (open === null || open.isReported || removed) return
+    if (performance.now() - open.sinceMs < this.#openAfterMs) return
+    open.isReported = true
+    stuck?.({ offset: open.offset, reason: null })
   }
 
   /** False if a new leader has lost records that were read. Checked once per epoch, before delivery. */
@@ -334,4 +364,13 @@ function deliver(cursor: State, readable: { messages: readonly RawMessage[]; nex
   cursor.offset = readable.nextOffset
   if (readable.messages.length > 0) cursor.deliver(readable.messages)
   return moved
+}
+
+function noteOpen(cursor: State, { lastStableOffset, highWatermark }: TopicPartition): void {
+  const offset = Number(lastStableOffset)
+  const { open } = cursor
+  if (offset === open?.offset) return
+  cursor.open =
+    offset < Number(highWatermark) ? { offset, sinceMs: performance.now(), isReported: false } : null
+  if (open?.isReported && !cursor.removed) cursor.stuck?.(null)
 }
