@@ -7,6 +7,8 @@
 //
 // It returns the part of a Response that the package and this folder use: status, headers, and a body that is
 // read once, as bytes, as text or as JSON.
+import { isDeeperThan } from '../../../runtime/json-depth.ts'
+import { MAX_SHOWN_DEPTH } from './bodies.ts'
 import { pipeline, Transform, type Readable, type TransformCallback } from 'node:stream'
 import {
   constants,
@@ -212,11 +214,21 @@ class TransportResponse {
       if (this.ok) throw new Error(`the answer has more than ${limit} bytes`)
       break
     }
-    return new TextDecoder().decode(Buffer.concat(pieces).subarray(0, limit))
+    const text = new TextDecoder().decode(Buffer.concat(pieces).subarray(0, limit))
+    return this.ok || !nestsTooDeep(text) ? text : '(deeply nested)'
   }
 
   async json(): Promise<unknown> {
     return JSON.parse(await this.text()) as unknown
+  }
+}
+
+/** The package writes an error's JSON out, which overflows the stack if it is nested deep. */
+function nestsTooDeep(text: string): boolean {
+  try {
+    return isDeeperThan(JSON.parse(text), MAX_SHOWN_DEPTH)
+  } catch {
+    return false
   }
 }
 
