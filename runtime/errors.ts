@@ -8,7 +8,11 @@ export { errorTable, type Severity } from './error-table.ts'
 
 export type ErrorCode = keyof typeof errorTable
 
+/** Servers state waits, and may state any number. */
+const MAX_RETRY_AFTER_MS = 31 * 86_400_000
+
 interface ErrorOptions_ extends ErrorOptions {
+  /** Made whole, and at most 31 days; ignored if it is no number. */
   retryAfterMs?: number
   /** False: a retry is no use this time. Default: the table's. */
   retryable?: boolean
@@ -31,7 +35,7 @@ export class FlotillaError extends Error {
     // Before it is cut: half a secret would not be found.
     super(boundedText(redacted(message)), options)
     this.code = code
-    this.retryAfterMs = options.retryAfterMs
+    this.retryAfterMs = waitOf(options.retryAfterMs)
     this.retryable = options.retryable ?? errorTable[code].retryable
     this.details = redactedJson(options.details)
   }
@@ -42,6 +46,12 @@ export class FlotillaError extends Error {
   get remedy(): string {
     return errorTable[this.code].remedy
   }
+}
+
+function waitOf(ms: number | undefined): number | undefined {
+  return ms === undefined || Number.isNaN(ms)
+    ? undefined
+    : Math.round(Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS))
 }
 
 /** The error as event data, its message bounded. `retryable` may be narrowed if the caller knows better. */

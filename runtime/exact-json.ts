@@ -83,5 +83,8 @@ function digits(numeral: string): string {
   const all = `${whole}${fraction}`
   const significant = all.replace(/^0+/, '')
   const point = whole.length + Number(exponent) - (all.length - significant.length)
-  return `${sign}${significant.replace(/0+$/, '')}e${point}`
+  // A pattern for zeros at the end would search each run of zeros from each of its zeros.
+  let end = significant.length
+  while (significant[end - 1] === '0') end--
+  return `${sign}${significant.slice(0, end)}e${point}`
 }

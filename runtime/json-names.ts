@@ -19,6 +19,8 @@ interface Name {
 interface Open {
   /** Text of each value by its name; null for a list. */
   readonly values: Map<string, string> | null
+  /** The number that each repeated name had last, so that none is tried twice. */
+  readonly numbers: Map<string, number>
   /** Name whose value is being read, which begins at `valueFrom`. */
   name: Name | null
   valueFrom: number
@@ -76,10 +78,10 @@ function scan(json: string, repeated: (name: Name, newName: string) => boolean):
   const found: { name: Name; newName: string }[] = []
   const endValue = (inside: Open | undefined, at: number): void => {
     if (!inside?.values || inside.name === null) return
-    const { values, name, valueFrom } = inside
+    const { values, numbers, name, valueFrom } = inside
     const written = json.slice(valueFrom, at).trim()
     const isNew = (values.get(name.name) ?? written) === written
-    const own = isNew ? name.name : unused(name.name, values)
+    const own = isNew ? name.name : unused(name.name, values, numbers)
     if (!isNew) found.push({ name, newName: own })
     values.set(own, written)
     inside.name = null
@@ -89,7 +91,12 @@ function scan(json: string, repeated: (name: Name, newName: string) => boolean):
     const to = index + token.length
     if (token.startsWith('"')) last = { from: index, to }
     else if (token === '{' || token === '[')
-      open.push({ values: token === '{' ? new Map() : null, name: null, valueFrom: 0 })
+      open.push({
+        values: token === '{' ? new Map() : null,
+        numbers: new Map(),
+        name: null,
+        valueFrom: 0,
+      })
     else if (token === ':' && inside) {
       inside.name = { name: JSON.parse(json.slice(last.from, last.to)) as string, ...last }
       inside.valueFrom = to
@@ -100,6 +107,9 @@ function scan(json: string, repeated: (name: Name, newName: string) => boolean):
   for (const { name, newName } of found) if (!repeated(name, newName)) return
 }
 
-function unused(name: string, values: ReadonlyMap<string, string>): string {
-  for (let number = 2; ; number++) if (!values.has(`${name}_${number}`)) return `${name}_${number}`
+function unused(name: string, values: ReadonlyMap<string, string>, numbers: Map<string, number>): string {
+  let number = (numbers.get(name) ?? 1) + 1
+  while (values.has(`${name}_${number}`)) number++
+  numbers.set(name, number)
+  return `${name}_${number}`
 }

@@ -1,8 +1,8 @@
 // Corrects what writers of JSON get wrong without being ambiguous: numbers that JSON does not have (Python's
 // json.dumps writes them), and control characters within strings. Only for text that is not JSON as it is.
 
-/** A string, or such a number. */
-const SLIPS = /"[^"\\]*(?:\\[^][^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g
+/** A string, closed or not, so that no part of one is searched again; or such a number. */
+const SLIPS = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|-?\b(?:NaN|Infinity)\b/g
 const CONTROL = /[\u0000-\u001f]/g
 
 /** `number`: what stands for a number that JSON does not have. */

@@ -6,12 +6,14 @@ import { OpenStreams } from '../../runtime/host/open-streams.ts'
 import { clientOf } from './access/principal.ts'
 
 /** Together with the streams fewer than connections, so that a request that does not wait always gets one. */
-const MAX_WAITERS = 500
+const MAX_WAITERS = 800
+/** One client leaves room for others. */
+const MAX_WAITERS_PER_CLIENT = 500
 
 /** Requests that wait for a result: a bounded number, each until its client goes away. */
 export class Waiters {
   readonly #client: LogClient
-  readonly #open = new OpenStreams({ total: MAX_WAITERS, perClient: MAX_WAITERS })
+  readonly #open = new OpenStreams({ total: MAX_WAITERS, perClient: MAX_WAITERS_PER_CLIENT })
 
   constructor(client: LogClient) {
     this.#client = client

@@ -42,7 +42,9 @@ export function argumentsOf(text: string): Json | undefined {
 }
 
 /** Behind the object: marks of a chat template. */
-const LEAKED = /(?:\s*<[/|]?[\w|]+\|?>)+\s*$/
+const LEAKED = /(?:\s*<\/?[\w|]+>)+\s*$/
+/** Where they are looked for: a search through all of the text would be quadratic. */
+const LEAKED_WITHIN_CHARS = 300
 
 function textOf(text: string): string {
   const direct = parseJson(text)
@@ -50,7 +52,8 @@ function textOf(text: string): string {
   if (direct !== undefined) return text
   const fenced = jsonTextOf(text)
   if (fenced !== text) return fenced
-  const cut = text.replace(LEAKED, '')
+  const at = Math.max(0, text.length - LEAKED_WITHIN_CHARS)
+  const cut = text.slice(0, at) + text.slice(at).replace(LEAKED, '')
   const corrected = withoutSlips(cut, (number) => number)
   return [cut, corrected].find((one) => parseJson(one) !== undefined) ?? text
 }

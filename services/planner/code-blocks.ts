@@ -104,7 +104,18 @@ const TAGS = String.raw`<(?:code|python|python_code|tool_code|execute_i?python|e
 const TAG = new RegExp(`^[ \\t]*(?:<pre>\\s*)?(?:${TAGS})`)
 const INLINE_TAG = new RegExp(TAGS)
 
+/** An answer that is being read. */
+interface Reading {
+  readonly text: string
+  /** Multi-line strings that never end. */
+  endless: number
+}
+
+/** After so many of them quotes are text: each costs a search through the rest of the answer. */
+const MAX_ENDLESS = 8
+
 function readBlocks(text: string): Blocks {
+  const reading: Reading = { text, endless: 0 }
   const blocks: Block[] = []
   const ranges: [number, number][] = []
   let hasRun = false
@@ -115,7 +126,7 @@ function readBlocks(text: string): Blocks {
     if (hasRun && isTurnMark(line))
       return { blocks, ranges, end: at, imagined: text.slice(at).replaceAll(TURN_MARKS, '').trim() !== '' }
     if (hasRun && isImagined(line)) return { blocks, ranges, end: at, imagined: true }
-    const block = blockAt(text, at, line, hasFence)
+    const block = blockAt(reading, at, line, hasFence)
     if (block === null) {
       at = next + 1
       continue
@@ -133,23 +144,25 @@ function readBlocks(text: string): Blocks {
 const isRun = ({ language, code }: Block): boolean =>
   code.trim() !== '' && (UNMARKED.has(language) || PYTHON.test(language))
 
-function blockAt(text: string, at: number, line: string, hasFence: boolean): Block | null {
+function blockAt(reading: Reading, at: number, line: string, hasFence: boolean): Block | null {
+  const { text } = reading
   const fence = (OPENING.exec(line) ?? LATE_OPENING.exec(line))?.groups
-  if (fence !== undefined) return fencedBlock(text, at, line, fence)
+  if (fence !== undefined) return fencedBlock(reading, at, line, fence)
   const tag = (hasFence ? TAG : INLINE_TAG).exec(line)
   if (tag === null) return null
   const from = at + tag.index + tag[0].length
   // A fence within tags starts a block of its own.
   if (/^\s*(?:`{3}|~{3})/.test(text.slice(from, from + 1_000))) return null
-  return pythonBlock(text, from, 'python', null)
+  return pythonBlock(reading, from, 'python', null)
 }
 
 function fencedBlock(
-  text: string,
+  reading: Reading,
   at: number,
   line: string,
   groups: Record<string, string | undefined>,
 ): Block {
+  const { text } = reading
   const { fence = '', rest = '' } = groups
   const language = (groups['language'] ?? '').toLowerCase()
   const restAt = at + line.length - rest.length
@@ -158,13 +171,16 @@ function fencedBlock(
     return { language, code: rest.slice(0, closedAt), end: restAt + closedAt + fence.length, imagined: false }
   if (!UNMARKED.has(language) && !PYTHON.test(language))
     return otherBlock(text, at + line.length + 1, language, fence)
-  const from = rest.trim() !== '' && !INFO.test(rest) ? restAt : Math.min(text.length, at + line.length + 1)
-  return pythonBlock(text, from, language, fence)
+  const from = rest.trim() !== '' && !isInfo(rest) ? restAt : Math.min(text.length, at + line.length + 1)
+  return pythonBlock(reading, from, language, fence)
 }
 
 /** Text behind the language of a fence: the block's name, not its first line. */
 const INFO =
-  /^[ \t]*(?:(?:\w+=(?:"[^"]*"|\S+)[ \t]*)+|:?[\w./-]+\.py|code|script|[23](?:\.\d+)*|\{.*\}?)[ \t]*$/i
+  /^(?:(?:\w+=(?:"[^"]*"|[^\s"]\S*)[ \t]+)*\w+=(?:"[^"]*"|[^\s"]\S*)|:?[\w./-]+\.py|code|script|[23](?:\.\d+)*|\{.*)$/i
+const MAX_INFO_CHARS = 1_000
+
+const isInfo = (rest: string): boolean => rest.length <= MAX_INFO_CHARS && INFO.test(rest.trim())
 
 /** A block of data ends with a line that is nothing but its fence. */
 function otherBlock(text: string, from: number, language: string, fence: string): Block {
@@ -185,8 +201,9 @@ const isClosing = (line: string, fence: string): boolean => {
   return marks.length >= fence.length && [...marks].every((char) => char === fence[0])
 }
 
-function pythonBlock(text: string, from: number, language: string, fence: string | null): Block {
-  const end = codeEnd(text, from, (at) => endsCode(text, at, fence)) ?? firstEnd(text, from, fence)
+function pythonBlock(reading: Reading, from: number, language: string, fence: string | null): Block {
+  const { text } = reading
+  const end = pythonEnd(reading, from, fence)
   const code = text.slice(from, end)
   const line = text.slice(end, lineEndOf(text, end))
   const marks = fence !== null && line.startsWith(fence) ? (/^[`~]+/.exec(line)?.[0].length ?? 0) : 0
@@ -197,6 +214,16 @@ function pythonBlock(text: string, from: number, language: string, fence: string
   // A mark of another turn is looked at with the text behind it.
   const behind = isTurnMark(line) ? end : end + tag
   return { language, code, end: behind, imagined: isLineStart(text, end) && isImaginedInCode(line) }
+}
+
+function pythonEnd(reading: Reading, from: number, fence: string | null): number {
+  const { text } = reading
+  if (reading.endless < MAX_ENDLESS) {
+    const end = codeEnd(text, from, (at) => endsCode(text, at, fence))
+    if (end !== null) return end
+    reading.endless++
+  }
+  return firstEnd(text, from, fence)
 }
 
 /** Whether Python ends here: at a fence, a closing tag, an observation. */

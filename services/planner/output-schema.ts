@@ -42,7 +42,7 @@ export function jsonTextOf(value: Json): string {
   return only !== undefined && new Set(fenced.map((inside) => inside.trim())).size === 1 ? only : value
 }
 
-const FENCE = /^(`{3,}|~{3,})(.*)$/
+const FENCE = /^(`{3,}|~{3,})([^]*)$/
 
 /**
  * Contents of code fences, the last of which may be unclosed. By lines: one pattern over all would be

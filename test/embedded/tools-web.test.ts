@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
-import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import { FlotillaError, toFailure, type ErrorCode } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { fetchPage, httpJson, httpTool } from '../../services/tool-executor/tools/index.ts'
 import { pageText } from '../../services/tool-executor/tools/page-text.ts'
@@ -311,4 +312,30 @@ test('a redirect stays within the origin of an endpoint, and POST is not redirec
   await rejects(run(define({ headers }), { id: 'x' }), 'TOOL_FAILED', /302/)
   other.closeAllConnections()
   other.close()
+})
+
+test('a packed body that is longer than its limit, and never ends, leaves no connection behind', async () => {
+  const closed = Promise.withResolvers<void>()
+  handler = (_, response) => {
+    response
+      .writeHead(200, { ...html, 'content-encoding': 'gzip' })
+      .write(gzipSync(Buffer.alloc(3_000_000, ' ')))
+    response.on('close', () => closed.resolve())
+  }
+  const page = (await run(fetchPage({ web: local }), { url: `${origin}/a` })) as { truncated: boolean }
+  assert.equal(page.truncated, true)
+  await closed.promise
+})
+
+test('whatever wait a server states, the failure can be written', async () => {
+  const waits = ['9'.repeat(40), '9'.repeat(300), 'Sat, 01 Jan 9999 00:00:00 GMT', '1.5', '-3']
+  for (const wait of waits) {
+    handler = answer(503, '', { 'retry-after': wait })
+    const error = await run(fetchPage({ web: local }), { url: `${origin}/a` }).then(
+      () => assert.fail('it was refused'),
+      (thrown: unknown) => toFailure(thrown),
+    )
+    const { retryAfterMs } = error
+    assert.ok(retryAfterMs === null || (retryAfterMs >= 0 && retryAfterMs <= 31 * 86_400_000), wait)
+  }
 })

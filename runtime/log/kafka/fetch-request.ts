@@ -51,6 +51,8 @@ export interface FetchRequest extends FetchLimits {
 
 export interface TopicPartition extends FetchedPartition {
   readonly topic: string
+  /** Where the first transaction begins that is still open; without one, the end of the written records. */
+  readonly lastStableOffset: string
 }
 
 export interface FetchAnswer {
@@ -124,8 +126,9 @@ async function decode(body: Buffer): Promise<{ answer: FetchAnswer; throttleMs: 
       const code = from.int16()
       if (failed === 0) failed = code
       const highWatermark = String(from.int64())
-      // The last stable offset, and where the log starts.
-      from.skip(16)
+      const lastStableOffset = String(from.int64())
+      // Where the log starts.
+      from.skip(8)
       const abortedTransactions = from.array(() => ({
         producerId: String(from.int64()),
         firstOffset: String(from.int64()),
@@ -133,7 +136,8 @@ async function decode(body: Buffer): Promise<{ answer: FetchAnswer; throttleMs: 
       // A replica to prefer: of brokers that know racks.
       from.skip(4)
       const records = from.bytes()
-      found.push({ partition: { topic, partition, highWatermark, abortedTransactions }, records })
+      const facts = { topic, partition, highWatermark, lastStableOffset, abortedTransactions }
+      found.push({ partition: facts, records })
     })
   })
   if (failed !== 0) return { answer: { sessionId, partitions: [], error: wire.errorOf(failed) }, throttleMs }

@@ -14,6 +14,8 @@
 // 7. A broker that has had nothing for two seconds holds a fetch for longer, after twelve seconds for much longer.
 //    Records end it at once all the same. A cursor that is added or wanted again meanwhile, and the end of the fetcher,
 //    break a long one off: its connection is closed, as nothing else ends it.
+// 8. Nothing behind an open transaction may be read. One that stays open, because another program has left it, is
+//    reported as `stuck` too.
 import { messageOf } from '../../errors.ts'
 import { breakOffFetch, type Broker, type FetchedPartition, type RawMessage } from './client.ts'
 import { fetchOnce, type FetchLimits } from './fetch-request.ts'
@@ -21,6 +23,7 @@ import { FetchSession } from './fetch-session.ts'
 import { committedMessages } from './read-committed.ts'
 import { errorType, isTransient } from './errors.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
+import { noteOpen, OPEN_AFTER_MS, reportOpen, type AtTransaction, type Stuck } from './open-transactions.ts'
 import { pause, type Link } from './link.ts'
 import { boundsOf, MAX_FETCH_BYTES, MAX_PARTITION_BYTES } from './partition-reader.ts'
 
@@ -37,8 +40,8 @@ export interface CursorOptions {
   readonly overtaken?: (from: number, to: number) => void
   /** The log ends before the offset, or has other records there: `to` is the end of those that were read. */
   readonly wentBack?: (from: number, to: number) => void
-  /** Reading has been stuck at this offset for a while, and why; null: it goes on. */
-  readonly stuck?: (at: { offset: number; reason: string } | null) => void
+  /** Reading has been stuck for a while; null: it goes on. */
+  readonly stuck?: (at: Stuck | null) => void
 }
 
 export interface Cursor {
@@ -49,7 +52,7 @@ export interface Cursor {
   remove(): void
 }
 
-interface State extends CursorOptions {
+interface State extends CursorOptions, AtTransaction {
   offset: number
   leaderEpoch: number
   busy: boolean
@@ -78,6 +81,7 @@ export class Fetcher {
   readonly #link: Link
   readonly #maxWaitMs: number
   readonly #lingerMs: number
+  readonly #openAfterMs: number
   readonly #report: (message: string) => void
   readonly #cursors = new Set<State>()
   readonly #loops = new Map<string, Promise<void>>()
@@ -94,7 +98,14 @@ export class Fetcher {
   #closed = false
 
   /** `lingerMs`: how long records may wait so that one fetch returns many. */
-  constructor(link: Link, maxWaitMs: number, report: (message: string) => void, lingerMs = 0) {
+  constructor(
+    link: Link,
+    maxWaitMs: number,
+    report: (message: string) => void,
+    lingerMs = 0,
+    openAfterMs = OPEN_AFTER_MS,
+  ) {
+    this.#openAfterMs = openAfterMs
     this.#link = link
     this.#maxWaitMs = maxWaitMs
     this.#lingerMs = lingerMs
@@ -103,7 +114,7 @@ export class Fetcher {
 
   add(options: CursorOptions): Cursor {
     const { leaderEpoch = NO_EPOCH } = options
-    const state: State = { ...options, leaderEpoch, busy: false, removed: false, apart: false }
+    const state: State = { ...options, leaderEpoch, busy: false, removed: false, apart: false, open: null }
     this.#cursors.add(state)
     // Others are added soon, as lanes open.
     this.#quiet.clear()
@@ -277,6 +288,7 @@ export class Fetcher {
         const { topic, partition } = fetched
         const cursor = cursors.find((each) => each.partition === partition && each.topic === topic)
         if (cursor === undefined || !(await this.#isSame(cursor, fetched))) continue
+        noteOpen(cursor, fetched)
         if (deliver(cursor, committedMessages(fetched, cursor.offset))) moved = true
       }
     } catch (error) {
@@ -286,6 +298,7 @@ export class Fetcher {
       this.#holding.delete(nodeId)
       for (const cursor of cursors) cursor.busy = false
     }
+    for (const cursor of cursors) reportOpen(cursor, this.#openAfterMs)
     if (this.#brokenOff.delete(nodeId)) return pause(0)
     this.#quiet.set(nodeId, moved ? 0 : (this.#quiet.get(nodeId) ?? 0) + 1)
     // A batch that compaction emptied is returned at once, forever, without moving us.

@@ -314,7 +314,7 @@ export class KafkaLane implements OpenLane {
         // Without a position reading begins at the earliest record: nothing was skipped.
         if (position) this.#options.onLoss({ topic, cause: 'retention', from, to })
       },
-      stuck: (at) => this.#options.onStuck(topic, at && stuckProblem(name, this.lane, at.offset, at.reason)),
+      stuck: (at) => this.#options.onStuck(topic, at && stuckProblem(name, this.lane, at)),
       wentBack: (from, to) => {
         const loss = { topic, cause: 'truncated', from, to } as const
         this.#gone(loss)

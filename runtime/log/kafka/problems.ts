@@ -1,5 +1,6 @@
 // Problems that block a stage's input, with their remedies.
 import { plural } from '../../quantities.ts'
+import type { Stuck } from './open-transactions.ts'
 import type { Looked } from './topic-watch.ts'
 
 /** The problems of several sources. Each change is reported with all current ones. */
@@ -38,7 +39,13 @@ export function topicProblems(
 }
 
 /** Problem of a partition on which reading is stuck. */
-export function stuckProblem(topic: string, partition: number, offset: number, reason: string): string {
+export function stuckProblem(topic: string, partition: number, { offset, reason }: Stuck): string {
+  if (reason === null)
+    return (
+      `${topic}[${partition}] can't be read from offset ${offset} on: another program has left a transaction open there. The broker ` +
+      `ends it after its time-out; to end it now: kafka-transactions.sh abort --topic ${topic} --partition ${partition} ` +
+      `--start-offset ${offset} (docs/runbooks/input_blocked.md)`
+    )
   return (
     `${topic}[${partition}] can't be read from offset ${offset} on: ${reason}. If it was written compressed, have brokers store ` +
     `it as it is: kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config compression.type=uncompressed; ` +

@@ -133,15 +133,20 @@ export function resetSession(outcome: Finished, log: readonly SessionEntry[]): F
 }
 
 const NAMES_SHOWN = 30
-/** Bindings of names at the beginning of a line: definitions, imports, assignments. */
-const BINDS =
-  /^(?:(?:async )?def |class )(?<defined>\w+)|^(?:import|from \S+ import) +(?<imported>[\w.,* ]+)|^(?<assigned>[\w, ]+?)(?: *:[^=\n]+)? *[-+*/|&]?=(?!=)/gm
+/** No line that binds names is longer; patterns over any longer one would take its length squared. */
+const MAX_BINDING_CHARS = 300
+const DEFINES = /^(?:(?:async )?def |class )(\w+)/
+const IMPORTS = /^(?:import|from \S+ import) +([\w.,* ]+)/
+/** What stands before the first `=`, without an annotation and the sign of `+=`. */
+const ASSIGNS = /^([\w, ]+)(?::[^=]*)?[-+*/|&]?=(?!=)/
 
+/** Names that code binds at the beginning of its lines: definitions, imports, assignments. */
 function namesIn(code: string): string[] {
-  const bound = Array.from(code.matchAll(BINDS), ({ groups = {} }) =>
-    Object.values(groups).join('').split(','),
-  )
-  return bound.flat().flatMap((name) => /(?:^| as )(\w+)[\w.]*$/.exec(name.trim())?.[1] ?? [])
+  const lines = code.split('\n').filter((line) => line.length <= MAX_BINDING_CHARS)
+  return lines.flatMap((line) => {
+    const bound = [DEFINES, IMPORTS, ASSIGNS].map((pattern) => pattern.exec(line)?.[1]).find(Boolean) ?? ''
+    return bound.split(',').flatMap((name) => /(?:^| as )(\w+)[\w.]*$/.exec(name.trim())?.[1] ?? [])
+  })
 }
 
 /** From the text of the steps: a session that can't run anything can't be asked. */

@@ -84,7 +84,7 @@ const textOf = (output: unknown): string =>
 
 function sentenceOf({ code, message }: Pick<Failure, 'code' | 'message'>): string {
   const remedy = Object.hasOwn(errorTable, code) ? errorTable[code as ErrorCode].remedy : ''
-  const said = `${code}: ${message.replace(/[.\s]*$/, '')}.`
+  const said = `${code}: ${message.trimEnd().replace(/\.{1,3}$/, '')}.`
   return remedy === '' || message.includes(remedy) ? said : `${said} ${remedy}`
 }
 

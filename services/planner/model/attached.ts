@@ -32,8 +32,8 @@ const saysSomething = (value: unknown): boolean => value !== undefined && value 
 export class AttachedReader {
   #text = ''
   #extra: Attached = {}
-  readonly #details: Shape[] = []
-  readonly #blocks: Shape[] = []
+  readonly #details: Entry[] = []
+  readonly #blocks: Entry[] = []
 
   /** Reads a message or a piece of one. */
   read(content: Shape): void {
@@ -54,11 +54,13 @@ export class AttachedReader {
   }
 }
 
+type Entry = Record<string, unknown>
+
 /**
  * Pieces of one entry follow each other: the same type and index, its text in parts, its signature with the
- * last one.
+ * last one. Work for a piece does not grow with its entry, which a server may send in any number of pieces.
  */
-function append(list: Shape[], piece: Shape, field: string): void {
+function append(list: Entry[], piece: Shape, field: string): void {
   const last = list.at(-1)
   const goesOn =
     last !== undefined &&
@@ -66,11 +68,9 @@ function append(list: Shape[], piece: Shape, field: string): void {
     last['type'] === piece['type'] &&
     last['index'] === piece['index'] &&
     !last['signature']
-  if (!goesOn) return void list.push(piece)
-  const present = Object.entries(piece).filter(([, value]) => saysSomething(value))
-  list[list.length - 1] = {
-    ...last,
-    ...Object.fromEntries(present),
-    [field]: textOf(last[field]) + textOf(piece[field]),
-  }
+  if (!goesOn) return void list.push({ ...piece })
+  const text = textOf(last[field]) + textOf(piece[field])
+  for (const [name, value] of Object.entries(piece))
+    if (saysSomething(value) && name !== '__proto__') last[name] = value
+  last[field] = text
 }

@@ -5,8 +5,10 @@
 // 2. Anything without JSON is not part of an answer: comments, empty events, pings. An `event: error` is an
 //    error in any words.
 // 3. The last event counts even without its blank line, but not if it was cut in the middle.
-// 4. An event or a body with several values (lines of JSON, a list of chunks) is as many chunks.
+// 4. A value that is nested deeper than anything that walks it can follow is no part of an answer.
+// 5. An event or a body with several values (lines of JSON, a list of chunks) is as many chunks.
 import { createParser } from 'eventsource-parser'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
 import { errorIn } from './bodies.ts'
 import { NotJson, valuesIn, type Found } from './json-values.ts'
 import { isJson, listOf, shapeOf } from './shapes.ts'
@@ -79,11 +81,17 @@ function readWhole(text: string, sink: AnswerSink): void {
   for (const value of parts) {
     const error = errorIn(value)
     if (error !== null) throw sink.failed(error)
+    assertShallow(value)
   }
   if (parts.length === 1 && !isChunk(parts[0])) return sink.whole(parts[0])
   for (const value of parts) sink.chunk(value)
   // Lines of JSON may have been cut between two of them; a list has an end.
   if (isDone || isList) sink.done()
+}
+
+function assertShallow(value: unknown): void {
+  if (isDeeperThan(value, MAX_JSON_DEPTH))
+    throw new NotJson(`it is nested more than ${MAX_JSON_DEPTH} levels deep`)
 }
 
 const isChunk = (value: unknown): boolean => 'delta' in shapeOf(listOf(shapeOf(value)['choices'])[0])
@@ -149,6 +157,7 @@ class EventReader {
   #value(event: string | undefined, value: unknown): void {
     const error = errorIn(value) ?? (event === 'error' ? value : null)
     if (error !== null) throw this.#sink.failed(error)
+    assertShallow(value)
     this.#events++
     this.#sink.chunk(value)
   }

@@ -7,6 +7,8 @@
 //
 // It returns the part of a Response that the package and this folder use: status, headers, and a body that is
 // read once, as bytes, as text or as JSON.
+import { isDeeperThan } from '../../../runtime/json-depth.ts'
+import { MAX_SHOWN_DEPTH } from './bodies.ts'
 import { pipeline, Transform, type Readable, type TransformCallback } from 'node:stream'
 import {
   constants,
@@ -116,6 +118,9 @@ class Inflate extends Transform {
   }
 }
 
+/** Each has buffers of its own. */
+const MAX_LAYERS = 4
+
 /** The body is not packed as its content-encoding says. */
 export const isUnpackingError = (error: unknown): error is Error =>
   error instanceof Error && /^(Z_|ERR_(_|BROTLI|ZLIB)|ZSTD)/.test((error as { code?: string }).code ?? '')
@@ -123,6 +128,10 @@ export const isUnpackingError = (error: unknown): error is Error =>
 /** Encodings are undone in the reverse of the order in which they are named. */
 function unpack(body: Readable, encodings: string | null): Readable {
   const names = (encodings ?? '').toLowerCase().split(',')
+  if (names.length > MAX_LAYERS) {
+    const message = `it is packed ${names.length} times over`
+    return body.destroy(Object.assign(new Error(message), { code: 'ERR_ZLIB_LAYERS' }))
+  }
   let content = body
   for (const name of names.toReversed()) {
     const unpacker = unpackers[name.trim()]?.()
@@ -205,11 +214,21 @@ class TransportResponse {
       if (this.ok) throw new Error(`the answer has more than ${limit} bytes`)
       break
     }
-    return new TextDecoder().decode(Buffer.concat(pieces).subarray(0, limit))
+    const text = new TextDecoder().decode(Buffer.concat(pieces).subarray(0, limit))
+    return this.ok || !nestsTooDeep(text) ? text : '(deeply nested)'
   }
 
   async json(): Promise<unknown> {
     return JSON.parse(await this.text()) as unknown
+  }
+}
+
+/** The package writes an error's JSON out, which overflows the stack if it is nested deep. */
+function nestsTooDeep(text: string): boolean {
+  try {
+    return isDeeperThan(JSON.parse(text), MAX_SHOWN_DEPTH)
+  } catch {
+    return false
   }
 }
 

@@ -52,7 +52,7 @@ export function tellOutput(output: Json): string {
 
 /** What somebody else wrote, between marks that it can't write itself. The rule in the system prompt says what they mean. */
 export function markedAsData(text: string): string {
-  return `<data>\n${text.replaceAll(/<(?=\s*\/?\s*data\b)/gi, '&lt;')}\n</data>`
+  return `<data>\n${text.replaceAll(/<(?=\s*(?:\/\s*)?data\b)/gi, '&lt;')}\n</data>`
 }
 
 /** What a person changed before the call was made; empty if nothing. */

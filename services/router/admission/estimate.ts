@@ -13,7 +13,7 @@ const WORK =
   /\b(analy[sz]e|compare|contrast|design|plan|evaluate|assess|investigate|research|optimi[sz]e|refactor|implement|debug|prove|derive|forecast|reconcile|correlate|cross-?check)\w*/gi
 const SEQUENCE =
   /\b(then|after that|afterwards|next|finally|first(?:ly)?|second(?:ly)?|third(?:ly)?|step by step)\b/gi
-const LISTED = /^\s*(?:[-*•]|\d+[.)])\s+\S/gm
+const LISTED = /^[^\S\n]*(?:[-*•]|\d{1,9}[.)])[^\S\n]+\S/gm
 
 const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0
 const distinct = (text: string, pattern: RegExp): number =>

@@ -206,6 +206,9 @@ async function readLimited(at: Target, response: Dispatcher.ResponseData, { maxB
     }
   } catch (error) {
     throw unreachable(at, signal, error)
+  } finally {
+    // An unpacker that is left early waits for the next piece first, which a server may never send.
+    if (!response.body.readableEnded) response.body.on('error', () => {}).destroy()
   }
   return { body: Buffer.concat(chunks), truncated: left < 0 }
 }

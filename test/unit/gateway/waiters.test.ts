@@ -20,9 +20,9 @@ const client = {
     }),
 } as unknown as LogClient
 
-test('five hundred requests may wait; one more is refused, or answered without a result', async () => {
+test('eight hundred requests may wait; one more is refused, or answered without a result', async () => {
   const waiters = new Waiters(client)
-  const replies = Array.from({ length: 500 }, (_, index) => replyTo(`10.0.0.${index}`))
+  const replies = Array.from({ length: 800 }, (_, index) => replyTo(`10.0.0.${index}`))
   const waiting = replies.map((reply, index) => waiters.wait(`task-${index}`, 30_000, reply))
   const refused = { code: 'TOO_MANY_STREAMS', retryAfterMs: 5_000 }
   await assert.rejects(waiters.wait('late', 30_000, replyTo('10.0.1.1')), refused)
@@ -33,4 +33,16 @@ test('five hundred requests may wait; one more is refused, or answered without a
   const freed = waiters.wait('late', 30_000, next)
   for (const reply of [...replies, next]) reply.raw.emit('close')
   assert.deepEqual(new Set(await Promise.all([...waiting, freed])), new Set([null]))
+})
+
+test('one client alone never takes the room of all', async () => {
+  const waiters = new Waiters(client)
+  const replies = Array.from({ length: 500 }, () => replyTo('10.0.0.1'))
+  const waiting = replies.map((reply, index) => waiters.wait(`task-${index}`, 30_000, reply))
+  const refused = { code: 'TOO_MANY_STREAMS', retryAfterMs: 5_000 }
+  await assert.rejects(waiters.wait('late', 30_000, replyTo('10.0.0.1')), refused)
+  const other = replyTo('10.0.0.2')
+  waiting.push(waiters.wait('other', 30_000, other))
+  for (const reply of [...replies, other]) reply.raw.emit('close')
+  assert.deepEqual(new Set(await Promise.all(waiting)), new Set([null]))
 })

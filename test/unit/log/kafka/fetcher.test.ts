@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Broker, Client, Cluster } from '../../../../runtime/log/kafka/client.ts'
 import { Fetcher } from '../../../../runtime/log/kafka/fetcher.ts'
+import type { Stuck } from '../../../../runtime/log/kafka/open-transactions.ts'
 import { Link } from '../../../../runtime/log/kafka/link.ts'
 import { eventually } from '../../../conformance/waiting.ts'
 import { fetchingBroker } from './fetching-broker.ts'
@@ -135,4 +136,47 @@ test('a long fetch is broken off for a cursor that is added or wanted again, and
   await fetcher.close()
   await link.close()
   assert.deepEqual(reports, [])
+})
+
+test('a transaction that stays open is reported once, also if the broker names its partition no more, and its end', async () => {
+  const at = { topic: 'tasks', partition: 0 }
+  const reported: (Stuck | null)[] = []
+  const { promise: ended, resolve: hasEnded } = Promise.withResolvers<void>()
+  const { broker, requests } = fetchingBroker(({ session }) => {
+    const sessionId = session.id || 7
+    if (requests.length === 1) return { sessionId, partitions: [{ ...at, offsets: [3], stable: 4 }] }
+    if (reported.length > 0) return { sessionId, partitions: [{ ...at, offsets: [5] }] }
+    return { sessionId }
+  })
+  const link = linkTo(broker)
+  const fetcher = new Fetcher(link, WAIT_MS, () => {}, 0, 50)
+  const stuck = (problem: Stuck | null): void => {
+    reported.push(problem)
+    if (problem === null) hasEnded()
+  }
+  fetcher.add({ ...at, offset: 3, wanted: () => true, deliver: () => {}, stuck })
+  await ended
+  await fetcher.close()
+  await link.close()
+  assert.deepEqual(reported, [{ offset: 4, reason: null }, null])
+})
+
+test('transactions that end in time are not reported, however many follow each other', async () => {
+  const reported: (Stuck | null)[] = []
+  const { promise: enough, resolve: isEnough } = Promise.withResolvers<void>()
+  const limitMs = 100
+  const beganMs = performance.now()
+  const { broker, requests } = fetchingBroker(({ session }) => {
+    if (performance.now() - beganMs > 4 * limitMs) isEnough()
+    const partitions = [{ topic: 'tasks', partition: 0, stable: requests.length % 99 }]
+    return { sessionId: session.id || 7, partitions }
+  })
+  const link = linkTo(broker)
+  const fetcher = new Fetcher(link, WAIT_MS, () => {}, 0, limitMs)
+  const stuck = (problem: Stuck | null): void => void reported.push(problem)
+  fetcher.add({ topic: 'tasks', partition: 0, offset: 0, wanted: () => true, deliver: () => {}, stuck })
+  await enough
+  await fetcher.close()
+  await link.close()
+  assert.deepEqual(reported, [])
 })

@@ -21,6 +21,8 @@ export interface Answer {
     readonly partition: number
     readonly error?: number
     readonly offsets?: readonly number[]
+    /** Default: 100, as the end of the written records is. */
+    readonly stable?: number
   }[]
 }
 
@@ -73,10 +75,10 @@ function readRequest(bytes: Buffer): Fetched {
 
 function answerBytes({ error = 0, sessionId = 0, partitions = [] }: Answer): Buffer {
   const to = new ByteWriter().int32(0).int16(error).int32(sessionId)
-  to.array(partitions, ({ topic, partition, error: code = 0, offsets = [] }) => {
+  to.array(partitions, ({ topic, partition, error: code = 0, offsets = [], stable = 100 }) => {
     to.string(topic).int32(1).int32(partition).int16(code)
     // High watermark, last stable offset, start of the log; no aborted transactions; no preferred replica.
-    to.int64(100).int64(100).int64(0).int32(-1).int32(-1)
+    to.int64(100).int64(stable).int64(0).int32(-1).int32(-1)
     const records = Buffer.concat(offsets.map(recordBytes))
     to.int32(records.length).bytes(records)
   })

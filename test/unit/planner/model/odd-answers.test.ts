@@ -187,6 +187,18 @@ const failures: [
     /deeply nested/,
   ],
   [
+    'arguments that are nested deep',
+    `{"choices":[{"message":{"tool_calls":[{"function":{"name":"look","arguments":${'['.repeat(20_000)}${']'.repeat(20_000)}}}]}}]}`,
+    'MODEL_ANSWER_MALFORMED',
+    /nested more than 1000 levels/,
+  ],
+  [
+    'a chunk that is nested deep',
+    `data: {"choices":[{"delta":{"content":${'['.repeat(20_000)}${']'.repeat(20_000)}}}]}\n\n`,
+    'MODEL_ANSWER_MALFORMED',
+    /nested more than 1000 levels/,
+  ],
+  [
     "MiniMax's error",
     text({ choices: null, base_resp: { status_code: 1008, status_msg: 'insufficient balance' } }),
     'MODEL_QUOTA_EXCEEDED',
@@ -221,6 +233,13 @@ for (const [what, body, gives, says, headers] of failures) {
     })
   })
 }
+
+test('a refusal that is nested deep is a refusal all the same', async (t) => {
+  const body = `{"error":{"message":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`
+  const server = await startProvider(t, (_, response) => response.writeHead(400).end(body))
+  const asked = callerFor({ test: { baseUrl: server.url } })(request({ stream: true }), callContext())
+  await assert.rejects(asked, { code: 'MODEL_REQUEST_REFUSED', message: /deeply nested/ })
+})
 
 test('blanks before an answer cost no more the longer they are', async (t) => {
   const blanks = ' '.repeat(30_000_000)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
-import { createTransport } from '../../../../services/planner/model/transport.ts'
+import { createTransport, isUnpackingError } from '../../../../services/planner/model/transport.ts'
 
 /** Sends text until the client goes away. `sent` resolves then with its length. */
 async function endless(status: number) {
@@ -37,4 +37,18 @@ test('an answer that does not end is refused', async () => {
   const response = await createTransport({})(url)
   await assert.rejects(response.text(), /more than 32000000 bytes/)
   assert.ok((await sent) < 100_000_000, `${await sent} bytes were sent`)
+})
+
+test('an answer that is packed thousands of times over is refused before anything is unpacked', async () => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-encoding': Array(2_000).fill('gzip').join(',') }).end('x')
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const response = await createTransport({})(`http://127.0.0.1:${port}/`)
+  await assert.rejects(
+    response.text(),
+    (error) => isUnpackingError(error) && /2000 times/.test(error.message),
+  )
 })
