@@ -33,14 +33,6 @@ export function handedOver(step: Step, book: ToolBook): { readonly output: Json 
   return taken ? { output: taken.output ?? null } : null
 }
 
-/**
- * US dollars that the end of this task costs the one that asked for it: all that it was given, if tasks below it have not
- * ended and may spend that; null: what it has cost.
- */
-export function costAbove({ task, run }: Situation, outstanding: readonly string[]): number | null {
-  return outstanding.some((id) => run.lent?.includes(id)) ? task.maxCost : null
-}
-
 /** The progress after a delegated task has ended. */
 export const withChild = (run: Run, cost: number): Run => ({
   ...run,

@@ -8,7 +8,6 @@ import { turnEnded } from '../../runtime/session-turns.ts'
 import { delegationEnded, taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
 import { variablesOfTurn } from './kept-variables.ts'
-import { costAbove } from './delegation.ts'
 import { refusedCalls } from './recorded.ts'
 import { progressEvent } from './events.ts'
 import { heldMs } from '../../runtime/held-calls.ts'
@@ -96,7 +95,7 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
       // Before the answer: what is answered holds nothing.
       ...releasedAbove(from, from.atMs),
       // Rows of tasks that an older version began lack it.
-      ...delegationEnded(from.task.askedBy ?? null, data, costAbove(from, outstandingIds(from))),
+      ...delegationEnded(from.task.askedBy ?? null, data, costAbove(from)),
       ...closeEvents(from, status),
       ...turnEnded(from.task, {
         status,
@@ -110,6 +109,15 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
       progressEvent(from, 'completed', detail),
     ],
   }
+}
+
+/**
+ * US dollars that the end of this task costs the one that asked for it: all that it was given, if tasks below it have not
+ * ended and may spend that; null: what it has cost.
+ */
+function costAbove(from: Situation): number | null {
+  const { task, run } = from
+  return outstandingIds(from).some((id) => run.lent?.includes(id)) ? task.maxCost : null
 }
 
 /**

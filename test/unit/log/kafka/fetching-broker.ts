@@ -38,7 +38,7 @@ export function fetchingBroker(answer: (request: Fetched) => Answer | Error): {
     if (given instanceof Error) throw given
     return response.parse(await response.decode(answerBytes(given)))
   }
-  return { broker: { connectionPool: { send } } as unknown as Broker, requests }
+  return { broker: { connectionPool: { send, pool: [] } } as unknown as Broker, requests }
 }
 
 function readRequest(bytes: Buffer): Fetched {
