@@ -65,7 +65,8 @@ test('a child’s call waits for a person, through kill -9; the parent answers, 
     const { taskId, callId, approval } = await callFor(root, 'withdrawn')
     assert.deepEqual((approval as { decisions: unknown[] }).decisions, [])
     assert.equal((await client.result(taskId, { timeoutMs: 60_000 })).status, 'cancelled')
-    await client.approve({ taskId, callId, approved: true, decidedBy: 'ann' })
+    const late = client.approve({ taskId, callId, approved: true, decidedBy: 'ann' })
+    await assert.rejects(late, { code: 'CALL_NOT_WAITING' })
     assert.equal((await tasks.tree(root)).tasks.length, 2)
   }
   assert.deepEqual(await approvals.list({}), [], 'nobody is asked any more')
