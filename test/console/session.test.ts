@@ -113,7 +113,7 @@ for (const [name, options] of [
     await page.keyboard.press('Escape')
     await dialog.waitFor({ state: 'detached' })
     assert.match(String(await page.evaluate('document.activeElement.outerHTML')), /aria-label="Sign out"/)
-    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Sign out' }).press('Enter')
     await dialog.getByText('New task').waitFor()
     await assertAccessible(page, 'sign out?')
     await assertFits(page, 'sign out?')
