@@ -3,6 +3,7 @@ import { alertWarnings } from '../../runtime/config/alerts.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
 import { exposureWarnings } from '../../runtime/config/exposure.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import type { JwtDefinition } from '../../runtime/config/gateway.ts'
 import type { PinnedMcpServer } from '../../runtime/config/mcp-tools.ts'
 import { openHostWarnings, transportWarnings } from '../../runtime/config/transport.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
@@ -29,6 +30,7 @@ export interface Probes {
   model(parts: Omit<ServiceContext, 'instruments' | 'logger'>, signal: AbortSignal): Promise<Found>
   sandbox(name: string, fleet: Fleet, environment: Environment): Promise<Found>
   mcpServer(server: PinnedMcpServer, environment: Environment, signal: AbortSignal): Promise<Found>
+  issuer(settings: JwtDefinition): Promise<Found>
 }
 
 /** The parts of a fleet, each opened when a check needs it: one that can't be opened fails its own checks. */
@@ -54,6 +56,7 @@ export function checksOf(parts: Examined): Check[] {
       parts.isHere(service) ? run(configured(fleet), signal) : elsewhere(service)
   }
   const sandbox = (name: string) => of('code-sandbox', (known) => probes.sandbox(name, known, environment))
+  const jwt = fleet?.gateway?.jwt
   return [
     { name: 'agents', run: () => agents(configured(fleet)) },
     { name: 'transport', run: () => transport(environment) },
@@ -82,6 +85,7 @@ export function checksOf(parts: Examined): Check[] {
       name: `MCP ${server.name}`,
       run: of('tool-executor', (_, signal) => probes.mcpServer(server, environment, signal)),
     })),
+    ...(jwt ? [{ name: 'token issuer', run: of('gateway', () => probes.issuer(jwt)) }] : []),
     { name: 'alerts', run: of('alerting', async (known) => alerts(known, environment)) },
   ]
 }
