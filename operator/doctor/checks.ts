@@ -127,23 +127,17 @@ function dataDirectory({ dataDir }: Environment): Found {
 async function log(opened: Log): Promise<Found> {
   await opened.check()
   if (opened.kind === 'embedded') return ok(`embedded, ${plural(opened.partitions, 'partition')}`)
-  const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(() => null)
+  const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(unlessMissing)
   if (!ranges)
     return warn(`${opened.kind}: reachable; topics are missing`, 'Create them with: flotilla topics --create')
-  const counts = new Map(
-    topics.map(({ name }) => [name, ranges.filter(({ topic }) => topic === name).length]),
-  )
-  const odd = topics.filter(
-    ({ name, partitions }) => partitions === 'shared' && counts.get(name) !== opened.partitions,
-  )
-  if (odd.length > 0)
-    throw new FlotillaError(
-      'TOPICS_MISMATCH',
-      `${odd.map(({ name }) => `${name}: ${counts.get(name)}`).join(', ')} partitions, not ${opened.partitions}; create missing topics with: flotilla topics --create`,
-    )
   const advice = await opened.advice()
   if (advice.length > 0) return warn(advice.join('; '))
   return ok(`${opened.kind}, ${plural(opened.partitions, 'partition')}`)
+}
+
+function unlessMissing(error: unknown): null {
+  if (error instanceof FlotillaError && error.code === 'TOPICS_MISSING') return null
+  throw error
 }
 
 async function registry(codec: Codec, environment: Environment): Promise<Found> {
@@ -156,11 +150,13 @@ async function registry(codec: Codec, environment: Environment): Promise<Found> 
   )
 }
 
-async function keyValue({ stores }: Examined): Promise<Found> {
+async function keyValue({ stores, environment }: Examined): Promise<Found> {
   const { keyValue: store } = await stores()
   await store.check()
   const { durable, reason } = await store.durability()
-  return { result: durable ? 'ok' : 'warn', reason: `${store.kind}: ${reason}` }
+  if (durable) return ok(`${store.kind}: ${reason}`)
+  if (environment.allowVolatileStore) return warn(`${store.kind}: ${reason}`)
+  throw new FlotillaError('STORE_NOT_DURABLE', `${store.kind}: ${reason}; no stage starts with it`)
 }
 
 async function database({ stores, environment }: Examined): Promise<Found> {

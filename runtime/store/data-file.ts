@@ -72,7 +72,9 @@ export const hasDataFile = (dataDir: string): boolean => existsSync(dataFileIn(d
 export function inspectDataFile(dataDir: string): string {
   const path = join(dataDir, FILE_NAME)
   try {
-    accessSync(nearestDirectory(dataDir), constants.W_OK)
+    const home = nearestDirectory(dataDir)
+    if (!statSync(home).isDirectory()) throw notADirectory(home)
+    accessSync(home, constants.W_OK)
     if (!hasDataFile(dataDir)) return 'new'
     accessSync(path, constants.W_OK)
     const db = new DatabaseSync(path, { readOnly: true, timeout: 1_000 })
@@ -103,6 +105,9 @@ const ROOM_BYTES = 2 ** 20
 function nearestDirectory(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestDirectory(dirname(path))
 }
+
+const notADirectory = (path: string): Error =>
+  Object.assign(new Error(`${path} is not a directory`), { code: 'ENOTDIR' })
 
 const newerFormat = (found: number): Error =>
   new Error(`it has format ${found}, written by a newer Flotilla (this one: ${FORMAT})`)

@@ -74,7 +74,7 @@ export class Engine {
       const message = `${spec.name} has ${plural(found.length, 'partition')} in this data directory, the configuration says ${wanted}`
       throw new FlotillaError(
         'TOPICS_MISMATCH',
-        `${message}: restore the setting, or use another data directory`,
+        `${message}: set FLOTILLA_PARTITIONS=${found.length}, or FLOTILLA_DATA to another directory`,
       )
     }
   }
