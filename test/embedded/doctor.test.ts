@@ -36,7 +36,16 @@ test('a data file is inspected while it is open, and one that no fleet could use
   const dataDir = temporary(t)
   assert.equal(inspectDataFile(join(dataDir, 'not', 'yet')), 'new')
   writeFileSync(join(dataDir, 'flotilla.db'), 'no database at all, but long enough to be looked at')
-  assert.throws(() => inspectDataFile(dataDir), { code: 'LOG_UNAVAILABLE', message: /flotilla\.db: / })
+  assert.throws(() => inspectDataFile(dataDir), {
+    code: 'LOG_UNAVAILABLE',
+    message: /flotilla\.db: .*go back to a backup/,
+  })
+  const isNoDirectory = {
+    code: 'LOG_UNAVAILABLE',
+    message: /not a directory; .*set FLOTILLA_DATA to a directory/,
+  }
+  for (const path of [[], ['below']])
+    assert.throws(() => inspectDataFile(join(dataDir, 'flotilla.db', ...path)), isNoDirectory)
 })
 
 const reportOf = async (

@@ -10,7 +10,7 @@ import { pause } from './link.ts'
 import { allTopics } from './names.ts'
 import { committedOffsets } from './group-positions.ts'
 import { boundsOf } from './partition-reader.ts'
-import { topicsMismatch } from './topic-mismatch.ts'
+import { otherCount, topicsMismatch } from './topic-mismatch.ts'
 import { lookAt } from './topic-watch.ts'
 
 const MINUTE_MS = 60_000
@@ -155,7 +155,7 @@ export async function advice(context: Context): Promise<readonly string[]> {
 
 /**
  * Rejects with TOPICS_MISSING, whose details name them, as soon as the broker says so, and with TOPICS_MISMATCH if
- * topics have fewer partitions than are asked for.
+ * topics have fewer partitions than are asked for, or all of several have another number.
  */
 export async function ranges(context: Context, topics: readonly LogTopic[]): Promise<PartitionRange[]> {
   const { shared, names, settings } = context
@@ -165,7 +165,8 @@ export async function ranges(context: Context, topics: readonly LogTopic[]): Pro
   const counted = [...facts.values()].map(({ name, partitions: found }) => {
     return { topic: name, found, wanted: context.partitions }
   })
-  if (counted.some(({ found, wanted }) => found < wanted)) throw topicsMismatch(counted)
+  const isSetting = topics.length > 1 && otherCount(counted) !== null
+  if (isSetting || counted.some(({ found, wanted }) => found < wanted)) throw topicsMismatch(counted)
   const partitions = allPartitions(context)
   const bounds = await Promise.all(
     topics.map(async (topic) => {
