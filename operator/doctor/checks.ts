@@ -10,6 +10,7 @@ import type { Codec } from '../../runtime/codec/port.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { ok, skipped, warn, type Found } from '../../runtime/finding.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import { requirePartitions } from '../../runtime/log/embedded/partitions.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { plural } from '../../runtime/quantities.ts'
 import { shownUrl } from '../../runtime/redaction.ts'
@@ -118,10 +119,11 @@ function transport(environment: Environment): Found {
   return ok('no credentials leave this machine without TLS')
 }
 
-function dataDirectory({ dataDir }: Environment): Found {
+function dataDirectory({ dataDir, prefix, partitions }: Environment): Found {
   // First: what else fails on a full disk says less.
   const room = inspectRoom(dataDir)
-  return ok(`${dataDir}: ${inspectDataFile(dataDir)}, ${room}`)
+  const held = inspectDataFile(dataDir, (db) => requirePartitions(db, prefix, partitions))
+  return ok(`${dataDir}: ${held}, ${room}`)
 }
 
 async function log(opened: Log): Promise<Found> {

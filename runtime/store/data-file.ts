@@ -67,9 +67,9 @@ export const hasDataFile = (dataDir: string): boolean => existsSync(dataFileIn(d
 
 /**
  * What the data directory holds, for a diagnosis: reads only, and takes no lock, so that it stops no fleet from
- * starting. Throws LOG_UNAVAILABLE if a fleet could not use it.
+ * starting. `look` may read the file. Throws LOG_UNAVAILABLE if a fleet could not use it, and what `look` throws.
  */
-export function inspectDataFile(dataDir: string): string {
+export function inspectDataFile(dataDir: string, look: (db: DatabaseSync) => void = () => {}): string {
   const path = join(dataDir, FILE_NAME)
   try {
     const home = nearestDirectory(dataDir)
@@ -81,12 +81,13 @@ export function inspectDataFile(dataDir: string): string {
     try {
       const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
       if (found > FORMAT) throw newerFormat(found)
+      look(db)
       return `${Math.ceil(statSync(path).size / 2 ** 20)} MB`
     } finally {
       db.close()
     }
   } catch (cause) {
-    throw unavailable(path, cause)
+    throw cause instanceof FlotillaError ? cause : unavailable(path, cause)
   }
 }
 

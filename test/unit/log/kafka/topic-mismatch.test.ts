@@ -17,7 +17,11 @@ test('topics that all have another number: the setting is wrong, and the message
 test('one topic that differs is named, and no number is recommended for all', () => {
   const one = counted(6, 1, 6)
   assert.equal(otherCount(one), null)
-  for (const found of [[1, 6, 6], [12, 24]]) assert.equal(otherCount(counted(...found)), null)
+  for (const found of [
+    [1, 6, 6],
+    [12, 24],
+  ])
+    assert.equal(otherCount(counted(...found)), null)
   const { message = '' } = topicsMismatch(one) ?? {}
   assert.match(message, /^x\.t1 has 1 partition, not 6\. Set FLOTILLA_PARTITIONS to what the topics have/)
   assert.equal(topicsMismatch(counted(6, 6)), null)
