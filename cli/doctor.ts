@@ -11,7 +11,7 @@ import type { Log } from '../runtime/log/port.ts'
 import { makeTemporaryDirectory } from '../runtime/make-directory.ts'
 import { once } from '../runtime/once.ts'
 import { openStores } from '../runtime/store/open.ts'
-import { probeMcpServer, probeModel, probeSandbox } from '../services/probes.ts'
+import { probeIssuer, probeMcpServer, probeModel, probeSandbox } from '../services/probes.ts'
 import { LiveView } from './live-view.ts'
 import { paint, print, printJson } from './output.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
@@ -80,7 +80,7 @@ async function openParts(
     withLog,
     codec: () => openCodec(environment),
     schemas,
-    probes: { model: probeModel, sandbox: probeSandbox, mcpServer: probeMcpServer },
+    probes: { model: probeModel, sandbox: probeSandbox, mcpServer: probeMcpServer, issuer: probeIssuer },
     isHere: () => true,
     heldBy: await runningGateway(environment),
   })

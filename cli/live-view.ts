@@ -25,6 +25,13 @@ export interface LiveViewOptions {
   readonly typed?: () => string
 }
 
+export interface Joined {
+  readonly step: number | null
+  /** Since when it does what it does, epoch milliseconds. */
+  readonly sinceMs: number
+  readonly completedAtMs: number | null
+}
+
 type Fields = { readonly [name: string]: Json | undefined }
 
 interface Shown {
@@ -57,6 +64,7 @@ export class LiveView {
   #sinceMs: number
   #text = ''
   #step = 1
+  #hasNews = false
   #paused: readonly string[] = []
 
   constructor(options: LiveViewOptions = {}) {
@@ -77,12 +85,21 @@ export class LiveView {
     if (this.#status === null && detail !== 'quiet') this.#remind()
   }
 
-  /** What happens from now on, until something else does. */
-  now(doing: string): void {
+  /** What happens from now on, or has since then, until something else does. */
+  now(doing: string, sinceMs = this.#now()): void {
     this.#doing = doing
-    this.#sinceMs = this.#now()
+    this.#sinceMs = sinceMs
     this.#text = ''
     this.#status?.draw()
+  }
+
+  /** What a task does that ran before it was followed: shown unless an event has said so already. */
+  joins({ step, sinceMs, completedAtMs }: Joined, doing: string): void {
+    if (this.#hasNews || completedAtMs !== null) return
+    if (step !== null) this.#step = step
+    const text = step === null ? doing : `step ${step} · ${doing}`
+    this.#print(paint('dim', `  ${text}, for ${seconds(Math.max(0, this.#now() - sinceMs))}`))
+    this.now(text, sinceMs)
   }
 
   /** What an operator has paused: the status line says so, until it is called with none. */
@@ -128,6 +145,7 @@ export class LiveView {
   }
 
   show(update: TaskUpdate): void {
+    this.#hasNews = true
     if (update.kind === 'progress') this.#progress(update.event)
     else if (update.kind === 'text') this.#stream(update.step, update.text)
     else {

@@ -1,6 +1,7 @@
 // Says, while a task is followed, which pauses hold it up, and when they end.
 import { usingOperator } from '../operator/connect.ts'
 import { httpOperator } from '../operator/http.ts'
+import type { Operator } from '../operator/index.ts'
 import { readEnvironment } from '../runtime/config/environment.ts'
 import type { Pause } from '../runtime/pauses.ts'
 import type { LiveView } from './live-view.ts'
@@ -15,12 +16,11 @@ const nameOf = ({ stage }: Pause): string => stage ?? 'the fleet'
 
 type ListPauses = () => Promise<readonly Pause[]>
 
-/** Runs `work` with a list of the pauses of the fleet that a client reaches, over one connection. */
-export async function withPauses<T>(work: (list: ListPauses) => Promise<T>): Promise<T> {
+/** Runs `work` with the operator of the fleet that a client reaches, over one connection. */
+export async function besideClient<T>(work: (operator: Operator) => Promise<T>): Promise<T> {
   const { kafkaBrokers, raw, port } = readEnvironment(process.env)
   const url = raw['FLOTILLA_URL'] || (kafkaBrokers.length === 0 ? `http://127.0.0.1:${port}` : null)
-  if (url === null) return usingOperator(({ pauses }) => work(() => pauses.list()))
-  return work(() => httpOperator(url).pauses.list())
+  return url === null ? usingOperator(work) : work(httpOperator(url))
 }
 
 /** Looks at once and every few seconds, until the returned function is called. */

@@ -1,9 +1,10 @@
 // Checks of doctor that make the calls of a service: one request to the model, a start of each executor, a look at
-// each MCP server. What they need is loaded when they run.
+// each MCP server and at the issuer of tokens. What they need is loaded when they run.
 import { randomUUID } from 'node:crypto'
 import { freemem } from 'node:os'
 import { executorKind } from '../runtime/config/executors.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
+import type { JwtDefinition } from '../runtime/config/gateway.ts'
 import { lockChanges } from '../runtime/config/mcp-lock-diff.ts'
 import type { PinnedMcpServer } from '../runtime/config/mcp-tools.ts'
 import type { Environment } from '../runtime/config/environment.ts'
@@ -93,5 +94,16 @@ export async function probeMcpServer(
   return warn(
     `differs from what is pinned: ${named}; calls of changed tools are refused`,
     'Read the changes, then pin them: flotilla mcp sync',
+  )
+}
+
+/** Reads the keys of the issuer of `gateway.jwt`: without them no token is accepted. */
+export async function probeIssuer(settings: JwtDefinition): Promise<Found> {
+  const { TokenChecks } = await import('./gateway/access/tokens.ts')
+  const count = await new TokenChecks(settings).readKeys()
+  if (count > 0) return ok(`${settings.issuer} answers, with ${plural(count, 'key')}`)
+  return warn(
+    `${settings.issuer} answers, without any key: no token is accepted`,
+    'Have the identity provider publish its signing keys, or correct gateway.jwt.jwksUrl in flotilla.config.ts.',
   )
 }

@@ -10,7 +10,7 @@ import { exitCodeHelp } from '../exit-codes.ts'
 import { openFleet, type OpenFleet } from '../fleet-here.ts'
 import { LiveView } from '../live-view.ts'
 import { paint, say } from '../output.ts'
-import { withPauses } from '../pause-notice.ts'
+import { besideClient } from '../pause-notice.ts'
 import { addTaskOptions } from '../task-options.ts'
 import { addViewOptions, detailOf } from '../view-options.ts'
 
@@ -67,7 +67,9 @@ async function withNamedFleet(
   const stop = () => client.close()
   try {
     if (url === undefined)
-      return await withPauses((pauses) => talk({ client, isOwn: false, pauses: async () => pauses(), stop }))
+      return await besideClient(({ pauses }) =>
+        talk({ client, isOwn: false, pauses: () => pauses.list(), stop }),
+      )
     const { pauses } = httpOperator(url, { apiKey: process.env['FLOTILLA_API_KEY'] })
     return await talk({ client, isOwn: false, pauses: () => pauses.list(), stop })
   } finally {

@@ -17,8 +17,9 @@ import { paint, print, printJson, say } from '../output.ts'
 import { shellWord } from '../decision-notice.ts'
 import { leaveOnInterrupt } from '../interrupts.ts'
 import { LiveView } from '../live-view.ts'
+import { doing } from '../task-state.ts'
 import { renderResult, renderStep, shorten } from '../render.ts'
-import { watchPauses, withPauses } from '../pause-notice.ts'
+import { besideClient, watchPauses } from '../pause-notice.ts'
 import { addViewOptions, detailOf, type ViewOptions } from '../view-options.ts'
 import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
 
@@ -152,8 +153,14 @@ async function watch(taskId: string | undefined, options: WatchOptions): Promise
     taskId === undefined
       ? watchResults(client, options, view)
       : watchTask(client, taskId, options.json === true, view)
-  await withPauses(async (pauses) => {
-    const unwatch = watchPauses(view, pauses)
+  await besideClient(async ({ pauses, tasks }) => {
+    const unwatch = watchPauses(view, () => pauses.list())
+    // The stream says only what happens from now on. A fleet that does not answer is reported by it.
+    if (taskId !== undefined)
+      void tasks.get(taskId).then(
+        (task) => view.joins(task, doing(task)),
+        () => {},
+      )
     await withClient(work, { onReconnect }).finally(unwatch)
   }).finally(() => view.end())
   off()

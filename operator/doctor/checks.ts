@@ -3,12 +3,14 @@ import { alertWarnings } from '../../runtime/config/alerts.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
 import { exposureWarnings } from '../../runtime/config/exposure.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import type { JwtDefinition } from '../../runtime/config/gateway.ts'
 import type { PinnedMcpServer } from '../../runtime/config/mcp-tools.ts'
 import { openHostWarnings, transportWarnings } from '../../runtime/config/transport.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { ok, skipped, warn, type Found } from '../../runtime/finding.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import { requirePartitions } from '../../runtime/log/embedded/partitions.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { plural } from '../../runtime/quantities.ts'
 import { shownUrl } from '../../runtime/redaction.ts'
@@ -29,6 +31,7 @@ export interface Probes {
   model(parts: Omit<ServiceContext, 'instruments' | 'logger'>, signal: AbortSignal): Promise<Found>
   sandbox(name: string, fleet: Fleet, environment: Environment): Promise<Found>
   mcpServer(server: PinnedMcpServer, environment: Environment, signal: AbortSignal): Promise<Found>
+  issuer(settings: JwtDefinition): Promise<Found>
 }
 
 /** The parts of a fleet, each opened when a check needs it: one that can't be opened fails its own checks. */
@@ -54,6 +57,7 @@ export function checksOf(parts: Examined): Check[] {
       parts.isHere(service) ? run(configured(fleet), signal) : elsewhere(service)
   }
   const sandbox = (name: string) => of('code-sandbox', (known) => probes.sandbox(name, known, environment))
+  const jwt = fleet?.gateway?.jwt
   return [
     { name: 'agents', run: () => agents(configured(fleet)) },
     { name: 'transport', run: () => transport(environment) },
@@ -82,6 +86,7 @@ export function checksOf(parts: Examined): Check[] {
       name: `MCP ${server.name}`,
       run: of('tool-executor', (_, signal) => probes.mcpServer(server, environment, signal)),
     })),
+    ...(jwt ? [{ name: 'token issuer', run: of('gateway', () => probes.issuer(jwt)) }] : []),
     { name: 'alerts', run: of('alerting', async (known) => alerts(known, environment)) },
   ]
 }
@@ -114,32 +119,27 @@ function transport(environment: Environment): Found {
   return ok('no credentials leave this machine without TLS')
 }
 
-function dataDirectory({ dataDir }: Environment): Found {
+function dataDirectory({ dataDir, prefix, partitions }: Environment): Found {
   // First: what else fails on a full disk says less.
   const room = inspectRoom(dataDir)
-  return ok(`${dataDir}: ${inspectDataFile(dataDir)}, ${room}`)
+  const held = inspectDataFile(dataDir, (db) => requirePartitions(db, prefix, partitions))
+  return ok(`${dataDir}: ${held}, ${room}`)
 }
 
 async function log(opened: Log): Promise<Found> {
   await opened.check()
   if (opened.kind === 'embedded') return ok(`embedded, ${plural(opened.partitions, 'partition')}`)
-  const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(() => null)
+  const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(unlessMissing)
   if (!ranges)
     return warn(`${opened.kind}: reachable; topics are missing`, 'Create them with: flotilla topics --create')
-  const counts = new Map(
-    topics.map(({ name }) => [name, ranges.filter(({ topic }) => topic === name).length]),
-  )
-  const odd = topics.filter(
-    ({ name, partitions }) => partitions === 'shared' && counts.get(name) !== opened.partitions,
-  )
-  if (odd.length > 0)
-    throw new FlotillaError(
-      'TOPICS_MISMATCH',
-      `${odd.map(({ name }) => `${name}: ${counts.get(name)}`).join(', ')} partitions, not ${opened.partitions}; create missing topics with: flotilla topics --create`,
-    )
   const advice = await opened.advice()
   if (advice.length > 0) return warn(advice.join('; '))
   return ok(`${opened.kind}, ${plural(opened.partitions, 'partition')}`)
+}
+
+function unlessMissing(error: unknown): null {
+  if (error instanceof FlotillaError && error.code === 'TOPICS_MISSING') return null
+  throw error
 }
 
 async function registry(codec: Codec, environment: Environment): Promise<Found> {
@@ -152,11 +152,13 @@ async function registry(codec: Codec, environment: Environment): Promise<Found> 
   )
 }
 
-async function keyValue({ stores }: Examined): Promise<Found> {
+async function keyValue({ stores, environment }: Examined): Promise<Found> {
   const { keyValue: store } = await stores()
   await store.check()
   const { durable, reason } = await store.durability()
-  return { result: durable ? 'ok' : 'warn', reason: `${store.kind}: ${reason}` }
+  if (durable) return ok(`${store.kind}: ${reason}`)
+  if (environment.allowVolatileStore) return warn(`${store.kind}: ${reason}`)
+  throw new FlotillaError('STORE_NOT_DURABLE', `${store.kind}: ${reason}; no stage starts with it`)
 }
 
 async function database({ stores, environment }: Examined): Promise<Found> {

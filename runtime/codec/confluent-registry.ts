@@ -127,12 +127,18 @@ const hasSchema = (type: unknown): type is { schema(): AvroSchema } =>
   typeof type === 'object' && type !== null && 'schema' in type && typeof type.schema === 'function'
 
 const unavailable = (url: string, error: unknown): FlotillaError =>
-  new FlotillaError('REGISTRY_UNAVAILABLE', `asking the schema registry at ${url}: ${messageOf(error)}`, {
+  new FlotillaError('REGISTRY_UNAVAILABLE', `asking the schema registry at ${url}: ${reasonOf(error)}`, {
     cause: error,
   })
 
+/** Without the client's name, and without the status that it invents if no server answered. */
+const reasonOf = (error: unknown): string =>
+  messageOf(error)
+    .replace(/^flotilla - /, '')
+    .replace(/^Error, status 400: (?=connect |getaddrinfo |socket |read |write |Timeout )/, '')
+
 const incompatible = (url: string, subject: string, error: unknown): FlotillaError => {
-  const message = `registering ${subject} at ${url}: the registry refused this version: ${messageOf(error)}`
+  const message = `registering ${subject} at ${url}: the registry refused this version: ${reasonOf(error)}`
   return new FlotillaError('SCHEMA_INCOMPATIBLE', message, { cause: error })
 }
 

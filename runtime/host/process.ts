@@ -142,11 +142,7 @@ class RunningProcess implements FleetProcess {
     const { durable, reason } = await keyValue.durability()
     if (durable) return
     const { environment, telemetry } = this.#options
-    if (!environment.allowVolatileStore)
-      throw new FlotillaError(
-        'STORE_NOT_DURABLE',
-        `${reason}. Set it so, or set FLOTILLA_ALLOW_VOLATILE_STORE=1 to go without that promise`,
-      )
+    if (!environment.allowVolatileStore) throw new FlotillaError('STORE_NOT_DURABLE', reason)
     telemetry.instruments.log.warn(
       { reason },
       'acknowledged writes may be lost in a crash of the store; model and tool calls may then be repeated',
@@ -164,7 +160,10 @@ class RunningProcess implements FleetProcess {
         if (error instanceof FlotillaError && !error.retryable) throw error
         if (this.#stopped) throw error
         this.#starting = `waiting for ${what}: ${toFailure(error).message}`
-        this.#options.telemetry.instruments.log.warn({ err: error }, `failed to reach ${what}; retrying`)
+        this.#options.telemetry.instruments.log.warn(
+          { reason: toFailure(error).message },
+          `failed to reach ${what}; retrying`,
+        )
         await sleep(systemClock, backoffMs(attempt, 200, MAX_WAIT_MS))
       }
     }

@@ -7,8 +7,10 @@ import { FlotillaError, messageOf } from '../errors.ts'
 const SQLITE_BUSY = 5
 const SQLITE_READONLY = 8
 const SQLITE_IOERR = 10
+const SQLITE_CORRUPT = 11
 const SQLITE_FULL = 13
 const SQLITE_CANTOPEN = 14
+const SQLITE_NOTADB = 26
 
 /** The COMMIT itself failed while writing: whether it took effect shows only when the file is reopened. */
 export class WriteUncertain extends Error {
@@ -26,12 +28,15 @@ export const isLocked = (error: unknown): boolean => sqliteCode(error) === SQLIT
 const elsewhere = 'or set FLOTILLA_DATA to another directory'
 const noPermission = `let the user of this process write there, ${elsewhere}`
 const isFull = 'free space on its disk; a fleet that runs goes on by itself, and nothing that it took is lost'
+const isDamaged = `go back to a backup (docs/disaster-recovery.md), ${elsewhere}`
 const isReadOnly = `mount it writable, ${elsewhere}`
 
 const adviceOf: Readonly<Record<string | number, string>> = {
   [SQLITE_FULL]: isFull,
   ENOSPC: isFull,
   EDQUOT: isFull,
+  [SQLITE_CORRUPT]: isDamaged,
+  [SQLITE_NOTADB]: isDamaged,
   [SQLITE_READONLY]: isReadOnly,
   EROFS: isReadOnly,
   EACCES: noPermission,
@@ -42,7 +47,7 @@ const adviceOf: Readonly<Record<string | number, string>> = {
   EEXIST:
     'a file, or a link that leads nowhere, has its name or one above it; set FLOTILLA_DATA to a directory',
   ENAMETOOLONG: 'set FLOTILLA_DATA to a shorter path',
-  ENOTDIR: 'a file has a name above it; set FLOTILLA_DATA to a directory',
+  ENOTDIR: 'a file has its name, or one above it; set FLOTILLA_DATA to a directory',
 }
 
 /** What happened, and what helps. */

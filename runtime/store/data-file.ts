@@ -67,24 +67,27 @@ export const hasDataFile = (dataDir: string): boolean => existsSync(dataFileIn(d
 
 /**
  * What the data directory holds, for a diagnosis: reads only, and takes no lock, so that it stops no fleet from
- * starting. Throws LOG_UNAVAILABLE if a fleet could not use it.
+ * starting. `look` may read the file. Throws LOG_UNAVAILABLE if a fleet could not use it, and what `look` throws.
  */
-export function inspectDataFile(dataDir: string): string {
+export function inspectDataFile(dataDir: string, look: (db: DatabaseSync) => void = () => {}): string {
   const path = join(dataDir, FILE_NAME)
   try {
-    accessSync(nearestDirectory(dataDir), constants.W_OK)
+    const home = nearestDirectory(dataDir)
+    if (!statSync(home).isDirectory()) throw notADirectory(home)
+    accessSync(home, constants.W_OK)
     if (!hasDataFile(dataDir)) return 'new'
     accessSync(path, constants.W_OK)
     const db = new DatabaseSync(path, { readOnly: true, timeout: 1_000 })
     try {
       const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
       if (found > FORMAT) throw newerFormat(found)
+      look(db)
       return `${Math.ceil(statSync(path).size / 2 ** 20)} MB`
     } finally {
       db.close()
     }
   } catch (cause) {
-    throw unavailable(path, cause)
+    throw cause instanceof FlotillaError ? cause : unavailable(path, cause)
   }
 }
 
@@ -103,6 +106,9 @@ const ROOM_BYTES = 2 ** 20
 function nearestDirectory(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestDirectory(dirname(path))
 }
+
+const notADirectory = (path: string): Error =>
+  Object.assign(new Error(`${path} is not a directory`), { code: 'ENOTDIR' })
 
 const newerFormat = (found: number): Error =>
   new Error(`it has format ${found}, written by a newer Flotilla (this one: ${FORMAT})`)

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { DoctorReport } from '../../api/schemas/doctor.ts'
+import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
+import { requirePartitions } from '../../runtime/log/embedded/partitions.ts'
 import { inspectDataFile, openDataFile } from '../../runtime/store/data-file.ts'
 import { loadServices } from '../../services/index.ts'
 import { flotilla } from '../support/command.ts'
@@ -36,7 +38,33 @@ test('a data file is inspected while it is open, and one that no fleet could use
   const dataDir = temporary(t)
   assert.equal(inspectDataFile(join(dataDir, 'not', 'yet')), 'new')
   writeFileSync(join(dataDir, 'flotilla.db'), 'no database at all, but long enough to be looked at')
-  assert.throws(() => inspectDataFile(dataDir), { code: 'LOG_UNAVAILABLE', message: /flotilla\.db: / })
+  assert.throws(() => inspectDataFile(dataDir), {
+    code: 'LOG_UNAVAILABLE',
+    message: /flotilla\.db: .*go back to a backup/,
+  })
+  const isNoDirectory = {
+    code: 'LOG_UNAVAILABLE',
+    message: /not a directory; .*set FLOTILLA_DATA to a directory/,
+  }
+  for (const path of [[], ['below']])
+    assert.throws(() => inspectDataFile(join(dataDir, 'flotilla.db', ...path)), isNoDirectory)
+})
+
+test('a data directory whose topics have another number of partitions is reported, as a start would refuse it', async (t) => {
+  const dataDir = temporary(t)
+  const opened = (partitions: number) => openEmbeddedLog({ dataDir, partitions })
+  const log = opened(4)
+  await log.ensureTopics([])
+  await log.close()
+  const inspect = (partitions: number) => () =>
+    inspectDataFile(dataDir, (db) => requirePartitions(db, 'flotilla', partitions))
+  assert.doesNotThrow(inspect(4))
+  const mismatch = { code: 'TOPICS_MISMATCH', message: /set FLOTILLA_PARTITIONS=4/ }
+  assert.throws(inspect(6), mismatch)
+  await using cleanup = new AsyncDisposableStack()
+  const other = opened(6)
+  cleanup.defer(() => other.close())
+  await assert.rejects(async () => other.ensureTopics([]), mismatch)
 })
 
 const reportOf = async (

@@ -3,7 +3,6 @@ import { topics as contract } from '../../../schemas/topics.ts'
 import type { TopicSpec } from '../../../schemas/topics.ts'
 import type { Clock } from '../../clock.ts'
 import { FlotillaError, messageOf } from '../../errors.ts'
-import { plural } from '../../quantities.ts'
 import { WriteUncertain } from '../../store/data-file-errors.ts'
 import { mustBePublishable } from '../limits.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
@@ -17,6 +16,7 @@ import type {
   PartitionRange,
 } from '../port.ts'
 import { Group } from './group.ts'
+import { partitionsMismatch } from './partitions.ts'
 import { Pump } from './reader.ts'
 import type { LogStorage, Slot } from './storage.ts'
 
@@ -70,13 +70,7 @@ export class Engine {
     const wanted = spec.partitions === 'shared' ? this.partitions : spec.partitions
     const found = this.storage.slots(spec.name)
     if (!found) this.storage.createTopic(spec.name, wanted)
-    else if (found.length !== wanted) {
-      const message = `${spec.name} has ${plural(found.length, 'partition')} in this data directory, the configuration says ${wanted}`
-      throw new FlotillaError(
-        'TOPICS_MISMATCH',
-        `${message}: restore the setting, or use another data directory`,
-      )
-    }
+    else if (found.length !== wanted) throw partitionsMismatch(spec.name, found.length, wanted)
   }
 
   slots(topic: LogTopic): readonly Slot[] {

@@ -1,7 +1,6 @@
 // Creates topics, and answers operators: bounds, positions, whether the log can be used.
 import { topics as contract } from '../../../schemas/topics.ts'
 import { FlotillaError, messageOf } from '../../errors.ts'
-import { plural } from '../../quantities.ts'
 import type { GroupMembers, LogTopic, PartitionRange } from '../port.ts'
 import { isOpen, openTopicAdvice, openTopicSettings, partitionAdvice, sizeAdvice } from './advice.ts'
 import { decodeAssignment, decodeSubscription, type Admin } from './client.ts'
@@ -11,10 +10,12 @@ import { pause } from './link.ts'
 import { allTopics } from './names.ts'
 import { committedOffsets } from './group-positions.ts'
 import { boundsOf } from './partition-reader.ts'
+import { otherCount, topicsMismatch } from './topic-mismatch.ts'
 import { lookAt } from './topic-watch.ts'
 
 const MINUTE_MS = 60_000
 const PAUSE_MS = 500
+const LOG_EVERY_MS = 10_000
 
 interface WantedTopic {
   readonly topic: string
@@ -62,6 +63,7 @@ export function ensureStateTopic(context: Context, stage: string): Promise<void>
 
 async function ensure(context: Context, wanted: readonly WantedTopic[]): Promise<void> {
   const deadline = performance.now() + context.settings.startTimeoutMs
+  let loggedMs = -Infinity
   for (;;) {
     try {
       return await ensureOnce(context, wanted)
@@ -69,7 +71,10 @@ async function ensure(context: Context, wanted: readonly WantedTopic[]): Promise
       if (error instanceof FlotillaError) throw error
       if (!isTransient(error) || performance.now() + PAUSE_MS > deadline)
         throw new FlotillaError('LOG_UNAVAILABLE', `creating topics: ${messageOf(error)}`, { cause: error })
-      context.logger?.warn({ reason: messageOf(error) }, 'failed to reach Kafka; retrying')
+      if (performance.now() - loggedMs >= LOG_EVERY_MS) {
+        context.logger?.warn({ reason: messageOf(error) }, 'failed to reach Kafka; retrying')
+        loggedMs = performance.now()
+      }
       await pause(PAUSE_MS)
     }
   }
@@ -114,15 +119,11 @@ function creation(
 }
 
 function comparePartitions(wanted: readonly WantedTopic[], found: ReadonlyMap<string, number>): void {
-  const wrong = wanted.filter(({ topic, partitions }) => found.get(topic) !== partitions)
-  if (wrong.length === 0) return
-  const list = wrong.map(
-    ({ topic, partitions }) =>
-      `${topic} has ${plural(found.get(topic) ?? 0, 'partition')}, not ${partitions}`,
-  )
-  const remedy =
-    'Set FLOTILLA_PARTITIONS to what the topics have, or use another FLOTILLA_PREFIX: the count of existing topics can never change'
-  throw new FlotillaError('TOPICS_MISMATCH', `${list.join('; ')}. ${remedy}.`, { details: { topics: list } })
+  const counted = wanted.map(({ topic, partitions }) => {
+    return { topic, found: found.get(topic) ?? 0, wanted: partitions }
+  })
+  const mismatch = topicsMismatch(counted)
+  if (mismatch !== null) throw mismatch
 }
 
 /** Goes on without the right to read settings of topics. */
@@ -152,12 +153,20 @@ export async function advice(context: Context): Promise<readonly string[]> {
   }
 }
 
-/** Rejects with TOPICS_MISSING, whose details name them, as soon as the broker says so. */
+/**
+ * Rejects with TOPICS_MISSING, whose details name them, as soon as the broker says so, and with TOPICS_MISMATCH if
+ * topics have fewer partitions than are asked for, or all of several have another number.
+ */
 export async function ranges(context: Context, topics: readonly LogTopic[]): Promise<PartitionRange[]> {
   const { shared, names, settings } = context
-  const { missing } = await lookAt(shared, topics.map(names.topic), settings.deliveryTimeoutMs)
+  const { missing, facts } = await lookAt(shared, topics.map(names.topic), settings.deliveryTimeoutMs)
   const absent = topics.filter((topic) => missing.has(names.topic(topic)))
   if (absent.length > 0) throw topicsMissing('asking for offsets', names, { absent })
+  const counted = [...facts.values()].map(({ name, partitions: found }) => {
+    return { topic: name, found, wanted: context.partitions }
+  })
+  const isSetting = topics.length > 1 && otherCount(counted) !== null
+  if (isSetting || counted.some(({ found, wanted }) => found < wanted)) throw topicsMismatch(counted)
   const partitions = allPartitions(context)
   const bounds = await Promise.all(
     topics.map(async (topic) => {

@@ -4,6 +4,7 @@ import { LOG_METADATA_BYTES, LOG_RECORD_BYTES } from '../limits.ts'
 import { BROKER_RESOURCE, TOPIC_RESOURCE, type Admin } from './client.ts'
 import type { Context } from './context.ts'
 import { topicProblems } from './problems.ts'
+import { otherCount, topicsMismatch } from './topic-mismatch.ts'
 import { lookAt } from './topic-watch.ts'
 
 const TIME = 'message.timestamp.type'
@@ -42,7 +43,10 @@ export async function openTopicAdvice({ names }: Context, admin: Admin): Promise
   )
 }
 
-/** Advice for topics that have partitions which the fleet does not read. */
+/**
+ * Advice for topics that have partitions which the fleet does not read. Rejects with TOPICS_MISMATCH if all agree on
+ * another number: then the setting is wrong, and no topic.
+ */
 export async function partitionAdvice({
   names,
   partitions,
@@ -53,6 +57,10 @@ export async function partitionAdvice({
     own === 'shared' ? [names.topic(name)] : [],
   )
   const { facts } = await lookAt(link, shared, settings.deliveryTimeoutMs)
+  const counted = [...facts.values()].map(({ name, partitions: found }) => {
+    return { topic: name, found, wanted: partitions }
+  })
+  if (otherCount(counted) !== null) throw topicsMismatch(counted)
   return topicProblems(shared, partitions, { facts, missing: new Set() })
 }
 

@@ -73,6 +73,17 @@ export class TokenChecks {
     }
   }
 
+  /** Reads the issuer's keys now, and returns how many it has. Rejects with ISSUER_UNAVAILABLE. */
+  async readKeys(): Promise<number> {
+    try {
+      const keys = await this.#keySet()
+      await keys.reload()
+      return keys.jwks()?.keys.length ?? 0
+    } catch (error) {
+      throw unavailable(this.#settings.issuer, error)
+    }
+  }
+
   #principal(claims: JWTPayload): TokenChecked {
     const { userClaim = 'sub', clockToleranceMs = defaultToleranceMs } = this.#settings
     const userId = claims[userClaim]

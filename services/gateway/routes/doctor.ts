@@ -4,7 +4,7 @@ import { operator as routes } from '../../../api/routes.ts'
 import { checksOf, configuration, type Check } from '../../../operator/doctor/checks.ts'
 import { Doctor } from '../../../operator/doctor/doctor.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
-import { probeMcpServer, probeModel, probeSandbox } from '../../probes.ts'
+import { probeIssuer, probeMcpServer, probeModel, probeSandbox } from '../../probes.ts'
 import { serve } from './serve.ts'
 
 export function doctorRoutes(app: FastifyInstance, context: RoutesContext): void {
@@ -22,7 +22,7 @@ function checks({ fleet, environment, schemas, services, log, codec, ...stores }
       stores: async () => stores,
       withLog: (work) => work(log),
       codec: () => codec,
-      probes: { model: probeModel, sandbox: probeSandbox, mcpServer: probeMcpServer },
+      probes: { model: probeModel, sandbox: probeSandbox, mcpServer: probeMcpServer, issuer: probeIssuer },
       isHere: (service) => services.includes(service),
       heldBy: null,
     }),

@@ -51,6 +51,29 @@ test('what happens now has its seconds: queued, thinking, writing, a tool', () =
   view.end()
 })
 
+test('a task that ran before it was followed: what it does is shown at once, unless an event came first', () => {
+  const running = { step: 3, sinceMs: 60_000, completedAtMs: null }
+  const { view, lines, progress } = setUp()
+  view.joins(running, 'runs tools or code')
+  assert.deepEqual(lines, ['  step 3 · runs tools or code, for 40.0 s'])
+  assert.equal(view.line(), 'step 3 · runs tools or code 40 s')
+  progress('tool_started', null, { callId: 'c', tool: 'echo' })
+  assert.equal(view.line(), 'step 3 · echo 0 s')
+  view.end()
+
+  const late = setUp()
+  late.progress('model_called', 4, called)
+  const before = late.lines.length
+  late.view.joins(running, 'thinks')
+  assert.equal(late.lines.length, before, 'what the ledger says is older')
+  late.view.end()
+
+  const ended = setUp()
+  ended.view.joins({ ...running, completedAtMs: 90_000 }, '')
+  assert.deepEqual(ended.lines, [])
+  ended.view.end()
+})
+
 test('a view that begins in the middle of a step shows its calls once, under the step', () => {
   const { view, lines, progress } = setUp()
   const call = {

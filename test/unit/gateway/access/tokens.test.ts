@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT, type JWTPayload } from 'jose'
 import type { JwtDefinition } from '../../../../runtime/config/gateway.ts'
 import { soon, startIssuer, type Issuer, type Pair } from '../../../support/issuer.ts'
+import { probeIssuer } from '../../../../services/probes.ts'
 import { TokenChecks, type TokenTimes } from '../../../../services/gateway/access/tokens.ts'
 
 const checksOf = (
@@ -142,6 +143,22 @@ test('an issuer that is away: tokens of known keys work on; new ones ask for pat
   await assert.rejects(fresh.check(token), { ...away, message: /is of another issuer/ })
   issuer.answers(null)
   assert.equal(await scopesOf(fresh, token), 'tasks:read', 'it is back')
+})
+
+test('keys are read for a check, which says whether the issuer can be reached', async () => {
+  const issuer = await startIssuer()
+  const found = { result: 'ok', reason: `${issuer.url} answers, with 1 key` }
+  assert.deepEqual(await probeIssuer({ issuer: issuer.url, audience: 'flotilla' }), found)
+  const away = { code: 'ISSUER_UNAVAILABLE' }
+  issuer.answers(() => ({ status: 503, body: 'sorry' }))
+  await assert.rejects(probeIssuer({ issuer: issuer.url, audience: 'flotilla' }), away)
+  await assert.rejects(checksOf(issuer, { jwksUrl: `${issuer.url}/jwks` }).readKeys(), away)
+  issuer.answers(() => ({ status: 200, body: JSON.stringify({ keys: [] }) }))
+  const empty = await probeIssuer({
+    ...{ issuer: issuer.url, audience: 'flotilla' },
+    jwksUrl: `${issuer.url}/jwks`,
+  })
+  assert.match(empty.reason, /without any key/)
 })
 
 test('an issuer that fails is asked by one request at a time, and again only after a while', async () => {

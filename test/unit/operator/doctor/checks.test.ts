@@ -1,0 +1,53 @@
+// Findings about the log and the stores: what stops a start is a failure, with the remedy of its error.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { checksOf, type Examined } from '../../../../operator/doctor/checks.ts'
+import { examine } from '../../../../operator/doctor/examine.ts'
+import { readEnvironment } from '../../../../runtime/config/environment.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
+import type { Log } from '../../../../runtime/log/port.ts'
+
+async function found(check: string, parts: Partial<Examined>, variables: Record<string, string> = {}) {
+  const environment = readEnvironment({ KAFKA_BROKERS: '127.0.0.1:9', ...variables })
+  const all = checksOf({ environment, fleet: null, heldBy: null, ...parts } as Examined)
+  const [wanted] = all.filter(({ name }) => name === check)
+  assert.ok(wanted)
+  return examine(wanted)
+}
+
+const volatileStore: Partial<Examined> = {
+  stores: async () =>
+    ({
+      keyValue: {
+        kind: 'redis',
+        check: async () => {},
+        durability: async () => ({ durable: false, reason: 'appendfsync everysec' }),
+      },
+    }) as never,
+}
+
+test('a store that may lose writes fails, because no stage starts with it; if that was accepted, it is a warning', async () => {
+  const { result, code, remedy } = await found('cache and journal', volatileStore)
+  assert.deepEqual([result, code], ['failed', 'STORE_NOT_DURABLE'])
+  assert.match(remedy ?? '', /appendonly yes, appendfsync always/)
+  const accepted = await found('cache and journal', volatileStore, { FLOTILLA_ALLOW_VOLATILE_STORE: '1' })
+  assert.equal(accepted.result, 'warn')
+})
+
+const logWithout = (code: 'TOPICS_MISSING' | 'TOPICS_MISMATCH'): Partial<Examined> => ({
+  withLog: (work) =>
+    work({
+      kind: 'kafka',
+      partitions: 6,
+      check: async () => {},
+      ranges: async () => Promise.reject(new FlotillaError(code, 'the topics have 12 partitions, not 6')),
+    } as Partial<Log> as Log),
+})
+
+test('topics with another number of partitions are not taken for missing ones, which can be created', async () => {
+  const missing = await found('log', logWithout('TOPICS_MISSING'))
+  assert.deepEqual([missing.result, missing.remedy], ['warn', 'Create them with: flotilla topics --create'])
+  const other = await found('log', logWithout('TOPICS_MISMATCH'))
+  assert.deepEqual([other.result, other.code], ['failed', 'TOPICS_MISMATCH'])
+  assert.match(other.remedy ?? '', /Set FLOTILLA_PARTITIONS/)
+})
