@@ -41,7 +41,7 @@ async function freshFleet(t: TestContext, env: Readonly<Record<string, string>>)
 }
 
 for (const tool of ['die', 'hog'])
-  test(`a task whose tool kills the process (${tool}) is given up after three deaths; others go on`, async (t) => {
+  test(`a task whose tool kills the process (${tool}) is given up after a few deaths; others go on`, async (t) => {
     await using world = await startDeadly()
     const options = await freshFleet(t, world.env)
     const client = new HttpClient(`http://127.0.0.1:${options.port}`)
@@ -59,7 +59,8 @@ for (const tool of ['die', 'hog'])
       }
       return (await client.find('deadly')) !== null
     })
-    assert.equal(deaths, 3)
+    // On a busy machine it gets older before it kills, so that its death proves less.
+    assert.ok(deaths >= 3 && deaths <= 5, `${deaths} deaths`)
     for (const taskId of ['innocent-1', 'innocent-2'])
       assert.equal((await client.result(taskId, { timeoutMs: 30_000 })).status, 'succeeded', taskId)
     const deadly = await client.result('deadly', { timeoutMs: 30_000 })
