@@ -3,8 +3,11 @@ import type { TaskCompleted, TaskDelegated } from '../../../schemas/generated/ev
 import { grouped, type Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
-/** Longest time until news has passed every level of a tree, from the last fault on: lanes of a dead process open again. */
-const NEWS_MS = 20_000
+/**
+ * Longest time until news has passed every level of a tree, from the last fault on: lanes of a dead process open again, and
+ * an event that ran when two processes died is held back for 10 s on each level (suspects.ts).
+ */
+const NEWS_MS = 30_000
 
 interface Wait {
   readonly taskId: string
