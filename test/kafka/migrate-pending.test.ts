@@ -94,6 +94,10 @@ test(
     await submit('late', 'clerk', 20_000)
     await submit('retried', 'clerk')
     await eventually('the first try has failed', () => runs().includes('look retried'))
+    await eventually('the next one waits for its time', async () => {
+      const { events } = await httpOperator(fleet.url).tasks.get('retried')
+      return events.some(({ kind }) => kind === 'retry_scheduled')
+    })
     await fleet.process().kill9()
     const tries = runs().filter((run) => run === 'look retried').length
     losePayload(fleet.env['FLOTILLA_DATA'] as string, 'large-lost ')

@@ -3,6 +3,7 @@
 import { appendFileSync } from 'node:fs'
 import { z } from 'zod'
 import { defineFleet, defineTool } from '../../runtime/config/define.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 
 const LARGE_CHARS = 600_000
 
@@ -32,12 +33,12 @@ const tip = defineTool({
 
 const look = defineTool({
   name: 'look',
-  description: 'Fails while FAILING is set.',
+  description: 'Out of reach while FAILING is set, and then tried again.',
   input: z.object({ at: z.string() }),
   idempotent: true,
   run: ({ at }) => {
     note(`look ${at}`)
-    if (process.env['FAILING']) throw new Error('not there yet')
+    if (process.env['FAILING']) throw new FlotillaError('TOOL_UNAVAILABLE', 'not there yet')
     return `saw ${at}`
   },
 })
