@@ -21,6 +21,7 @@ import {
   type TaskFilter,
   type TaskQuery,
   type TaskState,
+  type UnreadWaits,
 } from '../../runtime/ledger/tasks.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log } from '../../runtime/log/port.ts'
@@ -124,10 +125,12 @@ export class DirectTasks implements TaskOperator {
   }
 
   async list(query: TaskQuery = {}): Promise<TaskList> {
-    let page = await this.#page(query)
+    // Who waits for a person is not to wait for metering too.
+    const unread = query.waiting === true ? await unreadWaits(this.#parts) : noWaits
+    let page = await this.#page(query, unread)
     // Only the log says what an open task does: a page may hold none that match.
     for (let pages = 1; page.tasks.length === 0 && page.next !== null && pages < MAX_EMPTY_PAGES; pages++)
-      page = await this.#page({ ...query, after: page.next })
+      page = await this.#page({ ...query, after: page.next }, unread)
     return page
   }
 
@@ -140,10 +143,8 @@ export class DirectTasks implements TaskOperator {
     return cancelMatching({ list: (query) => this.list(query), cancel }, options)
   }
 
-  async #page(query: TaskQuery): Promise<TaskList> {
+  async #page(query: TaskQuery, unread: UnreadWaits): Promise<TaskList> {
     const { sql, fleet } = this.#parts
-    // Who waits for a person is not to wait for metering too.
-    const unread = query.waiting === true ? await unreadWaits(this.#parts) : noWaits
     const { rows, next } = await listTasks(sql, query, defaultAgentOf(fleet), unread)
     const wanted = rows.flatMap((row) => (isEnded(row) ? [] : [{ taskId: row.task_id, lane: row.lane }]))
     const progress = await progressOf(this.#parts, wanted, { whole: false })
