@@ -7,10 +7,9 @@ import { DirectKeys } from '../../operator/direct/keys.ts'
 import {
   assertAccessible,
   assertFits,
-  desktop,
+  looks,
   openBrowser,
   openTab,
-  phone,
   screenshot,
   tabTo,
 } from '../support/browser.ts'
@@ -57,12 +56,6 @@ const parts: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
     await finding(page, /model API\s*weaker.*Set the key of a provider/).waitFor()
     await page.getByText('Nothing fails').waitFor()
   },
-}
-
-const looks = {
-  light: desktop,
-  dark: { ...desktop, colorScheme: 'dark' as const },
-  phone,
 }
 
 for (const [look, options] of Object.entries(looks))

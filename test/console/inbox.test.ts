@@ -3,15 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { eventually } from '../conformance/waiting.ts'
-import {
-  assertAccessible,
-  assertFits,
-  desktop,
-  openBrowser,
-  openTab,
-  phone,
-  screenshot,
-} from '../support/browser.ts'
+import { assertAccessible, assertFits, looks, openBrowser, openTab, screenshot } from '../support/browser.ts'
 import { HOSTILE, startConsoleFleet } from '../support/console-fleet.ts'
 import { waitingCall } from '../support/console-troubles.ts'
 import type { TestFleet } from '../support/fleet.ts'
@@ -27,12 +19,6 @@ after(async () => {
   await browser?.close()
   await fleet?.stop()
 })
-
-const looks = {
-  light: desktop,
-  dark: { ...desktop, colorScheme: 'dark' as const },
-  phone,
-}
 
 test('a call that waits appears, is approved with a reason and a name, and the task goes on', async () => {
   await using tab = await openTab(browser, `${url}/inbox`)

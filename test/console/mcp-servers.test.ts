@@ -7,7 +7,7 @@ import { eventually } from '../conformance/waiting.ts'
 import {
   assertAccessible,
   assertFits,
-  desktop,
+  looks,
   openBrowser,
   openTab,
   phone,
@@ -27,12 +27,6 @@ after(async () => {
   await browser?.close()
   await mcp?.[Symbol.asyncDispose]()
 })
-
-const looks = {
-  light: desktop,
-  dark: { ...desktop, colorScheme: 'dark' as const },
-  phone,
-}
 
 async function call(tool: string, times = 1): Promise<void> {
   for (let at = 0; at < times; at++) {

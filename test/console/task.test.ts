@@ -11,10 +11,9 @@ import {
   assertAccessible,
   assertFits,
   busyPerFrame,
-  desktop,
+  looks,
   openBrowser,
   openTab,
-  phone,
   screenshot,
 } from '../support/browser.ts'
 import { HUGE, longTask, startConsoleFleet } from '../support/console-fleet.ts'
@@ -99,12 +98,6 @@ test('Python with what it printed, its paused calls, and the raw events', async 
   await assertAccessible(page, 'events')
   assert.deepEqual(problems, [])
 })
-
-const looks = {
-  light: desktop,
-  dark: { ...desktop, colorScheme: 'dark' as const },
-  phone,
-}
 
 test('what tasks say is text, whatever it says', async () => {
   await ended('hostile', 'hostile <img src=x onerror="document.title=1">\u202e', {

@@ -128,7 +128,7 @@ test(
     assert.deepEqual(
       await ended('expiring'),
       ['succeeded', 'done expiring'],
-      'the model is told of the expiry',
+      'the model learns of the expiry',
     )
     await client.cancel('dropped')
     assert.equal((await ended('dropped'))[0], 'cancelled')

@@ -17,6 +17,12 @@ export const phone: BrowserContextOptions = {
   isMobile: true,
 }
 export const desktop: BrowserContextOptions = { viewport: { width: 1360, height: 860 } }
+/** Those in which each page is looked at, by name. */
+export const looks = {
+  light: desktop,
+  dark: { ...desktop, colorScheme: 'dark' },
+  phone,
+} as const satisfies Readonly<Record<string, BrowserContextOptions>>
 
 export function openBrowser(): Promise<Browser> {
   const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'

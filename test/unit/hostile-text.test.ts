@@ -1,5 +1,5 @@
 // Text from outside takes time in proportion to its length. A pattern with two ways to match the same characters, or
-// one that starts anew at each of them, takes the square of it or worse, and nothing else runs meanwhile: one request
+// one that starts again at each of them, takes the square of it or worse, and nothing else runs meanwhile: one request
 // of a megabyte would stop a process for minutes. Each row is such a text for one reader.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
