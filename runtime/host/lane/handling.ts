@@ -173,8 +173,9 @@ async function workWithCall(
   if (!call || !stage.conclude) throw new StageThrew(`${stage.name} asked for a call and has no conclude`)
   if (decision.lane)
     throw new StageThrew(`${stage.name}: rows of the lane are written by conclude, after the call`)
-  // The events behind this call must be durable before the world sees it.
-  const settled = lane.settled(handling.key)
+  // The events behind this call must be durable before the world sees it. What is not journalled is repeated after
+  // every crash, with the events before it: those need no commit of their own.
+  const settled = call.journalled === false ? null : lane.settled(handling.key)
   if (settled) await settled
   if (lane.lost.aborted) throw new LaneLost('before a call')
   let isResumed = false
