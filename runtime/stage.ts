@@ -104,7 +104,10 @@ export interface Call {
   readonly untilMs?: number
   /** False: begun without an outcome, it is never made again; the outcome is then CALL_OUTCOME_UNKNOWN. */
   readonly idempotent: boolean
-  /** False for effects that are upserts by event id: no journal entry is written. Default true. */
+  /**
+   * False for effects that are upserts by event id: no journal entry is written, and the call does not wait for the
+   * commit of what was decided before it. Default true.
+   */
   readonly journalled?: boolean
 }
 
