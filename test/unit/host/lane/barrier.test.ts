@@ -21,7 +21,10 @@ async function commitsOf(journalled: boolean): Promise<{ calls: number; commits:
   const write = () => Promise.resolve(++calls)
   const world = await startWorld({ stage: calling(journalled), callers: { write } })
   await world.publish(feedback('t', '1'), feedback('t', '2'), feedback('t', '3'))
-  return { calls, commits: world.commits.filter(({ rows }) => rows.some(({ key }) => key.endsWith('last'))).length }
+  return {
+    calls,
+    commits: world.commits.filter(({ rows }) => rows.some(({ key }) => key.endsWith('last'))).length,
+  }
 }
 
 test('a journalled call waits for the commit of what was decided before it', async () => {
