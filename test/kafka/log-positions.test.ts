@@ -46,6 +46,13 @@ async function shown(stage: string, topic: LogTopic): Promise<Shown | null> {
 const isAt = (stage: string, topic: LogTopic, offset: number) =>
   eventually(`the group shows ${offset}`, async () => (await shown(stage, topic))?.offset === `${offset}`)
 
+/** With the mark of the opening that has taken it. Brokers answer the end of a transaction before the group has it. */
+const takenFrom = (stage: string, topic: LogTopic) =>
+  eventually('the position is marked', async () => {
+    const position = await shown(stage, topic)
+    return position?.metadata?.startsWith('0|') && position
+  })
+
 async function commit(member: TestMember, topic: LogTopic, offset: number, metadata = ''): Promise<void> {
   await (await member.lane(LANE)).commit(commitOf({ positions: [{ topic, offset, metadata }] }))
 }
@@ -121,9 +128,8 @@ test('a position that was set by hand is where the lane begins, once', async () 
   await setByHand('metering', first, 2)
   const next = memberOf('metering')
   assert.deepEqual(await openedAt(next), { [first]: 2, [other]: 8 })
-  // Taken with its opening, not only when the group is next shown something.
-  const taken = await shown('metering', first)
-  assert.match(`${taken?.offset} ${taken?.metadata}`, /^2 0\|/)
+  // Taken by its opening: nothing was committed since.
+  assert.equal((await takenFrom('metering', first)).offset, '2')
   await commit(next, first, 6)
   assert.ok(await next.open(LANE))
   assert.deepEqual(await openedAt(next), { [first]: 6, [other]: 8 })
@@ -137,8 +143,7 @@ test('a position that was set by hand before the lane had a row is taken once as
   await setByHand('alerting', first, 7)
   const next = memberOf('alerting')
   assert.deepEqual(await openedAt(next), { [first]: 7 })
-  const taken = await shown('alerting', first)
-  assert.ok(taken)
+  const taken = await takenFrom('alerting', first)
   await commit(next, first, 12)
   await next.leave()
   await showAgain(t, 'alerting', first, taken)

@@ -23,6 +23,7 @@ import {
   resetsOf,
   shortId,
   shownPositions,
+  withoutFinished,
   type FoundPositions,
   type LanePosition,
   type MarkedPosition,
@@ -138,19 +139,20 @@ async function inStep(
   const others = positions.filter(({ topic }) => !back.some((each) => each.topic === topic))
   const isAll = isStateLost || hasOwnEpoch
   const changed = [...others.filter((each) => isAll || byHand.includes(each)), ...back]
-  if (changed.length > 0) {
-    const opening: Opening = { stateId, laneEpoch: epoch }
-    const marked = changed.map((each) => markedPosition(each, { ...each, ...opening }))
-    await commitPositions(context, options, producer, marked)
-  }
+  const opening: Opening = { stateId, laneEpoch: epoch }
+  const marked = changed.map((each) => markedPosition(each, { ...each, ...opening }))
+  if (marked.length > 0) await commitPositions(context, options, producer, marked)
   const unshown = found.unshown.filter(({ topic }) => !changed.some((each) => each.topic === topic))
-  options.onMoved(unshown)
+  options.onMoved([...unshown, ...marked.filter(({ text }) => text !== withoutFinished(text))])
   for (const { loss } of resets) options.onLoss(loss)
   if (isStateLost) options.onStateLost()
   return [...others, ...back]
 }
 
-/** In one transaction: a position that was set by hand is taken once, whatever fails next. */
+/**
+ * In one transaction: a position that was set by hand is taken once, whatever fails next. The group gets the marks alone,
+ * which no broker refuses.
+ */
 async function commitPositions(
   { names }: Context,
   { stage, lane }: LaneOptions,
@@ -159,7 +161,7 @@ async function commitPositions(
 ): Promise<void> {
   const messages = positions.map((each) => rowMessage(positionRow(each)))
   const shown = positions.map(({ topic, offset, text }) => {
-    return { topic: names.topic(topic), partition: lane, offset, metadata: text }
+    return { topic: names.topic(topic), partition: lane, offset, metadata: withoutFinished(text) }
   })
   await producer.commit([{ topic: names.stateTopic(stage), partition: lane, messages }], {
     groupId: names.group('stage', stage),
