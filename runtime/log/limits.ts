@@ -45,12 +45,14 @@ export function bounded<R extends Sized & { readonly topic: LogTopic }>(record: 
 export function mustFit({ records, rows, positions }: LaneCommit, place: string): void {
   for (const record of records) mustFitBatch(record, `${place}: a record for ${record.topic}`)
   for (const row of rows) mustFitBatch(row, `${place}: a state row`)
-  for (const { topic, metadata } of positions) {
-    const bytes = Buffer.byteLength(metadata)
-    if (bytes <= LOG_METADATA_BYTES) continue
-    const message = `${place}: the position of ${topic} has ${bytes} bytes of metadata, at most ${LOG_METADATA_BYTES} are taken`
-    throw new CommitRefused(message, 'position')
-  }
+  for (const { topic, metadata } of positions) mustFitMetadata(topic, metadata, place)
+}
+
+export function mustFitMetadata(topic: LogTopic, metadata: string, place: string): void {
+  const bytes = Buffer.byteLength(metadata)
+  if (bytes <= LOG_METADATA_BYTES) return
+  const message = `${place}: the position of ${topic} has ${bytes} bytes of metadata, at most ${LOG_METADATA_BYTES} are taken`
+  throw new CommitRefused(message, 'position')
 }
 
 function mustFitBatch(record: Sized, what: string): void {

@@ -223,7 +223,7 @@ export interface Log {
   /** Bounded read of one partition, oldest first: for operators (dead-letters). */
   read(topic: LogTopic, partition: number, fromOffset: number, limit: number): Promise<LogRecord[]>
   ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]>
-  /** Committed positions of a group, for lag. Default kind: stage. */
+  /** Committed positions of a group, for lag: on Kafka those of a stage are up to a second old. Default kind: stage. */
   positions(
     group: string,
     kind?: GroupKind,

@@ -53,10 +53,10 @@ export function laneTests(subject: () => LogUnderTest): void {
     const reopened = await reopen(member, 0)
     assert.deepEqual(rowsOf(reopened), { row: 'state' })
     assert.deepEqual(reopened.positions, [{ topic: 'tasks.submitted', offset: 3, metadata }])
-    const positions = await log.positions(group)
-    assert.deepEqual(
-      positions.filter(({ partition, topic }) => partition === 0 && topic === 'tasks.submitted'),
-      [{ topic: 'tasks.submitted', partition: 0, offset: 3 }],
+    await eventually('others see the position', async () =>
+      (await log.positions(group)).some(
+        ({ topic, partition, offset }) => topic === 'tasks.submitted' && partition === 0 && offset === 3,
+      ),
     )
     await member.leave()
   })

@@ -103,7 +103,7 @@ async function replace(
   t: TestContext,
   name: string,
   order: readonly [Part, Part],
-): Promise<[Fleet, ServiceProcess]> {
+): Promise<[Fleet, Record<Part, ServiceProcess>]> {
   const fleet = fleetOf(t, name)
   const running = { entry: await fleet.start('entry', 'before'), work: await fleet.start('work', 'before') }
   for (const part of order) {
@@ -115,32 +115,44 @@ async function replace(
   }
   await fleet.submit(running.entry, 'after')
   await fleet.settle(running.entry)
-  return [fleet, running.entry]
+  return [fleet, running]
+}
+
+/** Stages of which a process says that a newer release has written lanes. */
+async function declined(process: ServiceProcess): Promise<string[]> {
+  const readiness = await process.readiness()
+  const parts = readiness?.parts.filter(({ problem }) => /a row of version \d+ was found/.test(problem ?? ''))
+  return (parts ?? []).map(({ name }) => name)
 }
 
 test('a rolling upgrade from either end, and back', { timeout: 600_000 }, async (t) => {
   const workFirst = replace(t, 'upgrade-work', ['work', 'entry'])
-  const [fleet, entry] = await replace(t, 'upgrade-entry', ['entry', 'work'])
+  const [fleet, running] = await replace(t, 'upgrade-entry', ['entry', 'work'])
   await workFirst
 
-  // Back: lanes that this release has written stay closed under the earlier one, which says so; nothing is lost.
+  // Back: lanes that this release has written stay closed under the earlier one, which says so, however this one ends and
+  // whatever rows its stages have; nothing is lost.
   await fleet.setMigrationsAside()
-  const earlier = await fleet.begin('entry', 'before')
-  await eventually('it runs', async () => (await earlier.readiness()) !== null, START_MS).catch(() =>
-    assert.fail(`it does not run: ${earlier.output()}`),
-  )
-  assert.equal(await entry.drain(), 0)
-  await eventually(
-    'it declines what it may not take',
-    async () => {
-      const router = (await earlier.readiness())?.parts.find(({ name }) => name === 'stage router')
-      return /version 5/.test(router?.problem ?? '')
-    },
-    MOVE_MS,
-  )
-  await fleet.submit(earlier, 'back')
+  const earlier = { entry: await fleet.begin('entry', 'before'), work: await fleet.begin('work', 'before') }
+  for (const each of Object.values(earlier))
+    await eventually('it runs', async () => (await each.readiness()) !== null, START_MS).catch(() =>
+      assert.fail(`it does not run: ${each.output()}`),
+    )
+  assert.equal(await running.work.drain(), 0)
+  await running.entry.kill9()
+  const stages = { entry: ['router', 'metering', 'alerting'], work: ['planner', 'tool-executor'] }
+  for (const part of ['entry', 'work'] as const)
+    await eventually(
+      `${part} declines what it may not take`,
+      async () => {
+        const found = await declined(earlier[part])
+        return stages[part].every((stage) => found.includes(`stage ${stage}`))
+      },
+      MOVE_MS,
+    )
+  await fleet.submit(earlier.entry, 'back')
   await fleet.putMigrationsBack()
-  const again = await fleet.start('entry', 'now')
-  await earlier.drain()
-  await fleet.settle(again)
+  const again = { entry: await fleet.start('entry', 'now'), work: await fleet.start('work', 'now') }
+  await Promise.all(Object.values(earlier).map((each) => each.drain()))
+  await fleet.settle(again.entry)
 })

@@ -54,12 +54,6 @@ export function isFencing(error: unknown): boolean {
   return false
 }
 
-/** The group no longer knows this member: its lanes may belong to others. */
-export function isForgotten(error: unknown): boolean {
-  const type = errorType(error)
-  return type === 'UNKNOWN_MEMBER_ID' || type === 'FENCED_INSTANCE_ID' || type === 'ILLEGAL_GENERATION'
-}
-
 /** The request may or may not have arrived. */
 export function isUnreachable(error: unknown): boolean {
   for (const { name } of causes(error)) if (name !== undefined && UNREACHABLE.has(name)) return true

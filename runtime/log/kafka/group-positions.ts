@@ -1,4 +1,5 @@
 // Committed positions of a group.
+import type { OffsetTopics } from './client.ts'
 import type { Link } from './link.ts'
 
 export interface CommittedOffset {
@@ -35,4 +36,16 @@ export async function committedOffsets(
       }))
       .filter(({ offset }) => offset >= 0),
   )
+}
+
+/** As requests have them. */
+export function byTopic(positions: readonly CommittedOffset[]): OffsetTopics['topics'] {
+  return [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, of]) => {
+    const partitions = of.map(({ partition, offset, metadata }) => ({
+      partition,
+      offset: String(offset),
+      metadata,
+    }))
+    return { topic, partitions }
+  })
 }

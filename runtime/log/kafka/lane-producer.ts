@@ -2,8 +2,8 @@
 //
 // 1. Opening (`renew`) fences every former owner and waits until its last transaction is complete, so that
 //    positions and rows read afterwards are final.
-// 2. A transaction is: add partitions and offsets; send records and offsets in parallel; end. In the second
-//    protocol (transaction-v2.ts) sending adds. Only the request to end it with a commit can leave its
+// 2. A transaction is: add partitions, and offsets if there are any; send records and offsets in parallel; end. In the
+//    second protocol (transaction-v2.ts) sending adds. Only the request to end it with a commit can leave its
 //    outcome unknown. That request alone is repeated (it is idempotent within an epoch, and in the second
 //    protocol the repetition carries the epoch of the transaction that it ends); if no answer comes, or an
 //    ambiguous one after a lost answer, the outcome is CommitUncertain.
@@ -16,25 +16,16 @@
 //    CONCURRENT_TRANSACTIONS, without any effect: the request is repeated.
 import { messageOf } from '../../errors.ts'
 import { CommitFailed, CommitRefused, CommitUncertain, LaneFenced, LaneSpent } from '../port.ts'
-import type { Broker, GroupIdentity, TransactionIdentity } from './client.ts'
-import { errorType, isFencing, isForgotten, isTransient, isUnreachable, refusedPart } from './errors.ts'
+import type { Broker, OffsetTopics, TransactionIdentity } from './client.ts'
+import { isFencing, isTransient, isUnreachable, refusedPart } from './errors.ts'
 import type { Link } from './link.ts'
 import { ProducerSession, type Offsets, type PartitionRecords } from './producer-session.ts'
 import { txnOffsetCommit } from './transaction-v2.ts'
 
-/** The group's member for whom positions are committed: the group refuses those of a former generation. */
-export interface Membership {
-  readonly identity: GroupIdentity
-  /** Resolves once the group has confirmed, after this call, that the lane is ours, else LaneFenced. */
-  confirm(): Promise<void>
-}
+/** Positions of a group that a transaction writes besides: an opening's, and those of a move. */
+export type GroupOffsets = OffsetTopics
 
-export interface GroupOffsets {
-  readonly groupId: string
-  /** Absent: positions are committed without a member. */
-  readonly member?: Membership
-  readonly topics: { topic: string; partitions: { partition: number; offset: string; metadata: string }[] }[]
-}
+const NO_OFFSETS: GroupOffsets = { groupId: '', topics: [] }
 
 export interface LaneProducerOptions {
   readonly transactionalId: string
@@ -69,7 +60,7 @@ export class LaneProducer {
   }
 
   /** One transaction. Resolves with the offsets written. Rejects as the port says. */
-  async commit(records: readonly PartitionRecords[], offsets: GroupOffsets): Promise<Offsets> {
+  async commit(records: readonly PartitionRecords[], offsets: GroupOffsets = NO_OFFSETS): Promise<Offsets> {
     if (!this.usable) throw this.#spent('committing', null)
     const { identity } = this
     let written: Offsets
@@ -109,22 +100,12 @@ export class LaneProducer {
     return sending
   }
 
-  #sendOffsets(identity: TransactionIdentity, { member, ...offsets }: GroupOffsets): Promise<unknown> {
+  #sendOffsets(identity: TransactionIdentity, offsets: GroupOffsets): Promise<unknown> {
+    const { protocol } = this.#session
     return this.#link.attempt(
       async () => {
         const broker = await this.#link.coordinator('group', offsets.groupId)
-        const commit = (): Promise<unknown> =>
-          txnOffsetCommit(broker, this.#session.protocol, {
-            ...identity,
-            ...offsets,
-            ...(member && { member: member.identity }),
-          })
-        return commit().catch(async (error: unknown) => {
-          if (!member || errorType(error) !== 'ILLEGAL_GENERATION') throw error
-          // The group has a new generation that this member has yet to join: the lane may still be ours.
-          await member.confirm()
-          return commit()
-        })
+        return txnOffsetCommit(broker, protocol, { ...identity, ...offsets })
       },
       { withinMs: this.#options.deliveryTimeoutMs },
     )
@@ -170,7 +151,6 @@ export class LaneProducer {
     const refused = part && new CommitRefused(message, part, { cause: error })
     try {
       await this.#abort(identity)
-      if (error instanceof LaneFenced || isForgotten(error)) return this.#fenced(where, error)
       return refused ?? new CommitFailed(message, { cause: error })
     } catch (failed) {
       if (isFencing(failed)) return this.#fenced(where, error)

@@ -1,16 +1,13 @@
-// One opened lane (DESIGN §4).
+// One opened lane (DESIGN §4); lane-opening.ts opens it.
 //
-// 1. Opening: identity (fences former owners), LaneOpened row, rows up to that row, positions. In this order,
-//    so that the rows read are final: the former owner's last transaction is complete before the identity is
-//    granted.
-// 2. Reading rows stops at our own LaneOpened row, whose offset we know. An "end offset" would count control
-//    records and could never be reached.
-// 3. A spent identity is never renewed in place: the former owner might fence its rightful successor and
+// 1. A spent identity is never renewed in place: the former owner might fence its rightful successor and
 //    commit what it has in memory. The lane ends (LaneSpent) and is reopened.
-// 4. A topic that has lost records that were read, or was re-created, ends the lane; the next opening goes
+// 2. A topic that has lost records that were read, or was re-created, ends the lane; the next opening goes
 //    back.
-// 5. A state topic that was re-created ends the lane too: its state is lost, and the next opening reports it.
-// 6. A closed lane delivers nothing and commits nothing.
+// 3. A state topic that was re-created ends the lane too: its state is lost, and the next opening reports it.
+// 4. A closed lane delivers nothing and commits nothing.
+// 5. Positions are rows of the lane, written with everything else of a commit (positions.ts). The lane's transactional
+//    id alone decides whose commits count, until the next owner takes it; the group is not asked.
 import {
   LaneFenced,
   LaneSpent,
@@ -22,29 +19,24 @@ import {
   type Position,
   type StateRow,
 } from '../port.ts'
-import { ensureStateTopic } from './admin.ts'
-import { newLink, type Context } from './context.ts'
-import { errorType, isTransient } from './errors.ts'
+import { mustFitMetadata } from '../limits.ts'
+import type { Context } from './context.ts'
 import type { Cursor, Fetcher } from './fetcher.ts'
-import { LaneProducer, type GroupOffsets, type Membership } from './lane-producer.ts'
+import type { LaneProducer } from './lane-producer.ts'
 import { NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
-import { byPartition, mustExist, OPENED_KEY, rowMessage, toLogRecord } from './names.ts'
-import { readRange } from './partition-reader.ts'
+import { byPartition, mustExist, rowMessage, toLogRecord } from './names.ts'
 import {
-  encodeMetadata,
   isAnother,
-  readPositions,
-  resetsOf,
+  markedPosition,
+  positionRow,
   shortId,
   type LanePosition,
-  type Mark,
-  type Opening,
+  type MarkedPosition,
 } from './positions.ts'
 import { stuckProblem } from './problems.ts'
-import { partitionKey, type PartitionRecords } from './producer-session.ts'
+import type { PartitionRecords } from './producer-session.ts'
 import type { TopicFacts } from './topic-ids.ts'
-import { lookAt } from './topic-watch.ts'
 
 /** Records that a lane has found gone, and the id of the topic from which it had read them. */
 export interface Gone {
@@ -59,7 +51,8 @@ export interface LaneOptions {
   /** Its epoch is above this one (port.ts, `open`). */
   readonly after: number
   readonly fetcher: Fetcher
-  readonly member: Membership
+  /** Positions were committed, or found at the opening, that the group does not show. */
+  readonly onMoved: (positions: readonly MarkedPosition[]) => void
   /** Losses found by an earlier opening: these positions go back before the lane starts. */
   readonly gone: readonly Gone[]
   /** The running lane finds that records it has read are gone, and ends: the next opening goes back. */
@@ -72,151 +65,14 @@ export interface LaneOptions {
   readonly opening: Set<Link>
 }
 
-interface Restored {
+/** Findings of an opening. */
+export interface Restored {
   readonly epoch: number
   readonly rows: readonly StateRow[]
   readonly positions: readonly LanePosition[]
   /** Ids of the topics that are read, as positions carry them. */
   readonly ids: ReadonlyMap<LogTopic, string>
   readonly stateId: string
-}
-
-export async function openLane(context: Context, options: LaneOptions): Promise<KafkaLane> {
-  const { names, settings } = context
-  const stateTopic = names.stateTopic(options.stage)
-  const link = newLink(context, [stateTopic, ...options.topics.map(names.topic)])
-  const producer = new LaneProducer(link, {
-    transactionalId: names.transactionalId(options.stage, options.lane),
-    transactionTimeoutMs: settings.transactionTimeoutMs,
-    deliveryTimeoutMs: settings.deliveryTimeoutMs,
-  })
-  options.opening.add(link)
-  try {
-    await connect(context, link, options.stage)
-    await producer.open()
-    const opened = await writeOpened(context, options, producer)
-    const [rows, committed, ids] = await Promise.all([
-      readRows(context, link, stateTopic, options.lane, opened),
-      readPositions(context, link, options),
-      idsOf(context, link, options),
-    ])
-    const epoch = Math.max(opened, options.after + 1, ...committed.map(({ laneEpoch }) => laneEpoch + 1))
-    const found = { positions: committed, ...ids, epoch, hasOwnEpoch: epoch !== opened }
-    const positions = await inStep(context, options, link, producer, found)
-    return new KafkaLane(context, options, link, producer, { epoch, rows, positions, ...ids })
-  } catch (error) {
-    await link.close()
-    throw error
-  } finally {
-    options.opening.delete(link)
-  }
-}
-
-/** Creates the state topic of a stage that `ensureTopics` did not get. */
-async function connect(context: Context, link: Link, stage: string): Promise<void> {
-  const missing = (error: unknown): boolean => errorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION'
-  const dial = (retryable: (error: unknown) => boolean): Promise<void> =>
-    link.attempt(() => link.connect(), { withinMs: context.settings.startTimeoutMs, retryable })
-  try {
-    await dial((error) => isTransient(error) && !missing(error))
-  } catch (error) {
-    if (!missing(error)) throw error
-    await ensureStateTopic(context, stage)
-    await dial(isTransient)
-  }
-}
-
-async function writeOpened(context: Context, options: LaneOptions, producer: LaneProducer): Promise<number> {
-  const { stage, lane } = options
-  const topic = context.names.stateTopic(stage)
-  const value = Buffer.from(JSON.stringify({ type: 'LaneOpened', stage, lane }))
-  const messages = [rowMessage({ key: OPENED_KEY, value })]
-  const groupId = context.names.group('stage', stage)
-  const written = await producer.commit([{ topic, partition: lane, messages }], { groupId, topics: [] })
-  const epoch = written.get(partitionKey(topic, lane))?.[0]
-  if (epoch === undefined || epoch < 0)
-    throw new Error(`no offset for the LaneOpened row of ${topic}[${lane}]`)
-  return epoch
-}
-
-/** Ids of the lane's topics, as positions carry them. */
-async function idsOf(
-  context: Context,
-  link: Link,
-  { stage, topics }: LaneOptions,
-): Promise<Pick<Restored, 'ids' | 'stateId'>> {
-  const { names, settings } = context
-  const stateTopic = names.stateTopic(stage)
-  const asked = [...topics.map(names.topic), stateTopic]
-  const { facts } = await lookAt(link, asked, settings.deliveryTimeoutMs)
-  const idOf = (name: string): string => shortId(facts.get(name)?.id ?? '')
-  return {
-    ids: new Map(topics.map((topic) => [topic, idOf(names.topic(topic))])),
-    stateId: idOf(stateTopic),
-  }
-}
-
-interface Found extends Omit<Restored, 'rows'> {
-  /** Its epoch is not the offset of its row, because offsets of the state topic have restarted or gone back. */
-  readonly hasOwnEpoch: boolean
-}
-
-/** Commits positions again that do not belong to the current topics, or to the current state. */
-async function inStep(
-  context: Context,
-  options: LaneOptions,
-  link: Link,
-  producer: LaneProducer,
-  { positions, ids, stateId, epoch, hasOwnEpoch }: Found,
-): Promise<readonly LanePosition[]> {
-  const { lane, stage, member } = options
-  const gone = options.gone.map(({ loss, topicId }): InputLoss => {
-    return isAnother(topicId, ids.get(loss.topic) ?? '') ? { ...loss, cause: 'recreated' } : loss
-  })
-  const resets = await resetsOf(context, link, lane, { positions, ids, gone })
-  // Topics without a position: read from the earliest record anyway.
-  const unread = gone.filter(({ topic }) => !positions.some((each) => each.topic === topic))
-  for (const loss of unread) options.onLoss(loss)
-  const isStateLost = positions.some((position) => isAnother(position.stateId, stateId))
-  const back = resets.map(({ position }) => position)
-  const others = positions.filter(({ topic }) => !back.some((each) => each.topic === topic))
-  const changed = isStateLost || hasOwnEpoch ? [...others, ...back] : back
-  if (changed.length === 0) return positions
-  const opening: Opening = { stateId, laneEpoch: epoch }
-  const topics = changed.map((each) => offsetOf(context, lane, each, { ...each, ...opening }))
-  await producer.commit([], { groupId: context.names.group('stage', stage), member, topics })
-  for (const { loss } of resets) options.onLoss(loss)
-  if (isStateLost) options.onStateLost()
-  return [...others, ...back]
-}
-
-function offsetOf(
-  { names }: Context,
-  partition: number,
-  { topic, offset, metadata }: Position,
-  mark: Mark,
-): GroupOffsets['topics'][number] {
-  const at = { partition, offset: String(offset), metadata: encodeMetadata(metadata, mark) }
-  return { topic: names.topic(topic), partitions: [at] }
-}
-
-async function readRows(
-  context: Context,
-  link: Link,
-  topic: string,
-  lane: number,
-  epoch: number,
-): Promise<StateRow[]> {
-  const rows = new Map<string, StateRow>()
-  const range = { topic, partition: lane, from: 0, until: epoch, withinMs: context.settings.startTimeoutMs }
-  await readRange(link, range, ({ key, value }) => {
-    const name = key?.toString('utf8') ?? OPENED_KEY
-    if (name === OPENED_KEY) return true
-    if (value === null) rows.delete(name)
-    else rows.set(name, { key: name, value })
-    return true
-  })
-  return [...rows.values()]
 }
 
 export class KafkaLane implements OpenLane {
@@ -341,9 +197,11 @@ export class KafkaLane implements OpenLane {
   async #commit(commit: LaneCommit): Promise<void> {
     this.#mustBeOpen()
     mustExist(commit.records, this.#context.partitions)
-    const records = this.#recordsOf(commit)
-    const offsets = this.#offsetsOf(commit.positions)
-    if (records.length > 0 || offsets.topics.length > 0) await this.#producer.commit(records, offsets)
+    const positions = commit.positions.map((position) => this.#marked(position))
+    const records = this.#recordsOf(commit, positions)
+    if (records.length === 0) return
+    await this.#producer.commit(records)
+    if (positions.length > 0) this.#options.onMoved(positions)
   }
 
   #mustBeOpen(): void {
@@ -352,23 +210,30 @@ export class KafkaLane implements OpenLane {
     throw new LaneFenced(`lane ${this.lane} of ${this.#options.stage} is closed here`)
   }
 
-  #recordsOf({ records, rows }: LaneCommit): PartitionRecords[] {
+  #recordsOf({ records, rows }: LaneCommit, positions: readonly MarkedPosition[]): PartitionRecords[] {
     const { names } = this.#context
     const grouped = byPartition(records, names)
-    if (rows.length === 0) return grouped
+    if (rows.length === 0 && positions.length === 0) return grouped
     const topic = names.stateTopic(this.#options.stage)
-    return [...grouped, { topic, partition: this.lane, messages: rows.map(rowMessage) }]
+    const messages = [...rows, ...positions.map(positionRow)].map(rowMessage)
+    return [...grouped, { topic, partition: this.lane, messages }]
   }
 
-  #offsetsOf(positions: readonly Position[]): GroupOffsets {
-    const topics = positions.map((position) => {
-      const leaderEpoch = this.#cursors.get(position.topic)?.leaderEpoch ?? NO_EPOCH
-      const topicId = this.#ids.get(position.topic) ?? ''
-      const opening: Opening = { stateId: this.#stateId, laneEpoch: this.epoch }
-      return offsetOf(this.#context, this.lane, position, { leaderEpoch, topicId, ...opening })
+  #marked(position: Position): MarkedPosition {
+    const { topic } = position
+    const marked = markedPosition(position, {
+      leaderEpoch: this.#cursors.get(topic)?.leaderEpoch ?? NO_EPOCH,
+      topicId: this.#ids.get(topic) ?? '',
+      stateId: this.#stateId,
+      laneEpoch: this.epoch,
     })
-    const groupId = this.#context.names.group('stage', this.#options.stage)
-    return { groupId, member: this.#options.member, topics }
+    mustFitMetadata(topic, marked.text, `committing as lane ${this.lane} of ${this.#options.stage}`)
+    return marked
+  }
+
+  /** Resolves once no commit is under way. */
+  async settled(): Promise<void> {
+    await this.#committing?.catch(() => {})
   }
 
   close(): Promise<void> {
@@ -381,7 +246,7 @@ export class KafkaLane implements OpenLane {
 
   /** Waits for a commit that is under way, so that it learns its outcome and no request follows the close. */
   async #closeLink(): Promise<void> {
-    await this.#committing?.catch(() => {})
+    await this.settled()
     await this.#link.close()
   }
 }

@@ -10,13 +10,18 @@ import { once } from '../../once.ts'
 import { newLink, type Context } from './context.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
-import { openLane, type Gone, type KafkaLane, type LaneOptions } from './lane.ts'
+import type { Gone, KafkaLane } from './lane.ts'
+import { openLane } from './lane-opening.ts'
 import { within, type Link } from './link.ts'
+import { PositionReports } from './position-reports.ts'
 import { Problems, topicProblems } from './problems.ts'
+import type { MarkedPosition } from './positions.ts'
 import type { Looked } from './topic-watch.ts'
 
 /** A commit that meets trouble takes several deliveries: to begin, to write, to end or abort. */
 const LONGEST_COMMITS = 4
+/** How long an opening, and the members that get our lanes when we leave, wait for the group to have our positions. */
+const LAST_REPORT_MS = 1_000
 
 export class KafkaMembership implements Membership {
   readonly #context: Context
@@ -25,6 +30,7 @@ export class KafkaMembership implements Membership {
   readonly #links: readonly Link[]
   readonly #fetcher: Fetcher
   readonly #member: GroupMember
+  readonly #reports: PositionReports
   readonly #open = new Map<number, KafkaLane>()
   readonly #opening = new Set<Link>()
   /** Lanes opened since they were assigned. */
@@ -34,6 +40,7 @@ export class KafkaMembership implements Membership {
   readonly #problems: Problems
   readonly #unwatch: () => void
   #assigned: ReadonlySet<number> = new Set()
+  #isLeaving = false
   readonly joined: Promise<void>
   #hasJoined = () => {}
   readonly leave: () => Promise<void>
@@ -67,6 +74,12 @@ export class KafkaMembership implements Membership {
         onRecovered: () => this.#listener.onRecovered?.(),
       },
     )
+    this.#reports = new PositionReports({
+      link: context.shared,
+      groupId: names.group('stage', options.group),
+      identity: () => this.#member.identity,
+      logger,
+    })
     this.#problems = new Problems((problems) => listener.onProblems?.(problems))
     const watched = [...topics, names.stateTopic(options.group)]
     this.#unwatch = context.topicWatch.watch(watched, (looked) => this.#looked(looked))
@@ -80,6 +93,7 @@ export class KafkaMembership implements Membership {
     for (const lane of former) {
       if (this.#assigned.has(lane)) continue
       this.#drop(lane)
+      this.#reports.forget(lane)
       this.#listener.onRevoked(lane, isForgotten)
     }
     for (const lane of lanes) if (!former.has(lane)) this.#listener.onAssigned(lane)
@@ -106,6 +120,8 @@ export class KafkaMembership implements Membership {
     this.#drop(lane)
     this.#opened.add(lane)
     if (again) await this.#confirm(lane)
+    // In case the rows are lost: the group's positions are what is left then.
+    if (again) await within(LAST_REPORT_MS, this.#reports.flush())
     const gone = this.#gone.get(lane) ?? []
     const opened = await openLane(this.#context, {
       stage: group,
@@ -113,7 +129,7 @@ export class KafkaMembership implements Membership {
       lane,
       after,
       fetcher: this.#fetcher,
-      member: this.#memberOf(lane),
+      onMoved: (positions) => this.#moved(lane, positions),
       opening: this.#opening,
       gone,
       onGone: (found) => this.#gone.set(lane, [...(this.#gone.get(lane) ?? []), found]),
@@ -139,14 +155,13 @@ export class KafkaMembership implements Membership {
     this.#problems.set('topics', topicProblems(this.#options.topics.map(names.topic), partitions, looked))
   }
 
-  #memberOf(lane: number): LaneOptions['member'] {
-    const member = this.#member
-    return {
-      get identity() {
-        return member.identity
-      },
-      confirm: () => this.#confirm(lane),
-    }
+  #moved(lane: number, positions: readonly MarkedPosition[]): void {
+    if (!this.#assigned.has(lane) && !this.#isLeaving) return
+    const { names } = this.#context
+    const reports = positions.map(({ topic, offset, text }) => {
+      return { topic: names.topic(topic), partition: lane, offset, metadata: text }
+    })
+    this.#reports.moved(reports)
   }
 
   async #confirm(lane: number): Promise<void> {
@@ -167,11 +182,18 @@ export class KafkaMembership implements Membership {
   }
 
   async #leave(): Promise<void> {
+    this.#isLeaving = true
     this.#assigned = new Set()
     this.#unwatch()
     const open = [...this.#open.values()]
     this.#open.clear()
     const closing = Promise.all([...open, ...this.#opening].map((each) => each.close()))
+    const settled = Promise.all(open.map((lane) => lane.settled()))
+    await within(
+      LAST_REPORT_MS,
+      settled.then(() => this.#reports.flush()),
+    )
+    this.#reports.close()
     await this.#member.leave()
     await within(LONGEST_COMMITS * this.#context.settings.deliveryTimeoutMs, closing)
     await this.#fetcher.close()

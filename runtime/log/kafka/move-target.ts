@@ -8,8 +8,8 @@ import type { LogTopic, Position } from '../port.ts'
 import { check, ensureTopics, members } from './admin.ts'
 import type { ProducedMessage, RawMessage } from './client.ts'
 import { contextOf, newLink, type Context } from './context.ts'
-import { committedOffsets } from './group-positions.ts'
-import { LaneProducer, type GroupOffsets } from './lane-producer.ts'
+import { byTopic, committedOffsets } from './group-positions.ts'
+import { LaneProducer } from './lane-producer.ts'
 import { NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
 import { decodeMove, encodeMove, markOf, MOVE, type Move } from './move-progress.ts'
@@ -236,17 +236,4 @@ export class MoveTarget {
     const { missing } = await lookAt(this.#link, this.#topics, this.#withinMs)
     return this.#topics.filter((topic) => !missing.has(topic))
   }
-}
-
-function byTopic(
-  positions: readonly (Target & { readonly offset: number; readonly metadata: string })[],
-): GroupOffsets['topics'] {
-  return [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, of]) => {
-    const partitions = of.map(({ partition, offset, metadata }) => ({
-      partition,
-      offset: String(offset),
-      metadata,
-    }))
-    return { topic, partitions }
-  })
 }

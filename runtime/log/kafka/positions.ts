@@ -1,5 +1,6 @@
-// A lane's positions as the group keeps them: the host's metadata, then the leader epoch of the last record
-// read, the id of the topic that was read, that of the lane's state topic, and the epoch of the lane.
+// A lane's positions: rows of its state topic, written with the commits that move them, and what the group shows of
+// them (position-reports.ts). Both carry the host's metadata, then the leader epoch of the last record read, the id of
+// the topic that was read, that of the lane's state topic, and the epoch of the lane.
 //
 // 1. A position is valid for the topic whose id it carries. If another topic has the name at an opening,
 //    nothing of it was read: the position goes to its earliest record. (Brokers forget the positions of a
@@ -11,7 +12,12 @@
 // 4. If another topic has the name of the state topic, the lane's state is lost, which is reported; and its
 //    epochs, which are offsets there, continue from the last one: journal entries of former epochs still
 //    belong to a former owner.
-import type { InputLoss, LogTopic, Position } from '../port.ts'
+// 5. A row counts, whatever the group shows, which is up to a second older. The group's position counts where there is
+//    no row (a lane of a release before rows, a move, a state topic that was re-created), and where it has no mark:
+//    somebody has set it by hand since. It is marked at the opening that takes it, in one transaction with the row.
+// 6. A row has a version above that of any stage: an earlier release, which would begin at the group's position and
+//    handle records again, declines the lane (host/lane/state.ts, NewerState).
+import type { InputLoss, LogTopic, Position, StateRow } from '../port.ts'
 import { cutAt, nextOf } from '../position-metadata.ts'
 import type { Context } from './context.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
@@ -26,6 +32,9 @@ const ID = '.'
 const ID_DIGITS = 12
 /** The host's metadata if nothing beyond is finished: with a mark it can't be empty, for older readers. */
 const NOTHING_BEYOND = '0'
+/** Key of a row, before the topic's logical name. No key of an owner's row begins so, and earlier releases read it. */
+const ROW = '\u0000position\u0000'
+const ROW_VERSION = 1_000
 
 /** Identifies the log of a position. */
 export interface Mark {
@@ -43,6 +52,13 @@ export type Opening = Pick<Mark, 'stateId' | 'laneEpoch'>
 
 export interface LanePosition extends Position, Mark {}
 
+/** A position with its mark, as rows and the group have it. */
+export interface MarkedPosition {
+  readonly topic: LogTopic
+  readonly offset: number
+  readonly text: string
+}
+
 export interface Lane {
   readonly stage: string
   readonly topics: readonly LogTopic[]
@@ -57,7 +73,28 @@ export function encodeMetadata(metadata: string, { leaderEpoch, topicId, stateId
   const opening = stateId === '' ? ['', ''] : [stateId, laneEpoch.toString(36)]
   // Releases before this one read the first two.
   const mark = [epoch, topicId, ...opening].join(ID).replace(/\.+$/, '')
-  return mark === '' ? metadata : `${metadata || NOTHING_BEYOND}${MARK}${mark}`
+  return `${metadata || NOTHING_BEYOND}${MARK}${mark}`
+}
+
+/** The mark alone, for a broker that takes less metadata. */
+export const withoutFinished = (text: string): string => NOTHING_BEYOND + text.slice(text.lastIndexOf(MARK))
+
+export const markedPosition = ({ topic, offset, metadata }: Position, mark: Mark): MarkedPosition => ({
+  topic,
+  offset,
+  text: encodeMetadata(metadata, mark),
+})
+
+export const positionRow = ({ topic, offset, text }: MarkedPosition): StateRow => ({
+  key: ROW + topic,
+  value: Buffer.from(JSON.stringify({ v: ROW_VERSION, d: [offset, text] })),
+})
+
+/** Null: a row of the lane's owner. */
+export function positionIn(key: string, value: Buffer): MarkedPosition | null {
+  if (!key.startsWith(ROW)) return null
+  const { d } = JSON.parse(value.toString()) as { d: [number, string] }
+  return { topic: key.slice(ROW.length) as LogTopic, offset: d[0], text: d[1] }
 }
 
 export function decodeMetadata(text: string): { metadata: string } & Mark {
@@ -79,17 +116,54 @@ function epochIn(text: string): number | null {
   return Number.isNaN(epoch) ? null : epoch
 }
 
-export async function readPositions(context: Context, link: Link, lane: Lane): Promise<LanePosition[]> {
+/** What the group shows of this lane. */
+export async function shownPositions(context: Context, link: Link, lane: Lane): Promise<MarkedPosition[]> {
   const { names, settings } = context
   const logical = new Map(lane.topics.map((topic) => [names.topic(topic), topic]))
   const groupId = names.group('stage', lane.stage)
   const within = settings.deliveryTimeoutMs
   const committed = await committedOffsets(link, groupId, [...logical.keys()], [lane.lane], within)
-  return committed.flatMap(({ topic, offset, metadata }) => {
+  return committed.flatMap(({ topic, offset, metadata: text }) => {
     const name = logical.get(topic)
-    return name === undefined ? [] : [{ topic: name, offset, ...decodeMetadata(metadata) }]
+    return name === undefined ? [] : [{ topic: name, offset, text }]
   })
 }
+
+/** A lane's positions at its opening. */
+export interface FoundPositions {
+  readonly positions: readonly LanePosition[]
+  /** Those among them that were set by hand. */
+  readonly byHand: readonly LanePosition[]
+  /** Those among them of which the group shows none, or another one. */
+  readonly unshown: readonly MarkedPosition[]
+  /** Of every position that was found; -1: of none. */
+  readonly latestEpoch: number
+}
+
+export function choosePositions(
+  rows: readonly MarkedPosition[],
+  shown: readonly MarkedPosition[],
+): FoundPositions {
+  const byTopic = new Map(rows.map((row) => [row.topic, row]))
+  for (const each of shown) if (!isMarked(each) || !byTopic.has(each.topic)) byTopic.set(each.topic, each)
+  const chosen = [...byTopic.values()]
+  return {
+    positions: chosen.map(readMark),
+    byHand: chosen.filter((each) => !isMarked(each)).map(readMark),
+    unshown: chosen.filter(({ topic, offset, text }) => {
+      return !shown.some((each) => each.topic === topic && each.offset === offset && each.text === text)
+    }),
+    latestEpoch: Math.max(-1, ...[...rows, ...shown].map((each) => readMark(each).laneEpoch)),
+  }
+}
+
+const isMarked = ({ text }: MarkedPosition): boolean => text.includes(MARK)
+
+const readMark = ({ topic, offset, text }: MarkedPosition): LanePosition => ({
+  topic,
+  offset,
+  ...decodeMetadata(text),
+})
 
 /** A position that goes back, and the loss to report. */
 export interface Reset {

@@ -1,13 +1,12 @@
 // Transaction requests that kafkajs doesn't have: those of Kafka's second protocol (KIP-890,
-// transaction.version=2), and for both protocols positions committed for a group's member (KIP-447) and the
-// next identity for the holder of the current one (KIP-360).
+// transaction.version=2), and for both protocols positions of a group with members (KIP-447) and the next identity for
+// the holder of the current one (KIP-360).
 //
 // 1. It needs two requests and one round trip fewer: Produce and TxnOffsetCommit add their partitions
 //    themselves, so that AddPartitionsToTxn and AddOffsetsToTxn are not needed.
 // 2. The end of each transaction answers with the identity of the next one: the epoch one higher or, once
 //    epochs have run out, another producer id. A late request can't get into a later transaction.
-// 3. Positions carry member and generation: the group's coordinator refuses those of a member that the group
-//    has expelled, even if its transactional id is valid.
+// 3. Positions name no member: the group's coordinator takes them of whoever holds the transactional id.
 // 4. A broker distinguishes the protocols by the requests' versions alone. We speak the second one only if
 //    the cluster reports it as enabled; if that is unclear, the first.
 //
@@ -20,7 +19,6 @@ import {
   wire,
   type Broker,
   type Decoder,
-  type GroupIdentity,
   type OffsetTopics,
   type ProducerIdentity,
   type ProduceRequest,
@@ -41,7 +39,7 @@ const PRODUCE: Api = { apiKey: 0, apiVersion: 12, apiName: 'Produce' }
 const API_VERSIONS: Api = { apiKey: 18, apiVersion: 3, apiName: 'ApiVersions' }
 const END_TXN: Api = { apiKey: 26, apiVersion: 5, apiName: 'EndTxn' }
 const TXN_OFFSET_COMMIT: Api = { apiKey: 28, apiVersion: 5, apiName: 'TxnOffsetCommit' }
-/** The first version that names the member; in the first protocol. The bodies are the same. Kafka 2.5. */
+/** In the first protocol. The bodies are the same. Kafka 2.5. */
 const TXN_OFFSET_COMMIT_FIRST: Api = { ...TXN_OFFSET_COMMIT, apiVersion: 3 }
 /** The first version that carries the current identity and is refused with PRODUCER_FENCED. Kafka 2.7. */
 const INIT_PRODUCER_ID: Api = { apiKey: 22, apiVersion: 4, apiName: 'InitProducerId' }
@@ -71,10 +69,7 @@ export function requestsTo(broker: Broker, protocol: Protocol): TransactionReque
   }
 }
 
-export interface TransactionOffsets extends TransactionIdentity, OffsetTopics {
-  /** Absent: no member is named, and none is checked. */
-  readonly member?: GroupIdentity
-}
+export interface TransactionOffsets extends TransactionIdentity, OffsetTopics {}
 
 export function txnOffsetCommit(
   broker: Broker,
@@ -242,7 +237,7 @@ function encodeOffsets(request: TransactionOffsets): ByteWriter {
   const to = body()
   to.compactString(request.transactionalId).compactString(request.groupId)
   to.int64(request.producerId).int16(request.producerEpoch)
-  to.int32(request.member?.groupGenerationId ?? NO_GENERATION).compactString(request.member?.memberId ?? '')
+  to.int32(NO_GENERATION).compactString('')
   // No static membership.
   to.compactString(null)
   to.compactArray(request.topics, ({ topic, partitions }) => {

@@ -2,9 +2,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OffsetTracker } from '../../../runtime/host/lane/offsets.ts'
-import { decodeMetadata, encodeMetadata, isAnother } from '../../../runtime/log/kafka/positions.ts'
+import { LaneState, NewerState } from '../../../runtime/host/lane/state.ts'
+import {
+  choosePositions,
+  decodeMetadata,
+  encodeMetadata,
+  isAnother,
+  positionIn,
+  positionRow,
+  withoutFinished,
+  type MarkedPosition,
+} from '../../../runtime/log/kafka/positions.ts'
 import type { LogRecord, Position } from '../../../runtime/log/port.ts'
 import { cutAt, decodeFinished } from '../../../runtime/log/position-metadata.ts'
+import { memoryBlobs } from '../../../runtime/testing/memory/store.ts'
 
 const topic = 'tasks.submitted'
 const record = (offset: number): LogRecord => ({
@@ -38,6 +49,45 @@ test("a position carries leader epoch and topic id behind the host's metadata", 
   assert.deepEqual(decodeMetadata('0|z.ab'), { ...none, metadata: '', leaderEpoch: 35, topicId: 'ab' })
   const before = { leaderEpoch: 35, topicId: 'ab', stateId: '', laneEpoch: -1 }
   assert.equal(encodeMetadata('', before), '0|z.ab')
+})
+
+const marked = (offset: number, laneEpoch: number, text = ''): MarkedPosition => ({
+  topic,
+  offset,
+  text: encodeMetadata(text, { leaderEpoch: 1, topicId: 'ab', stateId: 'f0', laneEpoch }),
+})
+
+test('a row counts, whatever the group shows, but for a position that was set by hand', () => {
+  const row = marked(9, 70)
+  const choose = (rows: readonly MarkedPosition[], shown: readonly MarkedPosition[]) => {
+    const { positions, byHand, unshown, latestEpoch } = choosePositions(rows, shown)
+    return [positions.map(({ offset }) => offset), byHand.length, unshown.length, latestEpoch]
+  }
+  assert.deepEqual(choose([], []), [[], 0, 0, -1])
+  assert.deepEqual(choose([row], [row]), [[9], 0, 0, 70])
+  assert.deepEqual(choose([row], [marked(7, 70)]), [[9], 0, 1, 70])
+  assert.deepEqual(choose([row], []), [[9], 0, 1, 70])
+  assert.deepEqual(choose([], [marked(7, 70)]), [[7], 0, 0, 70])
+  // The state was cut off: its rows are older than what the group was shown, and epochs stay above both.
+  assert.deepEqual(choose([row], [marked(12, 80)]), [[9], 0, 1, 80])
+  for (const rows of [[], [row]]) {
+    const byHand = { topic, offset: 2, text: '' } as const
+    assert.deepEqual(choose(rows, [byHand]), [[2], 1, 0, rows.length > 0 ? 70 : -1])
+  }
+})
+
+test('a position is read from its row; a stage of any version takes the row for one of a newer release', async () => {
+  const position = marked(2 ** 40, 71_000, '5,0*2,1')
+  const { key, value } = positionRow(position)
+  assert.ok(value)
+  assert.deepEqual(positionIn(key, Buffer.from(value)), position)
+  assert.equal(positionIn('task\u0000run', Buffer.from(value)), null)
+  await assert.rejects(new LaneState(999).restore([{ key, value }], memoryBlobs()), NewerState)
+})
+
+test('for a broker that takes little metadata a position is its mark alone', () => {
+  const mark = { leaderEpoch: 35, topicId: 'ab', stateId: 'f0', laneEpoch: 3 }
+  assert.equal(withoutFinished(encodeMetadata('5,0*2,1', mark)), encodeMetadata('', mark))
 })
 
 test('a topic is another one where both ids are known, and differ', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Broker, Exchange } from '../../../../runtime/log/kafka/client.ts'
-import { isFencing, isForgotten, isMisdirected, isTransient } from '../../../../runtime/log/kafka/errors.ts'
+import { isFencing, isMisdirected, isTransient } from '../../../../runtime/log/kafka/errors.ts'
 import {
   nextIdentity,
   protocolOf,
@@ -26,9 +26,6 @@ const golden = {
   notEnded: '0000000000005affffffffffffffffffff00',
   offsets:
     '0010666c6565742e706c616e6e65722e330e666c6565742e706c616e6e6572000000012a05f2000102ffffffff0100020c666c6565742e7461736b730300000003000000012a05f200ffffffff056269747300000000040000000000000000ffffffff00000000',
-  offsetsOfMember:
-    '0010666c6565742e706c616e6e65722e330e666c6565742e706c616e6e6572000000012a05f200010200000011096d656d6265722d3900020c666c6565742e7461736b730300000003000000012a05f200ffffffff056269747300000000040000000000000000ffffffff00000000',
-  illegalGeneration: '0000000000020c666c6565742e7461736b7302000000030016000000',
   next: '0010666c6565742e706c616e6e65722e3300007530000000012a05f200010200',
   nextGiven: '00000000070000000000012a05f200010300',
   offsetsRefused: '0000000000020c666c6565742e7461736b730300000003000000000000040033000000',
@@ -128,22 +125,13 @@ test('an answer to Produce is read to its end, with the new leaders that it may 
 })
 
 test('offsets go in a TxnOffsetCommit; one partition that is refused refuses the request', async () => {
-  const { broker, sent } = answering('offsetsTaken')
-  await txnOffsetCommit(broker, 2, offsets)
-  assert.deepEqual(sent, [{ api: 'TxnOffsetCommit 28 v5', bytes: golden.offsets }])
-  const refused = txnOffsetCommit(answering('offsetsRefused').broker, 2, offsets)
-  await assert.rejects(refused, isTransient)
-})
-
-test('offsets in the name of a member carry its generation, in both protocols', async () => {
-  const ofMember = { ...offsets, member: { groupGenerationId: 17, memberId: 'member-9' } }
   for (const [protocol, version] of [[1, 3] as const, [2, 5] as const]) {
     const { broker, sent } = answering('offsetsTaken')
-    await txnOffsetCommit(broker, protocol, ofMember)
-    assert.deepEqual(sent, [{ api: `TxnOffsetCommit 28 v${version}`, bytes: golden.offsetsOfMember }])
+    await txnOffsetCommit(broker, protocol, offsets)
+    assert.deepEqual(sent, [{ api: `TxnOffsetCommit 28 v${version}`, bytes: golden.offsets }])
   }
-  const refused = txnOffsetCommit(answering('illegalGeneration').broker, 2, ofMember)
-  await assert.rejects(refused, isForgotten)
+  const refused = txnOffsetCommit(answering('offsetsRefused').broker, 2, offsets)
+  await assert.rejects(refused, isTransient)
 })
 
 test('the next identity is given to the holder of the present one', async () => {
