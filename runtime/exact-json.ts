@@ -24,17 +24,42 @@ const mayBeInexact = (text: string): boolean => SUSPECT.test(text)
 
 /** The value; throws SyntaxError if the text is not JSON. */
 export function parseExact(text: string): Json {
-  if (!mayBeInexact(text)) return JSON.parse(text) as Json
+  const value = JSON.parse(text) as Json
+  if (!hasDoubtful(value) || !mayBeInexact(text)) return value
   try {
     return parseWithSource(text, (_name, value, { source }) =>
       isLossy(value, source) ? source : value,
     ) as Json
   } catch (error) {
     // Nested so deep that it overflows the stack: refused for its depth by code that would walk it.
-    if (error instanceof RangeError) return JSON.parse(text) as Json
+    if (error instanceof RangeError) return value
     throw error
   }
 }
+
+/** Whether a number in it may be another than the text had: zero, or beyond what a double holds exactly. */
+function hasDoubtful(value: Json): boolean {
+  if (typeof value !== 'object') return isDoubtful(value)
+  const left: Json[] = []
+  for (let next: Json | undefined = value; next !== undefined; next = left.pop()) {
+    if (Array.isArray(next)) {
+      for (const part of next)
+        if (typeof part === 'object') left.push(part)
+        else if (isDoubtful(part)) return true
+    } else {
+      const parts = next as { readonly [name: string]: Json }
+      for (const name in parts) {
+        const part = parts[name] as Json
+        if (typeof part === 'object') left.push(part)
+        else if (isDoubtful(part)) return true
+      }
+    }
+  }
+  return false
+}
+
+const isDoubtful = (value: Json): boolean =>
+  typeof value === 'number' && (value === 0 || !(Math.abs(value) <= Number.MAX_SAFE_INTEGER))
 
 /** Explains to a model why numbers of this text may not fit a schema that wants numbers; empty if they do. */
 export function inexactNumbersHint(text: string): string {
