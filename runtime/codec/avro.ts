@@ -30,6 +30,25 @@ export interface Reader {
 const HEADER_BYTES = 5
 let scratch = Buffer.allocUnsafe(64 * 1024)
 
+/** Small records share memory: one of their own would cost more than all else in writing them. */
+const SLAB_BYTES = 4_096
+const MOST_SHARED = SLAB_BYTES / 4
+let slab = new Uint8Array(SLAB_BYTES)
+let slabUsed = 0
+
+/** A copy of the first bytes. */
+function copyOf(bytes: Buffer, end: number): Uint8Array {
+  if (end > MOST_SHARED) return new Uint8Array(bytes.subarray(0, end))
+  if (slabUsed + end > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES)
+    slabUsed = 0
+  }
+  const copy = slab.subarray(slabUsed, slabUsed + end)
+  bytes.copy(copy, 0, 0, end)
+  slabUsed += end
+  return copy
+}
+
 /** Types by their schema: avsc compiles a type as it is made, so each is made when it is first needed. */
 const types = new WeakMap<object, Type>()
 
@@ -50,7 +69,7 @@ export function createWriter(schema: RecordSchema): Writer {
       const end = encodeInto(type, schema.name, wire)
       scratch.writeUInt8(0, 0)
       scratch.writeInt32BE(id, 1)
-      return new Uint8Array(scratch.subarray(0, end))
+      return copyOf(scratch, end)
     },
   }
 }
