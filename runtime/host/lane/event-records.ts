@@ -41,8 +41,8 @@ export function toEvent(record: LogRecord, decoded: Decoded, origin: Origin): Re
     'taskId' in data && typeof data.taskId === 'string'
       ? data.taskId
       : (fixedKeyOf(record.topic) ?? record.key ?? id)
-  const meta = { id, key, lane: record.partition, atMs: record.timestampMs, traceId: null }
-  return { type: decoded.type, data, ...meta } as RecordEvent
+  const { partition: lane, timestampMs: atMs } = record
+  return { type: decoded.type, data, id, key, lane, atMs, traceId: null } as RecordEvent
 }
 
 /** The stage that emits, and its log. */

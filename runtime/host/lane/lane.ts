@@ -102,7 +102,8 @@ export class Lane {
     this.#intake = new Intake(parts, entrance, {
       submit: (event, record, span) => this.#submit(event, record, span),
       interrupt: (event) => this.#interrupt(event),
-      load: () => ({ running: this.#queue.running, taken: this.#queue.size }),
+      running: () => this.#queue.running,
+      taken: () => this.#queue.size,
       waitingWith: (key) => this.#queue.waitingWith(key),
       failed: (error) => this.drop(error),
     })
