@@ -72,7 +72,11 @@ export function createMetrics({ oldNames }: { oldNames: boolean }): Metrics {
   }
 }
 
-function countsOf(name: string, { help, labels: labelNames }: Row, registry: Registry): SeriesByLabels<Value> {
+function countsOf(
+  name: string,
+  { help, labels: labelNames }: Row,
+  registry: Registry,
+): SeriesByLabels<Value> {
   const counts = new SeriesByLabels(labelNames, () => new Value())
   const collect = (): void => {
     for (const { labels, series } of counts.all()) {
@@ -84,7 +88,11 @@ function countsOf(name: string, { help, labels: labelNames }: Row, registry: Reg
   return counts
 }
 
-function valuesOf(name: string, { help, labels: labelNames }: Row, registry: Registry): SeriesByLabels<Value> {
+function valuesOf(
+  name: string,
+  { help, labels: labelNames }: Row,
+  registry: Registry,
+): SeriesByLabels<Value> {
   const values = new SeriesByLabels(labelNames, () => new Value())
   const collect = (): void => {
     gauge.reset()
