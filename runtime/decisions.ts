@@ -1,26 +1,34 @@
 // Several decisions as one, and rows with a decision's changes.
 import type { Decision, Rows } from './stage.ts'
 
+const WRITABLE = { enumerable: true, configurable: true, writable: true } as const
+
 /**
  * The decisions one after the other, as if one had been made: events in their order; of rows and timers with one name
  * the last; a decision that clears its key drops rows and timers of those before it; the last
- * call, and the last timer for the parts.
+ * call, and the last timer for the parts. It shares rows, events and timers that one decision alone has.
  */
 export function merge<R extends Rows>(...decisions: readonly Decision<R>[]): Decision<R> {
+  let isCleared = false
+  let rows: Decision<R>['rows']
+  let timers: Decision<R>['timers']
   const merged: Decision<R> = {}
-  for (const { clear, rows, emit, timers, wakeParts, lane, call } of decisions) {
-    if (clear) {
-      merged.clear = true
-      delete merged.rows
-      delete merged.timers
+  for (const decision of decisions) {
+    if (decision.clear) {
+      isCleared = true
+      rows = undefined
+      timers = undefined
     }
-    if (rows) merged.rows = { ...merged.rows, ...rows }
-    if (timers) merged.timers = { ...merged.timers, ...timers }
-    if (wakeParts !== undefined) merged.wakeParts = wakeParts
-    if (lane) merged.lane = { ...merged.lane, ...lane }
-    if (emit) merged.emit = [...(merged.emit ?? []), ...emit]
-    if (call) merged.call = call
+    if (decision.rows) rows = rows ? { ...rows, ...decision.rows } : decision.rows
+    if (decision.timers) timers = timers ? { ...timers, ...decision.timers } : decision.timers
+    if (decision.wakeParts !== undefined) merged.wakeParts = decision.wakeParts
+    if (decision.lane) merged.lane = merged.lane ? { ...merged.lane, ...decision.lane } : decision.lane
+    if (decision.emit) merged.emit = merged.emit ? [...merged.emit, ...decision.emit] : decision.emit
+    if (decision.call) merged.call = decision.call
   }
+  if (isCleared) merged.clear = true
+  if (rows) merged.rows = rows
+  if (timers) merged.timers = timers
   return merged
 }
 
@@ -29,12 +37,22 @@ export function changedRows(
   rows: object,
   changes: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
-  const merged = Object.assign(
-    Object.create(Object.getPrototypeOf(rows) as object) as object,
-    rows,
+  const prototype = Object.getPrototypeOf(rows) as object
+  const merged = (
+    prototype === Object.prototype ? { ...rows } : Object.assign(Object.create(prototype) as object, rows)
   ) as Record<string, unknown>
-  for (const [name, row] of Object.entries(changes))
-    if (row === null || row === undefined) delete merged[name]
-    else merged[name] = row
-  return merged
+  return changeRows(merged, changes)
+}
+
+/** The rows themselves, with these changes. A row that is missing (missing-row.ts) may be written. */
+export function changeRows(
+  rows: Record<string, unknown>,
+  changes: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
+  for (const name in changes) {
+    const row = changes[name]
+    if (row === null || row === undefined) delete rows[name]
+    else if (!Reflect.set(rows, name, row)) Object.defineProperty(rows, name, { ...WRITABLE, value: row })
+  }
+  return rows
 }

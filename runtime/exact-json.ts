@@ -24,17 +24,46 @@ const mayBeInexact = (text: string): boolean => SUSPECT.test(text)
 
 /** The value; throws SyntaxError if the text is not JSON. */
 export function parseExact(text: string): Json {
-  if (!mayBeInexact(text)) return JSON.parse(text) as Json
+  const value = JSON.parse(text) as Json
+  if (!hasDoubtful(value, text) || !mayBeInexact(text)) return value
   try {
     return parseWithSource(text, (_name, value, { source }) =>
       isLossy(value, source) ? source : value,
     ) as Json
   } catch (error) {
     // Nested so deep that it overflows the stack: refused for its depth by code that would walk it.
-    if (error instanceof RangeError) return JSON.parse(text) as Json
+    if (error instanceof RangeError) return value
     throw error
   }
 }
+
+/** Whether a number in it may be another than the text had: zero, or beyond what a double holds exactly. */
+function hasDoubtful(value: Json, text: string): boolean {
+  if (typeof value !== 'object') return isDoubtful(value, text)
+  const left: Json[] = []
+  for (let next: Json | undefined = value; next !== undefined; next = left.pop()) {
+    if (Array.isArray(next)) {
+      for (const part of next)
+        if (typeof part === 'object') left.push(part)
+        else if (isDoubtful(part, text)) return true
+    } else {
+      const parts = next as { readonly [name: string]: Json }
+      for (const name in parts) {
+        const part = parts[name] as Json
+        if (typeof part === 'object') left.push(part)
+        else if (isDoubtful(part, text)) return true
+      }
+    }
+  }
+  return false
+}
+
+/** A number can be zero for being too small only if the text has an exponent or many zeros. */
+const isDoubtful = (value: Json, text: string): boolean =>
+  typeof value === 'number' &&
+  (value === 0
+    ? text.includes('e-') || text.includes('E-') || text.includes('0000000000000000')
+    : !(Math.abs(value) <= Number.MAX_SAFE_INTEGER))
 
 /** Explains to a model why numbers of this text may not fit a schema that wants numbers; empty if they do. */
 export function inexactNumbersHint(text: string): string {

@@ -6,12 +6,16 @@
 // 3. Bytes that announce more array or map items than there are bytes are refused before avsc reads them
 //    (check-bytes.ts).
 import avsc, { type Type } from 'avsc'
+import type { EventType } from '../../schemas/generated/events.ts'
+import { schemas } from '../../schemas/generated/schemas.ts'
+import { wireReaders, wireWriters } from '../../schemas/generated/wire.ts'
 import { isJsonText, isRecord, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
 import { bufferOf } from '../bytes.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 import { parseExact } from '../exact-json.ts'
 import type { AvroSchema } from './registry.ts'
 import { skim } from './check-bytes.ts'
+import { WireBytes, WireView } from './wire-bytes.ts'
 
 type Fields = Record<string, unknown>
 
@@ -28,7 +32,27 @@ export interface Reader {
 }
 
 const HEADER_BYTES = 5
-let scratch = Buffer.allocUnsafe(64 * 1024)
+const wire = new WireBytes()
+const view = new WireView()
+
+/** Small records share memory: one of their own would cost more than all else in writing them. */
+const SLAB_BYTES = 4_096
+const MOST_SHARED = SLAB_BYTES / 4
+let slab = new Uint8Array(SLAB_BYTES)
+let slabUsed = 0
+
+/** A copy of the first bytes. */
+function copyOf(bytes: Buffer, end: number): Uint8Array {
+  if (end > MOST_SHARED) return new Uint8Array(bytes.subarray(0, end))
+  if (slabUsed + end > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES)
+    slabUsed = 0
+  }
+  const copy = slab.subarray(slabUsed, slabUsed + end)
+  bytes.copy(copy, 0, 0, end)
+  slabUsed += end
+  return copy
+}
 
 /** Types by their schema: avsc compiles a type as it is made, so each is made when it is first needed. */
 const types = new WeakMap<object, Type>()
@@ -43,27 +67,43 @@ function parse(schema: AvroSchema): Type {
 
 export function createWriter(schema: RecordSchema): Writer {
   const fields = schema.fields.map(shapeOf).filter(needsWriting)
+  const write = isCurrent(schema) ? wireWriters[schema.name as EventType] : undefined
   return {
     write: (id, data) => {
-      const type = parse(schema as unknown as AvroSchema)
-      const wire = fields.length === 0 ? data : toWire(schema.name, fields, data as Fields)
-      const end = encodeInto(type, schema.name, wire)
-      scratch.writeUInt8(0, 0)
-      scratch.writeInt32BE(id, 1)
-      return new Uint8Array(scratch.subarray(0, end))
+      if (!write || !plainlyWritten(write, data)) writeWithAvsc(schema, fields, data)
+      wire.buffer.writeUInt8(0, 0)
+      wire.buffer.writeInt32BE(id, 1)
+      return copyOf(wire.buffer, wire.at)
     },
   }
 }
 
-/** Writes behind the header of `scratch`, which grows as needed; returns the end. */
-function encodeInto(type: Type, name: string, wire: object): number {
+/** Writes behind the header. False: avsc must look at it. */
+function plainlyWritten(write: (out: WireBytes, data: never) => void, data: object): boolean {
+  wire.at = HEADER_BYTES
   try {
-    const end = type.encode(wire, scratch, HEADER_BYTES)
-    if (end >= 0) return end
-    scratch = Buffer.allocUnsafe(2 * (scratch.length - end))
-    return type.encode(wire, scratch, HEADER_BYTES)
+    write(wire, data as never)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The converters are made for this version's schemas. */
+const isCurrent = (schema: RecordSchema): boolean => schemas[schema.name as EventType] === schema
+
+/** Writes behind the header of the buffer, which grows as needed. */
+function writeWithAvsc(schema: RecordSchema, fields: readonly FieldShape[], data: object): void {
+  const { name } = schema
+  const type = parse(schema as unknown as AvroSchema)
+  const value = fields.length === 0 ? data : toWire(name, fields, data as Fields)
+  try {
+    wire.at = type.encode(value, wire.buffer, HEADER_BYTES)
+    if (wire.at >= 0) return
+    wire.buffer = Buffer.allocUnsafe(2 * (wire.buffer.length - wire.at))
+    wire.at = type.encode(value, wire.buffer, HEADER_BYTES)
   } catch (error) {
-    throw new FlotillaError('SCHEMA_MISMATCH', mismatch(type, name, wire, error), { cause: error })
+    throw new FlotillaError('SCHEMA_MISMATCH', mismatch(type, name, value, error), { cause: error })
   }
 }
 
@@ -125,8 +165,11 @@ export function createReader(schema: RecordSchema, writerSchema: AvroSchema): Re
   const resolver = type.equals(writer) ? undefined : type.createResolver(writer, { ignoreNamespaces: true })
   const fields = schema.fields.map(shapeOf).filter(needsReading)
   const hasBlocks = /"type":"(array|map)"/.test(JSON.stringify(writerSchema))
+  const readPlain = resolver || !isCurrent(schema) ? undefined : wireReaders[schema.name as EventType]
   return {
     read: (bytes, start) => {
+      const data = readPlain && plainlyRead(readPlain, bytes, start)
+      if (data) return data
       try {
         if (hasBlocks) skim(writerSchema, bytes, start)
         const { value, offset } = type.decode(asBuffer(bytes) as Buffer, start, resolver)
@@ -138,6 +181,17 @@ export function createReader(schema: RecordSchema, writerSchema: AvroSchema): Re
         throw new FlotillaError('UNDECODABLE_RECORD', `decoding ${schema.name}: ${why}`, { cause: error })
       }
     },
+  }
+}
+
+/** Null if avsc must look at the bytes. */
+function plainlyRead(read: (from: WireView) => object, bytes: Uint8Array, start: number): object | null {
+  view.begin(bytes, start)
+  try {
+    const data = read(view)
+    return view.isAtEnd ? data : null
+  } catch {
+    return null
   }
 }
 

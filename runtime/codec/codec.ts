@@ -112,8 +112,10 @@ function onlyEventOf(topic: TopicName): EventType {
 }
 
 function schemaId(value: Uint8Array, topic: TopicName): number {
-  if (value.length > HEADER_BYTES && value[0] === 0)
-    return new DataView(value.buffer, value.byteOffset, HEADER_BYTES).getInt32(1)
+  if (value.length > HEADER_BYTES && value[0] === 0) {
+    const [, a = 0, b = 0, c = 0, d = 0] = value
+    return (a << 24) | (b << 16) | (c << 8) | d
+  }
   const what = value.length <= HEADER_BYTES ? plural(value.length, 'byte') : `a first byte of ${value[0]}`
   const message = `decoding a record of ${topic}: ${what} instead of byte 0, a 4-byte schema id and the body`
   throw new FlotillaError('UNDECODABLE_RECORD', message)

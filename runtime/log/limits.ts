@@ -33,39 +33,62 @@ function batchBytes(record: Sized): number {
   return recordBytes(record) + BATCH_BYTES + HEADER_BYTES * Object.keys(record.headers ?? {}).length
 }
 
+/**
+ * Whether key, value and headers have at most this many bytes, with `each` more for each header. Counts bytes only if the
+ * characters, of at most three bytes each, leave a doubt.
+ */
+function fits(record: Sized, limit: number, each: number = 0): boolean {
+  const { key, value, headers } = record
+  let chars = key?.length ?? 0
+  let count = 0
+  if (headers)
+    for (const name in headers) {
+      chars += name.length + (headers[name] as string).length
+      count++
+    }
+  if (3 * chars + (value?.length ?? 0) + each * count <= limit) return true
+  return recordBytes(record) + each * count <= limit
+}
+
+/** Whether a record is one that lanes take. */
+export const isTaken = (record: Sized): boolean => fits(record, RECORD_BYTES)
+const fitsBatch = (record: Sized): boolean => fits(record, LOG_RECORD_BYTES - BATCH_BYTES, HEADER_BYTES)
+
 /** Throws RECORD_TOO_LARGE for a record of ours past RECORD_BYTES, before anything depends on it. */
 export function bounded<R extends Sized & { readonly topic: LogTopic }>(record: R, type: string): R {
+  if (isTaken(record)) return record
   const bytes = recordBytes(record)
-  if (bytes <= RECORD_BYTES) return record
   const message = `${type} for ${record.topic} has ${bytes} bytes with key and headers, at most ${RECORD_BYTES} are allowed`
   throw new FlotillaError('RECORD_TOO_LARGE', message)
 }
 
 /** Throws CommitRefused where Kafka's defaults would refuse. */
 export function mustFit({ records, rows, positions }: LaneCommit, place: string): void {
-  for (const record of records) mustFitBatch(record, `${place}: a record for ${record.topic}`)
-  for (const row of rows) mustFitBatch(row, `${place}: a state row`)
+  for (const record of records)
+    if (!fitsBatch(record)) throw refusedBatch(record, `${place}: a record for ${record.topic}`)
+  for (const row of rows) if (!fitsBatch(row)) throw refusedBatch(row, `${place}: a state row`)
   for (const { topic, metadata } of positions) mustFitMetadata(topic, metadata, place)
 }
 
 export function mustFitMetadata(topic: LogTopic, metadata: string, place: string): void {
+  if (3 * metadata.length <= LOG_METADATA_BYTES) return
   const bytes = Buffer.byteLength(metadata)
   if (bytes <= LOG_METADATA_BYTES) return
   const message = `${place}: the position of ${topic} has ${bytes} bytes of metadata, at most ${LOG_METADATA_BYTES} are taken`
   throw new CommitRefused(message, 'position')
 }
 
-function mustFitBatch(record: Sized, what: string): void {
-  const bytes = batchBytes(record)
-  if (bytes > LOG_RECORD_BYTES)
-    throw new CommitRefused(`${what} has ${bytes} bytes, at most ${LOG_RECORD_BYTES} are taken`, 'record')
-}
+const refusedBatch = (record: Sized, what: string): CommitRefused =>
+  new CommitRefused(
+    `${what} has ${batchBytes(record)} bytes, at most ${LOG_RECORD_BYTES} are taken`,
+    'record',
+  )
 
 /** Throws RECORD_TOO_LARGE if Kafka's defaults would refuse a record, before it fails others with it. */
 export function mustBePublishable(records: readonly (Sized & { readonly topic: LogTopic })[]): void {
   for (const record of records) {
+    if (fitsBatch(record)) continue
     const bytes = batchBytes(record)
-    if (bytes <= LOG_RECORD_BYTES) continue
     throw new FlotillaError(
       'RECORD_TOO_LARGE',
       `publishing to ${record.topic}: a record of ${bytes} bytes, at most ${LOG_RECORD_BYTES} are taken`,

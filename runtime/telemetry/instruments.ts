@@ -39,7 +39,8 @@ export interface HandlingInput {
 
 export interface SentRecord {
   readonly topic: string
-  readonly eventType: string
+  /** Of its event. */
+  readonly type: string
 }
 
 export interface CallSpan {
@@ -113,24 +114,26 @@ export function traceIdOf(traceparent: string | null): string | null {
   return match?.[1] ?? null
 }
 
-/** A handling that is not traced here passes the sender's context on, so that the trace continues. */
-export function untracedHandling(traceparent: string | null): HandlingSpan {
-  return {
-    traceparent,
-    traceId: traceIdOf(traceparent),
-    call: () => (traceparent === null ? quietCall : { traceparent, end: () => {} }),
-    finished: () => {},
-    committed: () => {},
-    dropped: () => {},
-  }
+const ignore = (): void => {}
+const quietHandling: HandlingSpan = {
+  traceparent: null,
+  traceId: null,
+  call: () => quietCall,
+  finished: ignore,
+  committed: ignore,
+  dropped: ignore,
 }
 
-const quietHandling = untracedHandling(null)
-const ignore = (): void => {}
+/** A handling that is not traced here passes the sender's context on, so that the trace continues. */
+export function untracedHandling(traceparent: string | null): HandlingSpan {
+  if (traceparent === null) return quietHandling
+  const call = () => ({ traceparent, end: ignore })
+  return { ...quietHandling, traceparent, traceId: traceIdOf(traceparent), call }
+}
 
 /** Instruments that do nothing: for tests, the simulator and programs with their own telemetry. */
 export const quietInstruments: Instruments = {
-  handling: ({ traceparent }) => (traceparent === null ? quietHandling : untracedHandling(traceparent)),
+  handling: ({ traceparent }) => untracedHandling(traceparent),
   sending: ({ traceparent }) => (traceparent === null ? quietSend : { traceparent, end: ignore }),
   count: ignore,
   gauge: ignore,

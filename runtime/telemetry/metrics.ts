@@ -1,10 +1,13 @@
 // Prometheus metrics of one process: the only importer of prom-client. Their table: metrics-table.ts.
+//
+// 1. What is measured is added up in plain numbers (series.ts); prom-client gets them when it is scraped.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { UsageRecorded } from '../../schemas/generated/events.ts'
 import { watchEventLoop, type LoopDelay } from './event-loop.ts'
 import type { Instruments } from './instruments.ts'
 import { counters, distributions, gauges, histograms } from './metrics-table.ts'
 import { genAiMetrics } from './names.ts'
+import { Distribution, SeriesByLabels, Value, type LabelValues } from './series.ts'
 
 export interface Metrics extends Pick<Instruments, 'count' | 'gauge' | 'gauges' | 'observe' | 'record'> {
   /** A model call, by the GenAI convention. */
@@ -30,48 +33,36 @@ const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_57
 
 export function createMetrics({ oldNames }: { oldNames: boolean }): Metrics {
   const registry = new Registry()
-  const registers = [registry]
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS })
   const measureEventLoop = eventLoopGauges(registry)
   const made = {
-    counters: each(
-      counters,
-      (name, { help, labels: labelNames }) =>
-        new Counter({ name: `flotilla_${name}_total`, help, labelNames, registers }),
+    counters: each(counters, (name, row) => countsOf(`flotilla_${name}_total`, row, registry)),
+    gauges: each(gauges, (name, row) => valuesOf(`flotilla_${name}`, row, registry)),
+    histograms: each(histograms, (name, row) =>
+      distributionsOf(`flotilla_${name}_seconds`, row, SECONDS, registry),
     ),
-    gauges: each(
-      gauges,
-      (name, { help, labels: labelNames }) =>
-        new Gauge({ name: `flotilla_${name}`, help, labelNames, registers }),
-    ),
-    histograms: each(
-      histograms,
-      (name, { help, labels: labelNames }) =>
-        new Histogram({ name: `flotilla_${name}_seconds`, help, labelNames, registers, buckets: SECONDS }),
-    ),
-    distributions: each(
-      distributions,
-      (name, { help, labels: labelNames }) =>
-        new Histogram({ name: `flotilla_${name}`, help, labelNames, registers, buckets: NUMBERS }),
+    distributions: each(distributions, (name, row) =>
+      distributionsOf(`flotilla_${name}`, row, NUMBERS, registry),
     ),
   }
   return {
     // prom-client throws on values that are no number or go backwards; measuring must not.
     count: (name, n = 1, labels = {}) => {
-      if (n > 0) made.counters[name].inc(labels, n)
+      if (n > 0) made.counters[name].of(labels).number += n
     },
     gauge: (name, value, labels = {}) => {
-      if (Number.isFinite(value)) made.gauges[name].set(labels, value)
+      if (Number.isFinite(value)) made.gauges[name].of(labels).number = value
     },
     gauges: (name, series) => {
-      made.gauges[name].reset()
-      for (const { labels, value } of series) if (Number.isFinite(value)) made.gauges[name].set(labels, value)
+      made.gauges[name].clear()
+      for (const { labels, value } of series)
+        if (Number.isFinite(value)) made.gauges[name].of(labels).number = value
     },
     observe: (name, seconds, labels = {}) => {
-      if (Number.isFinite(seconds)) made.histograms[name].observe(labels, seconds)
+      if (Number.isFinite(seconds)) made.histograms[name].of(labels).add(seconds)
     },
     record: (name, value, labels = {}) => {
-      if (Number.isFinite(value)) made.distributions[name].observe(labels, value)
+      if (Number.isFinite(value)) made.distributions[name].of(labels).add(value)
     },
     inference: inferenceMetrics(registry, oldNames),
     text: () => {
@@ -79,6 +70,67 @@ export function createMetrics({ oldNames }: { oldNames: boolean }): Metrics {
       return registry.metrics()
     },
   }
+}
+
+function countsOf(
+  name: string,
+  { help, labels: labelNames }: Row,
+  registry: Registry,
+): SeriesByLabels<Value> {
+  const counts = new SeriesByLabels(labelNames, () => new Value())
+  const collect = (): void => {
+    for (const { labels, series } of counts.all()) {
+      counter.inc(labels as Record<string, string>, series.number)
+      series.number = 0
+    }
+  }
+  const counter = new Counter({ name, help, labelNames, registers: [registry], collect })
+  return counts
+}
+
+function valuesOf(
+  name: string,
+  { help, labels: labelNames }: Row,
+  registry: Registry,
+): SeriesByLabels<Value> {
+  const values = new SeriesByLabels(labelNames, () => new Value())
+  const collect = (): void => {
+    gauge.reset()
+    for (const { labels, series } of values.all()) gauge.set(labels as Record<string, string>, series.number)
+  }
+  const gauge = new Gauge({ name, help, labelNames, registers: [registry], collect })
+  return values
+}
+
+function distributionsOf(
+  name: string,
+  { help, labels: labelNames }: Row,
+  buckets: readonly number[],
+  registry: Registry,
+): SeriesByLabels<Distribution> {
+  const found = new SeriesByLabels(labelNames, () => new Distribution(buckets))
+  const empty = new Histogram({ name, help, labelNames, registers: [], buckets: [...buckets] })
+  const get = async () => ({
+    ...(await empty.get()),
+    values: [...found.all()].flatMap(({ labels, series }) => linesOf(name, labels, series)),
+  })
+  registry.registerMetric({ name, get, reset: () => found.clear() } as unknown as Histogram)
+  return found
+}
+
+function linesOf(name: string, labels: LabelValues, series: Distribution) {
+  const line = (suffix: string, value: number, le: Record<string, string | number> = {}) => ({
+    metricName: `${name}_${suffix}`,
+    labels: { ...le, ...labels } as Record<string, string | number>,
+    value,
+    exemplar: null,
+  })
+  return [
+    ...series.cumulative().map(({ bound, count }) => line('bucket', count, { le: bound })),
+    line('bucket', series.count, { le: '+Inf' }),
+    line('sum', series.sum),
+    line('count', series.count),
+  ]
 }
 
 /** Gauges in place of prom-client's own of these names. Returns what sets them. */
@@ -111,12 +163,10 @@ function each<N extends string, M>(
 const inferenceLabels = ['gen_ai_operation_name', 'gen_ai_provider_name', 'gen_ai_request_model'] as const
 
 function inferenceMetrics(registry: Registry, oldNames: boolean): Metrics['inference'] {
-  const registers = [registry]
-  const labelNames = [...inferenceLabels, 'error_type']
+  const labels = [...inferenceLabels, 'error_type']
   const duration = (name: string) =>
-    new Histogram({ name, help: 'Time of a model call.', labelNames, registers, buckets: SECONDS })
-  const tokens = (name: string, help: string) =>
-    new Counter({ name, help, labelNames: inferenceLabels, registers })
+    distributionsOf(name, { help: 'Time of a model call.', labels }, SECONDS, registry)
+  const tokens = (name: string, help: string) => countsOf(name, { help, labels: inferenceLabels }, registry)
   const durations = [genAiMetrics.duration.name, ...(oldNames ? [genAiMetrics.duration.old] : [])].map(
     duration,
   )
@@ -130,20 +180,20 @@ function inferenceMetrics(registry: Registry, oldNames: boolean): Metrics['infer
       gen_ai_request_model: call.model ?? 'unknown',
     }
     const failed = call.errorCode === null ? {} : { error_type: call.errorCode }
-    for (const histogram of durations) histogram.observe({ ...labels, ...failed }, call.durationMs / 1000)
-    input.inc(labels, call.inputTokens)
-    output.inc(labels, call.outputTokens)
-    usage?.observe({ ...labels, gen_ai_token_type: 'input' }, call.inputTokens)
-    usage?.observe({ ...labels, gen_ai_token_type: 'output' }, call.outputTokens)
+    for (const histogram of durations) histogram.of({ ...labels, ...failed }).add(call.durationMs / 1000)
+    input.of(labels).number += call.inputTokens
+    output.of(labels).number += call.outputTokens
+    usage?.of({ ...labels, gen_ai_token_type: 'input' }).add(call.inputTokens)
+    usage?.of({ ...labels, gen_ai_token_type: 'output' }).add(call.outputTokens)
   }
 }
 
-function tokenHistogram(registry: Registry): Histogram {
-  return new Histogram({
-    name: genAiMetrics.tokens.old,
-    help: 'Tokens of a model call.',
-    labelNames: [...inferenceLabels, 'gen_ai_token_type'],
-    registers: [registry],
-    buckets: TOKENS,
-  })
+function tokenHistogram(registry: Registry): SeriesByLabels<Distribution> {
+  const labels = [...inferenceLabels, 'gen_ai_token_type']
+  return distributionsOf(
+    genAiMetrics.tokens.old,
+    { help: 'Tokens of a model call.', labels },
+    TOKENS,
+    registry,
+  )
 }

@@ -161,7 +161,7 @@ function sendSpans(sent: readonly SentRecord[], parent: SpanRef, startMs: number
     attributes: {
       ...sendAttributes(topic),
       [messaging.batchSize]: records.length,
-      [ours.eventType]: [...new Set(records.map(({ eventType }) => eventType))].join(' '),
+      [ours.eventType]: [...new Set(records.map(({ type }) => type))].join(' '),
     },
     error: null,
   }))

@@ -82,17 +82,10 @@ export class Burial {
   }
 
   #recordOf(record: LogRecord, emit: Emit): OutgoingRecord {
-    const { stage, codec, log } = this.#parts
-    const sender = { stage: stage.name, version: stage.version, partitions: log.partitions }
     const header = record.headers[names.traceparent] ?? null
     const traceparent = parseTraceparent(header) ? header : null
-    const value = codec.encode(emit.type, emit.data as never, emit.topic)
-    return toRecord(
-      sender,
-      emit,
-      value,
-      { id: eventIdOf(record, this.#grave.origin), key: 'none', traceparent },
-      0,
-    )
+    const value = this.#parts.codec.encode(emit.type, emit.data as never, emit.topic)
+    const cause = { key: 'none', event: { id: eventIdOf(record, this.#grave.origin) }, span: { traceparent } }
+    return toRecord(this.#parts, emit, value, cause, 0)
   }
 }

@@ -133,7 +133,7 @@ export class LaneEffects {
     const { event, span } = handling
     for (const { key, name, dueMs } of armed)
       this.#lane.arm({ key, name, dueMs, causeId: event.id, traceparent: span.traceparent })
-    span.committed(outcome.emit.map(({ topic, type }) => ({ topic, eventType: type })))
+    span.committed(outcome.emit)
     instruments.count('handlings', 1, {
       stage: stage.name,
       topic: handling.record?.topic ?? 'timer',

@@ -1,8 +1,8 @@
 // Between records on the log and events that a stage sees.
 import { headers as names } from '../../../schemas/topics.ts'
 import type { Decoded } from '../../codec/port.ts'
-import type { LogRecord, LogTopic, OutgoingRecord } from '../../log/port.ts'
-import type { Emit, RecordEvent } from '../../stage.ts'
+import type { Log, LogRecord, LogTopic, OutgoingRecord } from '../../log/port.ts'
+import type { Emit, RecordEvent, Stage } from '../../stage.ts'
 import { homeOf } from '../../log/home.ts'
 import { bounded } from '../../log/limits.ts'
 import { fixedKeyOf, isOpen } from './foreign.ts'
@@ -41,14 +41,21 @@ export function toEvent(record: LogRecord, decoded: Decoded, origin: Origin): Re
     'taskId' in data && typeof data.taskId === 'string'
       ? data.taskId
       : (fixedKeyOf(record.topic) ?? record.key ?? id)
-  const meta = { id, key, lane: record.partition, atMs: record.timestampMs, traceId: null }
-  return { type: decoded.type, data, ...meta } as RecordEvent
+  const { partition: lane, timestampMs: atMs } = record
+  return { type: decoded.type, data, id, key, lane, atMs, traceId: null } as RecordEvent
 }
 
+/** The stage that emits, and its log. */
 export interface Sender {
-  readonly stage: string
-  readonly version: number
-  readonly partitions: number
+  readonly stage: Pick<Stage, 'name' | 'version'>
+  readonly log: Pick<Log, 'partitions'>
+}
+
+/** What an event is emitted for. */
+export interface Cause {
+  readonly key: string
+  readonly event: { readonly id: string }
+  readonly span: { readonly traceparent: string | null }
 }
 
 /** Key of the record of this event: the emitter's choice, else the task, else the handling's key. */
@@ -60,23 +67,24 @@ function recordKey(emit: Emit, handlingKey: string): string {
 
 /** `value` is the encoded event, `index` its number within the handling. Throws RECORD_TOO_LARGE. */
 export function toRecord(
-  sender: Sender,
+  { stage, log }: Sender,
   emit: Emit,
   value: Uint8Array,
-  cause: { id: string; key: string; traceparent: string | null; resumedEpoch?: number | null },
+  { key: causeKey, event, span }: Cause,
   index: number,
+  resumedEpoch: number | null = null,
 ): OutgoingRecord {
-  const key = recordKey(emit, cause.key)
+  const key = recordKey(emit, causeKey)
   const headers: Record<string, string> = {
-    [names.eventId]: emittedEventId(cause.id, sender.stage, index),
-    [names.causationId]: cause.id,
+    [names.eventId]: emittedEventId(event.id, stage.name, index),
+    [names.causationId]: event.id,
     [names.schema]: emit.type,
-    [names.stageVersion]: String(sender.version),
+    [names.stageVersion]: String(stage.version),
   }
   if (emit.requester !== undefined) headers[names.requester] = emit.requester
-  const traceparent = emit.traceparent ?? cause.traceparent
+  const traceparent = emit.traceparent ?? span.traceparent
   if (traceparent !== null) headers[names.traceparent] = traceparent
-  if (cause.resumedEpoch != null) headers[names.resumedEpoch] = String(cause.resumedEpoch)
-  const record = { topic: emit.topic, partition: homeOf(key, sender.partitions), key, value, headers }
+  if (resumedEpoch !== null) headers[names.resumedEpoch] = String(resumedEpoch)
+  const record = { topic: emit.topic, partition: homeOf(key, log.partitions), key, value, headers }
   return bounded(record, emit.type)
 }

@@ -14,8 +14,9 @@
 //    task's id.
 import { identityMistakes, shown } from '../../../schemas/identity.ts'
 import { taskIdPattern } from '../../../schemas/task-id.ts'
-import { headers as names, topics } from '../../../schemas/topics.ts'
-import type { Decoded } from '../../codec/port.ts'
+import { headers as names, topics, type TopicName } from '../../../schemas/topics.ts'
+import type { Codec, Decoded } from '../../codec/port.ts'
+import { FlotillaError } from '../../errors.ts'
 import type { LogRecord, LogTopic } from '../../log/port.ts'
 import { formatTraceparent, parseTraceparent } from '../../telemetry/trace-context.ts'
 
@@ -46,3 +47,22 @@ export function received(record: LogRecord, nowMs: number): LogRecord {
 /** Why a record of an open topic can't be taken as what it names; empty when it can. */
 export const mistakesOf = ({ topic }: LogRecord, { type, data }: Decoded): string[] =>
   isOpen(topic) ? identityMistakes(type, data) : []
+
+/** The task id in the bytes of a submission, if they can be read at once. */
+export function submittedIdOf(codec: Codec, value: Uint8Array, topic: TopicName): string | null {
+  try {
+    const decoded = codec.decode(value, topic)
+    if (!(decoded instanceof Promise))
+      return decoded.type === 'TaskSubmitted' ? (decoded.data.taskId ?? null) : null
+    decoded.catch(() => {})
+    return null
+  } catch (error) {
+    return submittedIdIn(error)
+  }
+}
+
+/** The task id that a submission named, according to the error that it led to. */
+export function submittedIdIn(error: unknown): string | null {
+  const details = error instanceof FlotillaError ? error.details : undefined
+  return { taskId: null, ...(details as { taskId?: string | null } | undefined) }.taskId
+}

@@ -133,7 +133,23 @@ export class GroupCommit {
     try {
       // Let handlings that end in this tick join the group.
       await Promise.resolve()
-      while (!this.#stopped && this.#isDue()) await this.#commitGroup()
+      while (!this.#stopped && this.#isDue()) {
+        const group = this.#takeGroup()
+        this.#dueMs = this.#pending.length > 0 ? this.#clock.now() : NEVER
+        const startedMs = this.#clock.now()
+        const commit = this.#commitOf(group)
+        try {
+          await this.#lane.commit(commit)
+        } catch (error) {
+          await this.#retry(commit, group, startedMs, error)
+        }
+        this.#measure('committed', startedMs, group.length)
+        if (this.#stopped) return
+        for (const effect of group) {
+          this.#refusals.committed(effect.cause)
+          effect.committed()
+        }
+      }
     } catch (error) {
       if (!this.#stopped) this.#failed(error)
     } finally {
@@ -147,38 +163,38 @@ export class GroupCommit {
     return this.#dueMs <= this.#clock.now() || (this.#idleWaiters.length > 0 && this.#pending.length > 0)
   }
 
-  async #commitGroup(): Promise<void> {
-    const group = this.#takeGroup()
-    this.#dueMs = this.#pending.length > 0 ? this.#clock.now() : NEVER
+  #commitOf(group: readonly Effect[]): LaneCommit {
     for (const { input } of group) if (input) this.#offsets.finish(input.topic, input.offset)
+    const positions = this.#offsets.takeChanges()
+    const [only] = group
+    if (only && group.length === 1 && only.rows.length <= 1)
+      return { records: only.records, rows: only.rows, positions }
     const rows = new Map<string, StateRow>()
     for (const effect of group) for (const row of effect.rows) rows.set(row.key, row)
-    await this.#commitNoting(group, {
-      records: group.flatMap((effect) => effect.records),
-      rows: [...rows.values()],
-      positions: this.#offsets.takeChanges(),
-    })
-    if (this.#stopped) return
-    for (const effect of group) {
-      this.#refusals.committed(effect.cause)
-      effect.committed()
-    }
+    return { records: group.flatMap((effect) => effect.records), rows: [...rows.values()], positions }
   }
 
-  async #commitNoting(group: readonly Effect[], commit: LaneCommit): Promise<void> {
-    const startedMs = this.#clock.now()
-    try {
-      await this.#commitWithRetry(commit)
-      this.#measure('committed', startedMs, group.length)
-    } catch (error) {
-      this.#measure(resultOf(error), startedMs, group.length)
-      if (error instanceof CommitRefused)
-        this.#refusals.note(
-          group.map(({ cause }) => cause),
-          error,
-        )
-      throw error
+  /** Repeats a commit that may be tried again. Notes what the log refuses, and rejects with the last error. */
+  async #retry(
+    commit: LaneCommit,
+    group: readonly Effect[],
+    startedMs: number,
+    first: unknown,
+  ): Promise<void> {
+    let error = first
+    for (let tries = 1; ; tries++) {
+      if (!(error instanceof CommitFailed) || tries === MAX_TRIES || this.#stopped) break
+      await sleep(this.#clock, backoffMs(tries, 20))
+      try {
+        return await this.#lane.commit(commit)
+      } catch (again) {
+        error = again
+      }
     }
+    this.#measure(resultOf(error), startedMs, group.length)
+    const causes = group.map(({ cause }) => cause)
+    if (error instanceof CommitRefused) this.#refusals.note(causes, error)
+    throw error
   }
 
   #measure(result: string, startedMs: number, handlings: number): void {
@@ -201,17 +217,6 @@ export class GroupCommit {
       if (count === MAX_EFFECTS || bytes > MAX_BYTES) break
     }
     return this.#pending.splice(0, count)
-  }
-
-  async #commitWithRetry(commit: LaneCommit): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#lane.commit(commit)
-      } catch (error) {
-        if (!(error instanceof CommitFailed) || attempt === MAX_TRIES || this.#stopped) throw error
-        await sleep(this.#clock, backoffMs(attempt, 20))
-      }
-    }
   }
 }
 

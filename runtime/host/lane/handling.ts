@@ -2,7 +2,7 @@
 import { backoffMs } from '../../backoff.ts'
 import { sleep } from '../../clock.ts'
 import { externalize, isMissingPayload, resolve, withoutPayloads } from '../../codec/claim-check.ts'
-import { changedRows, merge } from '../../decisions.ts'
+import { changeRows, merge } from '../../decisions.ts'
 import { failure, FlotillaError, messageOf, toFailure } from '../../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
 import type { CallOutcome, Decision, Emit, Failure, StageEvent } from '../../stage.ts'
@@ -14,22 +14,42 @@ import { toRecord } from './event-records.ts'
 import type { LaneState, RowChange } from './state.ts'
 
 /** An event that a lane has taken: queued, then running until its effect is handed to the commit. */
-export interface Handling {
+export class Handling {
   readonly key: string
   /** Its large payloads are references until it is `whole`. */
   event: StageEvent
-  whole: boolean
+  whole = false
   /** Names it while the lane is dropped and opened again (refusals.ts). */
   readonly cause: string
   /** Null for timers. */
   readonly record: LogRecord | null
   readonly span: HandlingSpan
-  readonly interrupted: AbortController
   /** When it began to run; 0 before. Epoch milliseconds. */
-  startedMs: number
-  throws: number
+  startedMs = 0
+  throws = 0
   /** Count of the events that it has sent outside of the transaction. */
-  streamed: number
+  streamed = 0
+  #interrupts: AbortController | null = null
+  #isInterrupted = false
+
+  constructor(event: StageEvent, record: LogRecord | null, cause: string, span: HandlingSpan) {
+    this.key = event.key
+    this.event = event
+    this.record = record
+    this.cause = cause
+    this.span = span
+  }
+
+  /** Aborts when the call that it makes has to stop. Made when it is asked for: most handlings make no call. */
+  get interrupted(): AbortSignal {
+    if (this.#isInterrupted) return AbortSignal.abort()
+    return (this.#interrupts ??= new AbortController()).signal
+  }
+
+  interrupt(): void {
+    this.#isInterrupted = true
+    this.#interrupts?.abort()
+  }
 }
 
 /** A stage threw: a bug. */
@@ -72,8 +92,9 @@ interface Resumed {
 }
 
 export function join(...decisions: Decision[]): Outcome {
-  const { clear = false, rows = {}, emit = [], timers = {}, ...rest } = merge(...decisions)
-  const { wakeParts = null, lane = null } = rest
+  const [first = {}] = decisions
+  const joined = decisions.length <= 1 ? first : merge(...decisions)
+  const { clear = false, rows = {}, emit = [], timers = {}, wakeParts = null, lane = null } = joined
   return { clear, rows, emit, timers, wakeParts, lane, callIds: [], resumed: null }
 }
 
@@ -93,15 +114,6 @@ function asBug<T>(work: () => T): T {
   } catch (error) {
     throw new StageThrew(messageOf(error), { cause: error })
   }
-}
-
-/** `left`: the rows that clearing the key leaves. */
-function overlay(
-  rows: Record<string, unknown>,
-  decision: Decision,
-  left: Record<string, unknown>,
-): Record<string, unknown> {
-  return changedRows(decision.clear ? left : rows, decision.rows)
 }
 
 /** The event with its large payloads, fetched when it runs: one that is away delays its own key only. */
@@ -169,7 +181,7 @@ async function workWithCall(
 ): Promise<() => Outcome> {
   const { stage } = parts
   const { call } = decision
-  const left = lane.state.inherited(handling.key)
+  const left = decision.clear ? lane.state.inherited(handling.key) : null
   if (!call || !stage.conclude) throw new StageThrew(`${stage.name} asked for a call and has no conclude`)
   if (decision.lane)
     throw new StageThrew(`${stage.name}: rows of the lane are written by conclude, after the call`)
@@ -183,7 +195,14 @@ async function workWithCall(
   return () => {
     const concluded = asBug(
       () =>
-        stage.conclude?.(handling.event, overlay(rows, decision, left), call, outcome, lane.state.lane) ?? {},
+        stage.conclude?.(
+          handling.event,
+          // Nobody else has the view that `decide` was given; `left`: what clearing the key leaves.
+          changeRows(left ?? rows, decision.rows),
+          call,
+          outcome,
+          lane.state.lane,
+        ) ?? {},
     )
     if (concluded.call)
       throw new StageThrew(
@@ -216,7 +235,7 @@ async function makeCall(
     key: handling.key,
     owner: parts.instance,
     epoch: lane.epoch,
-    interrupted: handling.interrupted.signal,
+    interrupted: handling.interrupted,
     lost: lane.lost,
     traceparent: span.traceparent,
     stream: (emit) => lane.stream(emit, handling),
@@ -278,16 +297,18 @@ export function changesOf(
   const { key, event } = handling
   const changes: RowChange[] = outcome.clear ? state.cleared(key) : []
   if (event.type === 'TimerFired') changes.push(state.timerChange(key, event.data.name, null))
-  for (const [name, value] of Object.entries(outcome.rows)) changes.push({ key, name, value: value ?? null })
+  for (const name in outcome.rows) changes.push({ key, name, value: outcome.rows[name] ?? null })
   const armed: Armed[] = []
   const set = (owner: string, name: string, dueMs: number): void => {
     const timer = { dueMs, causeId: event.id, traceparent: handling.span.traceparent }
     changes.push(state.timerChange(owner, name, timer))
     armed.push({ key: owner, name, dueMs })
   }
-  for (const [name, dueMs] of Object.entries(outcome.timers))
+  for (const name in outcome.timers) {
+    const dueMs = outcome.timers[name] as number | null
     if (dueMs === null) changes.push(state.timerChange(key, name, null))
     else set(key, name, dueMs)
+  }
   if (outcome.wakeParts !== null && !outcome.clear)
     for (const part of state.parts(key)) set(part, outcome.wakeParts, event.atMs)
   return { changes, armed }
@@ -299,26 +320,25 @@ export function encodeEmits(
   handling: Handling,
   { emit: emits, resumed }: Pick<Outcome, 'emit' | 'resumed'>,
 ): OutgoingRecord[] | Promise<OutgoingRecord[]> {
-  const cause = { id: handling.event.id, key: handling.key, traceparent: handling.span.traceparent }
-  const sender = { stage: parts.stage.name, version: parts.stage.version, partitions: parts.log.partitions }
+  if (emits.length === 0) return []
+  const { blobs, codec, stage } = parts
   const records: OutgoingRecord[] = []
   const later: Promise<void>[] = []
-  for (const [index, emit] of emits.entries()) {
-    const data = asBug(() => externalize(emit.type, emit.data, parts.blobs))
-    const encode = (ready: Emit['data']) => {
-      const value = asBug(() => parts.codec.encode(emit.type, ready as never, emit.topic))
-      const isResumed = resumed !== null && index >= resumed.from && index < resumed.until
-      const resumedEpoch = isResumed && emit.topic === 'tasks.history' ? resumed.epoch : null
-      records[index] = asBug(() => toRecord(sender, emit, value, { ...cause, resumedEpoch }, index))
-    }
-    if (!(data instanceof Promise)) {
-      encode(data)
-      continue
-    }
-    // An event that can't be encoded must fail before the rows of the lane change.
-    if (parts.stage.laneIndex) asBug(() => parts.codec.encode(emit.type, emit.data as never, emit.topic))
-    later.push(data.then(encode))
+  const encode = (emit: Emit, data: Emit['data'], index: number): void => {
+    const isResumed = resumed !== null && index >= resumed.from && index < resumed.until
+    const resumedEpoch = isResumed && emit.topic === 'tasks.history' ? resumed.epoch : null
+    const value = codec.encode(emit.type, data as never, emit.topic)
+    records[index] = toRecord(parts, emit, value, handling, index, resumedEpoch)
   }
+  emits.forEach((emit, index) =>
+    asBug(() => {
+      const data = externalize(emit.type, emit.data, blobs)
+      if (!(data instanceof Promise)) return encode(emit, data, index)
+      // An event that can't be encoded must fail before the rows of the lane change.
+      if (stage.laneIndex) codec.encode(emit.type, emit.data as never, emit.topic)
+      later.push(data.then((ready) => asBug(() => encode(emit, ready, index))))
+    }),
+  )
   return later.length === 0 ? records : Promise.all(later).then(() => records)
 }
 

@@ -15,18 +15,16 @@ export interface RecordPlace {
  * Ids are the first 128 bits of a SHA-256, as 32 hex digits: the same for the same cause on every run, so
  * redelivery and replay name the same events and calls.
  */
-function digest(...parts: (string | number)[]): string {
-  return hash('sha256', parts.join('\u0000'), 'hex').slice(0, 32)
-}
+const digest = (parts: string): string => hash('sha256', parts, 'hex').slice(0, 32)
 
 /** Id of the `index`-th event that a handling emits. */
 export function emittedEventId(causeId: string, stage: string, index: number): string {
-  return digest('event', causeId, stage, index)
+  return digest(`event\0${causeId}\0${stage}\0${index}`)
 }
 
 /** Id of a record that came without one, or on an open topic. */
 export function recordId({ topic, topicId, partition, offset, leaderEpoch }: RecordPlace): string {
-  return digest('record', topic, topicId, partition, offset, leaderEpoch)
+  return digest(`record\0${topic}\0${topicId}\0${partition}\0${offset}\0${leaderEpoch}`)
 }
 
 const SUFFIXES = 0x10000
@@ -37,7 +35,7 @@ const SUFFIXES = 0x10000
  * row.
  */
 export function derivedTaskId(place: RecordPlace, partitions: number): string {
-  const stem = digest('task', recordId(place)).slice(0, 28)
+  const stem = digest(`task\0${recordId(place)}`).slice(0, 28)
   for (let suffix = 0; suffix < SUFFIXES; suffix++) {
     const id = stem + suffix.toString(16).padStart(4, '0')
     if (homeOf(id, partitions) === place.partition) return id
@@ -47,7 +45,7 @@ export function derivedTaskId(place: RecordPlace, partitions: number): string {
 
 /** Id of a timer's event. A handling sets a timer of one name at most once, so cause and name are unique. */
 export function timerEventId(key: string, name: string, causeId: string): string {
-  return digest('timer', key, name, causeId)
+  return digest(`timer\0${key}\0${name}\0${causeId}`)
 }
 
 /**
@@ -55,7 +53,7 @@ export function timerEventId(key: string, name: string, causeId: string): string
  * can't share a call, whatever ids their events have.
  */
 export function callId(key: string, eventId: string, stage: string, index: number): string {
-  return digest('call', key, eventId, stage, index)
+  return digest(`call\0${key}\0${eventId}\0${stage}\0${index}`)
 }
 
 export function requestHash(request: unknown): string {

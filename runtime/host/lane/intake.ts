@@ -13,17 +13,17 @@
 import type { Decoded } from '../../codec/port.ts'
 import { failure, FlotillaError, toFailure } from '../../errors.ts'
 import { homeOf } from '../../log/home.ts'
-import { LOG_RECORD_BYTES, RECORD_BYTES, recordBytes } from '../../log/limits.ts'
+import { isTaken, LOG_RECORD_BYTES, RECORD_BYTES, recordBytes } from '../../log/limits.ts'
 import type { LogRecord, LogTopic, OpenLane, OutgoingRecord } from '../../log/port.ts'
 import { isTaskId } from '../../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../../schemas/topics.ts'
 import { encodeKey } from '../../keys.ts'
 import { plural } from '../../quantities.ts'
-import type { RecordEvent, StageEvent } from '../../stage.ts'
+import type { RecordEvent, StageEvent, Subscription } from '../../stage.ts'
 import type { HandlingSpan } from '../../telemetry/instruments.ts'
 import { Burial } from './burial.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { isOpen, mistakesOf, received } from './foreign.ts'
+import { isOpen, mistakesOf, received, submittedIdIn, submittedIdOf } from './foreign.ts'
 import { persistently, StageThrew } from './handling.ts'
 import type { OffsetTracker } from './offsets.ts'
 import type { HostParts } from '../context.ts'
@@ -38,8 +38,9 @@ export interface EventSink {
   submit(event: StageEvent, record: LogRecord, span: HandlingSpan): void
   /** Stops what this event interrupts, ahead of its turn. */
   interrupt(event: StageEvent): void
-  /** Events that run, and all that are taken and not finished. */
-  load(): { readonly running: number; readonly taken: number }
+  /** Events that run; and all that are taken and not finished. */
+  running(): number
+  taken(): number
   /** Events that wait for one of this key's family. */
   waitingWith(key: string): number
   failed(error: unknown): void
@@ -59,6 +60,7 @@ export class Intake {
   readonly #lingering = new Set<LogTopic>()
   readonly #paused = new Set<LogTopic>()
   readonly #burial: Burial
+  readonly #subscriptions: ReadonlyMap<LogTopic, Subscription>
   #stopped = false
 
   constructor(
@@ -74,6 +76,7 @@ export class Intake {
     sink: EventSink,
   ) {
     this.#parts = parts
+    this.#subscriptions = new Map(parts.stage.consumes.map((each) => [each.topic, each]))
     this.#open = lane.open
     this.#offsets = lane.offsets
     this.#commit = lane.commit
@@ -91,7 +94,7 @@ export class Intake {
 
   /** Flushes records held back by `lingerMs`: nothing else will arrive to batch them with. */
   takeLingering(): void {
-    for (const topic of this.#lingering) void this.#pump(topic)
+    for (const topic of this.#lingering) this.#pump(topic)
     this.#lingering.clear()
   }
 
@@ -103,7 +106,7 @@ export class Intake {
   /** Something finished: takes the records that have been waiting. */
   proceed(): void {
     for (const [topic, buffer] of this.#buffers)
-      if (buffer.length > 0 && !this.#lingering.has(topic)) void this.#pump(topic)
+      if (buffer.length > 0 && !this.#lingering.has(topic)) this.#pump(topic)
   }
 
   /** Takes over records as they are delivered. */
@@ -124,12 +127,12 @@ export class Intake {
 
   #pumpSoon(topic: LogTopic): void {
     const { lingerMs = 0 } = this.#parts.stage
-    if (lingerMs === 0) return void this.#pump(topic)
+    if (lingerMs === 0) return this.#pump(topic)
     if (this.#lingering.has(topic)) return
     this.#lingering.add(topic)
     this.#parts.clock.schedule(lingerMs, () => {
       this.#lingering.delete(topic)
-      void this.#pump(topic)
+      this.#pump(topic)
     })
   }
 
@@ -147,10 +150,9 @@ export class Intake {
     if (this.#stopped || record === undefined || !this.#offsets.hasRoom(record)) return false
     if (record.topic !== CONTROL && this.#isPaused()) return false
     const { maxPendingPerLane, maxTakenPerLane } = this.#parts.options
-    const { running, taken } = this.#sink.load()
     return (
-      taken + this.#burial.waiting < maxTakenPerLane &&
-      (record.topic === CONTROL || running < maxPendingPerLane)
+      this.#sink.taken() + this.#burial.waiting < maxTakenPerLane &&
+      (record.topic === CONTROL || this.#sink.running() < maxPendingPerLane)
     )
   }
 
@@ -160,26 +162,35 @@ export class Intake {
     return pauses?.isPaused(stage.name) ?? false
   }
 
-  async #pump(topic: LogTopic): Promise<void> {
+  #pump(topic: LogTopic): void {
     const buffer = this.#buffers.get(topic)
     if (!buffer || this.#pumping.has(topic)) return
     this.#pumping.add(topic)
-    let taken = 0
+    this.#takeFrom(topic, buffer, 0)
+  }
+
+  /** The records of the buffer before `from` are taken already. */
+  #takeFrom(topic: LogTopic, buffer: RecordBuffer, from: number): void {
+    let taken = from
     try {
       for (let next = buffer.at(taken); this.#mayTake(next); next = buffer.at(taken)) {
         taken++
         const took = this.#take(next)
-        if (took) await took
+        if (took) return void this.#takeAfter(took, topic, buffer, taken)
       }
     } catch (error) {
       this.#sink.failed(error)
-    } finally {
-      buffer.drop(taken)
-      this.#pumping.delete(topic)
     }
+    buffer.drop(taken)
+    this.#pumping.delete(topic)
     this.#adjustFetching(topic)
-    if (this.#mayTake(buffer.at(0))) void this.#pump(topic)
+    if (this.#mayTake(buffer.at(0))) this.#pump(topic)
     else this.#hearInterrupts(buffer)
+  }
+
+  async #takeAfter(took: Promise<void>, topic: LogTopic, buffer: RecordBuffer, taken: number): Promise<void> {
+    await took.catch((error: unknown) => this.#sink.failed(error))
+    this.#takeFrom(topic, buffer, taken)
   }
 
   /** Applies the interrupts among the records that must wait. */
@@ -193,7 +204,7 @@ export class Intake {
 
   /** The event of a record at home that can be read at once. Errors show when it is taken. */
   #glance(found: LogRecord): StageEvent | null {
-    if (found.value === null || recordBytes(found) > RECORD_BYTES) return null
+    if (found.value === null || !isTaken(found)) return null
     try {
       const record = received(found, this.#parts.clock.now())
       const decoded = this.#parts.codec.decode(found.value, record.topic)
@@ -212,18 +223,19 @@ export class Intake {
   }
 
   #keyed(event: RecordEvent): StageEvent {
-    return { ...event, key: encodeKey(this.#parts.stage.keyOf?.(event) ?? event.key) }
+    const key = encodeKey(this.#parts.stage.keyOf?.(event) ?? event.key)
+    return key === event.key ? event : { ...event, key }
   }
 
   /** Decodes and queues a record. Synchronous but for a schema or payload that must be fetched first. */
   #take(found: LogRecord): void | Promise<void> {
     if (!this.#offsets.offer(found)) return
-    const record = received(found, this.#parts.clock.now())
-    const subscription = this.#parts.stage.consumes.find(({ topic }) => topic === record.topic)
+    const isFromAnyone = isOpen(found.topic)
+    const record = isFromAnyone ? received(found, this.#parts.clock.now()) : found
+    const subscription = this.#subscriptions.get(record.topic)
     if (subscription?.accepts && !subscription.accepts(record.headers)) return this.#skip(record)
     if (record.value === null || this.#isForAnother(record)) return this.#skip(record)
-    const bytes = isOpen(record.topic) ? recordBytes(found) : 0
-    if (bytes > RECORD_BYTES) return this.#tooLarge(record, record.value, bytes)
+    if (isFromAnyone && !isTaken(found)) return this.#tooLarge(record, record.value, recordBytes(found))
     return this.#decode(record, record.value)
   }
 
@@ -268,7 +280,7 @@ export class Intake {
       else this.#skip(record)
       return
     }
-    const subscription = stage.consumes.find(({ topic }) => topic === record.topic)
+    const subscription = this.#subscriptions.get(record.topic)
     if (subscription?.events && !subscription.events.includes(decoded.type)) return this.#skip(record)
     const event = this.#keyed(probe)
     if (this.#isFlood(record, event)) this.#tooMany(record, event)
@@ -374,26 +386,9 @@ export class Intake {
   #tooLarge(record: LogRecord, value: Uint8Array, bytes: number): void {
     if (this.#isAnothersToRefuse(record)) return this.#skip(record)
     const message = `a record of ${bytes} bytes with key and headers on ${record.topic}: at most ${RECORD_BYTES} are taken`
-    const taskId = bytes <= LOG_RECORD_BYTES ? this.#submittedId(value, record.topic) : null
+    const taskId = bytes <= LOG_RECORD_BYTES ? submittedIdOf(this.#parts.codec, value, record.topic) : null
     if (!isTaskId(taskId) || this.#isAway(record, taskId))
       return this.#burial.bury(record, failure('RECORD_TOO_LARGE', message))
     this.#refuse(record, taskId, message)
   }
-
-  #submittedId(value: Uint8Array, topic: TopicName): string | null {
-    try {
-      const decoded = this.#parts.codec.decode(value, topic)
-      if (!(decoded instanceof Promise))
-        return decoded.type === 'TaskSubmitted' ? (decoded.data.taskId ?? null) : null
-      decoded.catch(() => {})
-      return null
-    } catch (error) {
-      return submittedIdIn(error)
-    }
-  }
-}
-
-function submittedIdIn(error: unknown): string | null {
-  const details = error instanceof FlotillaError ? error.details : undefined
-  return { taskId: null, ...(details as { taskId?: string | null } | undefined) }.taskId
 }

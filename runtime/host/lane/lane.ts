@@ -13,7 +13,7 @@ import { countDeadLetter, deadLetter } from './dead-letters.ts'
 import { LaneEffects } from './effects.ts'
 import { GroupCommit } from './group-commit.ts'
 import * as handlings from './handling.ts'
-import type { Handling, LaneFacts, Outcome } from './handling.ts'
+import { Handling, type LaneFacts, type Outcome } from './handling.ts'
 import { timerEventId } from './ids.ts'
 import { Intake } from './intake.ts'
 import { OffsetTracker } from './offsets.ts'
@@ -102,7 +102,8 @@ export class Lane {
     this.#intake = new Intake(parts, entrance, {
       submit: (event, record, span) => this.#submit(event, record, span),
       interrupt: (event) => this.#interrupt(event),
-      load: () => ({ running: this.#queue.running, taken: this.#queue.size }),
+      running: () => this.#queue.running,
+      taken: () => this.#queue.size,
       waitingWith: (key) => this.#queue.waitingWith(key),
       failed: (error) => this.drop(error),
     })
@@ -218,11 +219,8 @@ export class Lane {
   }
 
   #submit(event: StageEvent, record: LogRecord | null, span: HandlingSpan): void {
-    const interrupted = new AbortController()
     this.#interrupt(event)
-    const cause = record ? causeOf(record) : event.id
-    const begun = { whole: false, startedMs: 0, throws: 0, streamed: 0 }
-    const handling = { key: event.key, event, record, cause, span, interrupted, ...begun }
+    const handling = new Handling(event, record, record ? causeOf(record) : event.id, span)
     this.#quarantine.took(handling)
     this.#queue.push(handling)
   }
@@ -231,7 +229,7 @@ export class Lane {
     const keys = this.#parts.stage.interrupts?.(event)
     if (!keys) return
     for (const key of keys === true ? [event.key] : keys.map(encodeKey))
-      for (const handling of this.#queue.of(key)) handling.interrupted.abort()
+      for (const handling of this.#queue.of(key)) handling.interrupt()
   }
 
   #fire(timer: ArmedTimer): void {
@@ -293,7 +291,8 @@ export class Lane {
       if (handling.whole) return this.#decide(handling)
       const event = handlings.wholeEvent(this.#parts, this.#lost.signal, handling)
       const decide = (whole: StageEvent) => {
-        Object.assign(handling, { event: whole, whole: true })
+        handling.event = whole
+        handling.whole = true
         return this.#decide(handling)
       }
       if (!(event instanceof Promise)) return decide(event)
@@ -366,9 +365,8 @@ export class Lane {
     const letterAlone = handlings.join({ emit: [letter] })
     if (smallest) return this.#conclude(handling, letterAlone) ?? undefined
     const reply = handlings.poisonedOutcome(parts, this.#facts, handling, reason)
-    reply.emit.push(letter)
     try {
-      await this.#conclude(handling, reply)
+      await this.#conclude(handling, { ...reply, emit: [...reply.emit, letter] })
     } catch (again) {
       // The stage's reply can't be encoded either: the dead letter alone must do.
       if (!(again instanceof handlings.StageThrew)) throw again
@@ -386,13 +384,11 @@ export class Lane {
   /** Best effort, outside the transaction. */
   #stream(emit: Emit, handling: Handling): void {
     if (this.#lost.signal.aborted) return
-    const { codec, stage, log } = this.#parts
-    const sender = { stage: stage.name, version: stage.version, partitions: log.partitions }
+    const { codec, log } = this.#parts
     try {
       const value = codec.encode(emit.type, emit.data as never, emit.topic)
-      const cause = { id: handling.event.id, key: handling.key, traceparent: handling.span.traceparent }
       // Ids distinct from those of the events that it commits, and the same when it runs again.
-      log.publish([toRecord(sender, emit, value, cause, -++handling.streamed)]).catch(() => {})
+      log.publish([toRecord(this.#parts, emit, value, handling, -++handling.streamed)]).catch(() => {})
     } catch (error) {
       this.#parts.instruments.log.debug({ err: error }, 'failed to publish a streamed event; it is lost')
     }

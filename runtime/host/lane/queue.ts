@@ -40,11 +40,15 @@ export class KeyQueue<T extends Queued> {
 
   push(item: T): void {
     const root = rootOf(item.key)
-    let family = this.#families.get(root)
-    if (!family) this.#families.set(root, (family = { waiting: [], running: new Set() }))
-    family.waiting.push(item)
     this.#count++
-    this.#startReady(family)
+    const family = this.#families.get(root)
+    if (family) {
+      family.waiting.push(item)
+      return this.#startReady(family)
+    }
+    this.#families.set(root, { waiting: [], running: new Set([item]) })
+    this.#started++
+    this.#run(item)
   }
 
   done(item: T): void {
@@ -74,6 +78,7 @@ export class KeyQueue<T extends Queued> {
   }
 
   #startReady(family: Family<T>): void {
+    if (family.waiting.length === 0) return
     const ready: T[] = []
     for (let index = 0; index < family.waiting.length; index++) {
       const item = family.waiting[index] as T

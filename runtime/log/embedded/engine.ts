@@ -132,7 +132,7 @@ export class Engine {
   read(topic: LogTopic, partition: number, fromOffset: number, limit: number): LogRecord[] {
     const slot = this.slot(topic, partition)
     const found = this.storage.read(slot, fromOffset, { records: limit, bytes: READ_BYTES })
-    return found.map((record) => ({ topic, partition, ...record }))
+    return found.map((record) => ({ ...record, topic, partition }))
   }
 
   find({ topic, partition, key, wanted }: KeySearch): LogRecord | null {

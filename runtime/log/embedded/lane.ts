@@ -6,6 +6,7 @@ import type { LaneCommit, LogRecord, LogTopic, OpenLane, Position, StateRow } fr
 import { asCommitError } from './engine.ts'
 import type { Engine } from './engine.ts'
 import { Reader } from './reader.ts'
+import type { Slot } from './storage.ts'
 
 export interface LaneOwner {
   readonly group: string
@@ -99,23 +100,20 @@ class EngineLane implements OpenLane {
   async commit(commit: LaneCommit): Promise<void> {
     const { storage, pump } = this.#engine
     const slots = commit.records.map(({ topic, partition }) => this.#engine.slot(topic, partition))
-    const positions = commit.positions.map((position) => ({
-      ...position,
-      slot: this.#engine.slot(position.topic, this.lane),
-    }))
+    const read = commit.positions.map(({ topic }) => this.#engine.slot(topic, this.lane))
     mustFit(commit, `lane ${this.lane} of ${this.#group}`)
     try {
       await storage.transact(() => {
         this.#checkEpoch()
         this.#engine.append(commit.records, slots)
         for (const row of commit.rows) storage.setRow(this.#group, this.lane, row)
-        for (const { slot, offset, metadata } of positions)
-          storage.setPosition(this.#group, slot, offset, metadata)
+        for (const [index, { offset, metadata }] of commit.positions.entries())
+          storage.setPosition(this.#group, read[index] as Slot, offset, metadata)
       })
     } catch (error) {
       throw asCommitError(error)
     }
-    pump.wake(new Set(slots))
+    if (slots.length > 0) pump.wake(new Set(slots))
   }
 
   #checkEpoch(): void {

@@ -83,7 +83,7 @@ export class Reader {
     const last = found.at(-1)
     if (last) {
       cursor.next = last.offset + 1
-      const records = found.map((record) => ({ topic: slot.topic, partition: slot.partition, ...record }))
+      const records = found.map((record) => ({ ...record, topic: slot.topic, partition: slot.partition }))
       const handled = this.#deliver(records, cursor)
       if (handled) this.#wait(handled, cursor)
       else this.wake(slot)

@@ -103,7 +103,7 @@ test('a commit exports handling, calls, and one send a topic', () => {
   call.end(answered)
   const sent = ['tools.requested', 'tools.requested', 'tasks.history'].map((topic) => ({
     topic,
-    eventType: 'X',
+    type: 'X',
   }))
   handling.committed(sent)
   assert.deepEqual(

@@ -39,7 +39,7 @@ for (const { end, sends, calls = [], ...told } of handlings) {
     span.call(call, callId).end({ ok: true, value: null, startedMs, endedMs: startedMs + 5, callId })
   }
   span.finished()
-  if (end === 'committed') span.committed(sends.map((topic) => ({ topic, eventType: 'Any' })))
+  if (end === 'committed') span.committed(sends.map((topic) => ({ topic, type: 'Any' })))
   if (end === 'dropped') span.dropped()
   traceparent = span.traceparent
 }
