@@ -10,33 +10,14 @@
 //    savepoint: a write may run twice, and its `undone` is called in between.
 // 4. A hold (a transaction over several ticks) has the connection's writes to itself; other writes wait for
 //    its end.
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
+import { accessSync, constants, existsSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
 import { Checkpoints, OWN_PAGES } from './data-file-checkpoints.ts'
-import {
-  closedError,
-  commitError,
-  isLocked,
-  notCreated,
-  sqliteCode,
-  unavailable,
-} from './data-file-errors.ts'
+import { createDirectory, keepPrivate, nearestDirectory, takeLock } from './data-file-directory.ts'
+import { closedError, commitError, sqliteCode, unavailable } from './data-file-errors.ts'
 
 /**
  * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
@@ -105,10 +86,6 @@ export function inspectRoom(dataDir: string): string {
 
 /** A fleet that starts writes about a third of it. */
 const ROOM_BYTES = 2 ** 20
-
-function nearestDirectory(path: string): string {
-  return existsSync(path) || dirname(path) === path ? path : nearestDirectory(dirname(path))
-}
 
 const notADirectory = (path: string): Error =>
   Object.assign(new Error(`${path} is not a directory`), { code: 'ENOTDIR' })
@@ -334,71 +311,6 @@ const nothing = (): void => {}
 
 function undo(writes: readonly Write[]): void {
   for (const undone of new Set(writes.map((write) => write.undone))) undone()
-}
-
-const PRIVATE = 0o600
-
-function createDirectory(dataDir: string): string {
-  try {
-    makeDirectory(dataDir, { mode: 0o700 })
-    return realpathSync(dataDir)
-  } catch (cause) {
-    throw notCreated(dataDir, refusalOf(dataDir) ?? cause)
-  }
-}
-
-/** Why nothing can be made there, which `mkdir` does not always say: of a read-only file system it may say ENOENT. */
-function refusalOf(dataDir: string): unknown {
-  try {
-    accessSync(nearestDirectory(dataDir), constants.W_OK)
-    return null
-  } catch (error) {
-    return error
-  }
-}
-
-/**
- * The open transaction is the lock. Nothing is ever written to this file, and nothing else may open it
- * (closing it would drop the lock).
- */
-function takeLock(dir: string): DatabaseSync {
-  const lock = openLock(join(dir, 'flotilla.lock'))
-  try {
-    lock.exec('BEGIN EXCLUSIVE')
-    return lock
-  } catch (cause) {
-    lock.close()
-    if (!isLocked(cause)) throw unavailable(dir, cause)
-    throw new FlotillaError('DATA_LOCKED', `${dir} is in use by ${describeOwner(dir)}`, { cause })
-  }
-}
-
-function openLock(path: string): DatabaseSync {
-  try {
-    return new DatabaseSync(path)
-  } catch (cause) {
-    throw unavailable(path, refusalOf(dirname(path)) ?? cause)
-  }
-}
-
-function describeOwner(dir: string): string {
-  try {
-    const owner = JSON.parse(readFileSync(join(dir, 'owner.json'), 'utf8')) as Record<string, unknown>
-    const gateway = typeof owner['gateway'] === 'string' ? `, gateway ${owner['gateway']}` : ''
-    return `process ${String(owner['pid'])}${gateway}`
-  } catch {
-    return 'another process'
-  }
-}
-
-/** Makes the file private, even in an existing directory: it holds tasks' texts. The WAL takes its mode. */
-function keepPrivate(path: string): void {
-  try {
-    closeSync(openSync(path, 'a', PRIVATE))
-    chmodSync(path, PRIVATE)
-  } catch (cause) {
-    throw unavailable(path, cause)
-  }
 }
 
 function openDatabase(path: string, durability: Durability): DatabaseSync {
