@@ -5,36 +5,19 @@
 //    system drops with the process (kill -9 included); `owner.json` only names the holder for the error
 //    message.
 // 2. Writes requested within one tick share one transaction; each resolves after its COMMIT.
-// 3. A write that throws is rolled back alone; the others of its transaction stay.
+// 3. A write that throws is rolled back alone; the others of its transaction stay. A savepoint costs as much as a
+//    small write, so they run without any first. If one throws, all are rolled back and run again, each in a
+//    savepoint: a write may run twice, and its `undone` is called in between.
 // 4. A hold (a transaction over several ticks) has the connection's writes to itself; other writes wait for
 //    its end.
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
+import { accessSync, constants, existsSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
 import { Checkpoints, OWN_PAGES } from './data-file-checkpoints.ts'
-import {
-  closedError,
-  commitError,
-  isLocked,
-  notCreated,
-  sqliteCode,
-  unavailable,
-} from './data-file-errors.ts'
+import { createDirectory, keepPrivate, nearestDirectory, takeLock } from './data-file-directory.ts'
+import { closedError, commitError, sqliteCode, unavailable } from './data-file-errors.ts'
 
 /**
  * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
@@ -50,6 +33,7 @@ export interface DataFileOptions {
 
 interface Write {
   readonly work: () => unknown
+  readonly undone: () => void
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
 }
@@ -103,10 +87,6 @@ export function inspectRoom(dataDir: string): string {
 /** A fleet that starts writes about a third of it. */
 const ROOM_BYTES = 2 ** 20
 
-function nearestDirectory(path: string): string {
-  return existsSync(path) || dirname(path) === path ? path : nearestDirectory(dirname(path))
-}
-
 const notADirectory = (path: string): Error =>
   Object.assign(new Error(`${path} is not a directory`), { code: 'ENOTDIR' })
 
@@ -143,6 +123,7 @@ export class DataFile {
   #scheduled = false
   #held = false
   #holds: (() => void)[] = []
+  readonly #beforeCommits = new Set<() => void>()
   #closed = false
   readonly #checkpoints: Checkpoints
   readonly #statements = new Map<string, StatementSync>()
@@ -178,13 +159,25 @@ export class DataFile {
     return this.#held
   }
 
-  /** Runs `work` (synchronous statements on `db`) in the next transaction. Resolves once that is durable. */
-  write<T>(work: () => T): Promise<T> {
+  /**
+   * Runs `work` (synchronous statements on `db`) in the next transaction. Resolves once that is durable.
+   * `undone` is called at once when it was rolled back: it drops what `work` has changed in memory, and may be
+   * called once for several writes.
+   */
+  write<T>(work: () => T, undone: () => void = nothing): Promise<T> {
     if (this.#closed) return Promise.reject(closedError(this.dir))
     return new Promise<T>((resolve, reject) => {
-      this.#writes.push({ work, resolve: resolve as (value: unknown) => void, reject })
+      this.#writes.push({ work, undone, resolve: resolve as (value: unknown) => void, reject })
       this.#schedule()
     })
+  }
+
+  /**
+   * Runs `work` behind the writes of each transaction, in it: it writes what they have gathered in memory. A
+   * write that gathers has an `undone`.
+   */
+  beforeCommit(work: () => void): void {
+    this.#beforeCommits.add(work)
   }
 
   /**
@@ -243,34 +236,56 @@ export class DataFile {
   #flush(): void {
     const writes = this.#writes.splice(0)
     if (writes.length === 0) return
-    const settle: (() => void)[] = []
     try {
       this.#statement('BEGIN IMMEDIATE').run()
-      for (const write of writes) settle.push(this.#runOne(write, writes.length > 1))
+      const settle = this.#runTogether(writes) ?? this.#runApart(writes)
       this.#statement('COMMIT').run()
       this.#checkpoints.committed()
+      for (const done of settle) done()
     } catch (error) {
-      this.#rollBack()
-      const reason = commitError(error, this.dir)
+      const reason = commitError(this.#rollBack(writes) ?? error, this.dir)
       for (const write of writes) write.reject(reason)
-      return
     }
-    for (const done of settle) done()
   }
 
-  /** A lone write needs no savepoint: its failure rolls back the whole transaction, which is its own. */
-  #runOne(write: Write, amongOthers: boolean): () => void {
-    if (amongOthers) this.#statement('SAVEPOINT write').run()
+  /** Null: one threw, and nothing of them is left in the transaction. */
+  #runTogether(writes: readonly Write[]): (() => void)[] | null {
     try {
-      const value = write.work()
-      if (amongOthers) this.#statement('RELEASE write').run()
-      return () => write.resolve(value)
+      const values = writes.map((write) => write.work())
+      this.#finish()
+      return writes.map((write, at) => () => write.resolve(values[at]))
     } catch (error) {
-      // A full disk or a failed read aborts the whole transaction, not only this write.
-      if (!this.db.isTransaction) throw error
-      this.db.exec(amongOthers ? 'ROLLBACK TO write; RELEASE write' : 'ROLLBACK; BEGIN')
-      return () => write.reject(error)
+      this.#mustGoOn(error)
+      this.db.exec('ROLLBACK; BEGIN IMMEDIATE')
+      undo(writes)
+      return writes.length > 1 ? null : writes.map((write) => () => write.reject(error))
     }
+  }
+
+  #runApart(writes: readonly Write[]): (() => void)[] {
+    return writes.map((write) => {
+      this.db.exec('SAVEPOINT write')
+      try {
+        const value = write.work()
+        this.#finish()
+        this.db.exec('RELEASE write')
+        return () => write.resolve(value)
+      } catch (error) {
+        this.#mustGoOn(error)
+        this.db.exec('ROLLBACK TO write; RELEASE write')
+        undo([write])
+        return () => write.reject(error)
+      }
+    })
+  }
+
+  /** A full disk or a failed read aborts the whole transaction, not only a write. */
+  #mustGoOn(error: unknown): void {
+    if (!this.db.isTransaction) throw error
+  }
+
+  #finish(): void {
+    for (const work of this.#beforeCommits) work()
   }
 
   /** Prepared once: these run for every commit. */
@@ -280,74 +295,22 @@ export class DataFile {
     return statement
   }
 
-  #rollBack(): void {
-    if (this.db.isTransaction) this.db.exec('ROLLBACK')
+  /** The error of a rollback, if that failed too. */
+  #rollBack(writes: readonly Write[]): unknown {
+    try {
+      if (this.db.isTransaction) this.db.exec('ROLLBACK')
+      undo(writes)
+      return null
+    } catch (error) {
+      return error
+    }
   }
 }
 
-const PRIVATE = 0o600
+const nothing = (): void => {}
 
-function createDirectory(dataDir: string): string {
-  try {
-    makeDirectory(dataDir, { mode: 0o700 })
-    return realpathSync(dataDir)
-  } catch (cause) {
-    throw notCreated(dataDir, refusalOf(dataDir) ?? cause)
-  }
-}
-
-/** Why nothing can be made there, which `mkdir` does not always say: of a read-only file system it may say ENOENT. */
-function refusalOf(dataDir: string): unknown {
-  try {
-    accessSync(nearestDirectory(dataDir), constants.W_OK)
-    return null
-  } catch (error) {
-    return error
-  }
-}
-
-/**
- * The open transaction is the lock. Nothing is ever written to this file, and nothing else may open it
- * (closing it would drop the lock).
- */
-function takeLock(dir: string): DatabaseSync {
-  const lock = openLock(join(dir, 'flotilla.lock'))
-  try {
-    lock.exec('BEGIN EXCLUSIVE')
-    return lock
-  } catch (cause) {
-    lock.close()
-    if (!isLocked(cause)) throw unavailable(dir, cause)
-    throw new FlotillaError('DATA_LOCKED', `${dir} is in use by ${describeOwner(dir)}`, { cause })
-  }
-}
-
-function openLock(path: string): DatabaseSync {
-  try {
-    return new DatabaseSync(path)
-  } catch (cause) {
-    throw unavailable(path, refusalOf(dirname(path)) ?? cause)
-  }
-}
-
-function describeOwner(dir: string): string {
-  try {
-    const owner = JSON.parse(readFileSync(join(dir, 'owner.json'), 'utf8')) as Record<string, unknown>
-    const gateway = typeof owner['gateway'] === 'string' ? `, gateway ${owner['gateway']}` : ''
-    return `process ${String(owner['pid'])}${gateway}`
-  } catch {
-    return 'another process'
-  }
-}
-
-/** Makes the file private, even in an existing directory: it holds tasks' texts. The WAL takes its mode. */
-function keepPrivate(path: string): void {
-  try {
-    closeSync(openSync(path, 'a', PRIVATE))
-    chmodSync(path, PRIVATE)
-  } catch (cause) {
-    throw unavailable(path, cause)
-  }
+function undo(writes: readonly Write[]): void {
+  for (const undone of new Set(writes.map((write) => write.undone))) undone()
 }
 
 function openDatabase(path: string, durability: Durability): DatabaseSync {

@@ -14,6 +14,11 @@ import type { Sql, Tables } from './sql.ts'
 
 const PREPARED_MOST = 200
 
+interface Prepared {
+  readonly statement: StatementSync
+  readonly returnsRows: boolean
+}
+
 /** Migrations of one process take turns: SQLite has no lock that spans them. */
 let migrating: Promise<void> = Promise.resolve()
 
@@ -47,7 +52,7 @@ class SharedFileAdapter extends SqliteAdapter {
 
 class DataFileDriver implements Driver {
   readonly #file: DataFile
-  readonly #prepared = new Map<string, StatementSync>()
+  readonly #prepared = new Map<string, Prepared>()
   #open = true
 
   constructor(file: DataFile) {
@@ -91,22 +96,23 @@ class DataFileDriver implements Driver {
     this.#open = false
   }
 
-  #prepare(text: string): StatementSync {
+  #prepare(text: string): Prepared {
     const found = this.#prepared.get(text)
     if (found) return found
     if (this.#prepared.size >= PREPARED_MOST) this.#prepared.clear()
     const statement = this.#file.db.prepare(text)
-    this.#prepared.set(text, statement)
-    return statement
+    const prepared = { statement, returnsRows: statement.columns().length > 0 }
+    this.#prepared.set(text, prepared)
+    return prepared
   }
 }
 
 class FileConnection implements DatabaseConnection {
   endHold: (() => void) | null = null
   readonly #file: DataFile
-  readonly #prepare: (text: string) => StatementSync
+  readonly #prepare: (text: string) => Prepared
 
-  constructor(file: DataFile, prepare: (text: string) => StatementSync) {
+  constructor(file: DataFile, prepare: (text: string) => Prepared) {
     this.#file = file
     this.#prepare = prepare
   }
@@ -123,9 +129,9 @@ class FileConnection implements DatabaseConnection {
   }
 
   #run<R>(query: CompiledQuery): QueryResult<R> {
-    const statement = this.#prepare(query.sql)
+    const { statement, returnsRows } = this.#prepare(query.sql)
     const values = query.parameters.map(bindable)
-    if (statement.columns().length > 0) return { rows: statement.all(...values) as R[] }
+    if (returnsRows) return { rows: statement.all(...values) as R[] }
     const { changes, lastInsertRowid } = statement.run(...values)
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
   }

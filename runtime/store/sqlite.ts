@@ -26,15 +26,17 @@ export const keyNames = (prefix: string) => ({
   begin: `${prefix}:`,
   end: `${prefix};`,
   leaseOf: (key: string): string => `${prefix}#lease:${key}`,
+  leasesEnd: `${prefix}#lease;`,
 })
 
 /** Expired keys are absent at once and deleted within minutes. */
 export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & { sweep(): Promise<number> } {
   const clock = options.clock ?? systemClock
-  const { file, ...prepared } = onDataFile(options, (file) => ({ file, ...prepare(file, clock) }))
-  const { begin, leaseOf } = keyNames(options.prefix ?? 'flotilla')
+  const names = keyNames(options.prefix ?? 'flotilla')
+  const { begin, leaseOf } = names
+  const { file, ...prepared } = onDataFile(options, (file) => ({ file, ...prepare(file, clock, names) }))
   const full = (key: string): string => begin + key
-  const { get, left, set, remove, sweep } = prepared
+  const { get, set, swap, remove, leases, sweep } = prepared
   const timer = setInterval(() => void sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
   let closed = false
   return {
@@ -45,18 +47,17 @@ export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & {
       return get(full(key))
     },
     set: (key, value, ttlMs) => file.write(() => set(full(key), value, ttlMs)),
-    compareAndSet: (key, expected, next, lifetime) =>
-      file.write(() => {
-        const current = get(full(key))
-        if (current !== expected) {
-          const leaseLeftMs = left(leaseOf(key))
-          return { swapped: false, current, ...(leaseLeftMs > 0 ? { leaseLeftMs } : {}) }
-        }
-        if (typeof lifetime === 'object') set(leaseOf(key), '', lifetime.leaseMs)
-        else if (left(leaseOf(key)) > 0) remove(leaseOf(key))
-        set(full(key), next, typeof lifetime === 'object' ? lifetime.ttlMs : lifetime)
-        return { swapped: true }
-      }),
+    compareAndSet: (key, expected, next, lifetime) => {
+      const { ttlMs, leaseMs } = typeof lifetime === 'object' ? lifetime : { ttlMs: lifetime, leaseMs: null }
+      return file.write(() => {
+        const swapped = swap(full(key), { expected, next, ttlMs })
+        const lease = leaseOf(key)
+        if (swapped) leases.replace(lease, leaseMs)
+        if (swapped) return { swapped }
+        const leaseLeftMs = leases.left(lease)
+        return { swapped, current: get(full(key)), ...(leaseLeftMs > 0 ? { leaseLeftMs } : {}) }
+      })
+    },
     delete: (keys) =>
       file.write(() => {
         for (const key of keys) remove(full(key))
@@ -73,27 +74,80 @@ export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & {
   }
 }
 
-function prepare(file: DataFile, clock: Clock) {
+interface Swap {
+  /** Null: absent. */
+  readonly expected: string | null
+  readonly next: string
+  readonly ttlMs: number | undefined
+}
+
+function prepare(file: DataFile, clock: Clock, names: ReturnType<typeof keyNames>) {
   const { db } = file
   db.exec(tables)
   const select = db.prepare(
     'SELECT value FROM key_values WHERE key = ? AND (expires_ms IS NULL OR expires_ms > ?)',
   )
-  const expiry = db.prepare('SELECT expires_ms FROM key_values WHERE key = ?')
   const upsert = db.prepare('INSERT OR REPLACE INTO key_values VALUES (?, ?, ?)')
-  const remove = db.prepare('DELETE FROM key_values WHERE key = ?')
+  const insertAbsent = db.prepare(
+    `INSERT INTO key_values VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value,
+      expires_ms = excluded.expires_ms WHERE expires_ms <= ?`,
+  )
+  const replace = db.prepare(
+    `UPDATE key_values SET value = ?, expires_ms = ?
+     WHERE key = ? AND value = ? AND (expires_ms IS NULL OR expires_ms > ?)`,
+  )
+  const removeRow = db.prepare('DELETE FROM key_values WHERE key = ?')
   const expire = db.prepare(
     'DELETE FROM key_values WHERE rowid IN (SELECT rowid FROM key_values WHERE expires_ms <= ? LIMIT ?)',
   )
+  const endOf = (ttlMs: number | undefined): number | null =>
+    ttlMs === undefined ? null : clock.now() + Math.ceil(ttlMs)
+  const set = (key: string, value: string, ttlMs?: number): void => void upsert.run(key, value, endOf(ttlMs))
+  const remove = (key: string): void => void removeRow.run(key)
   return {
     get: (key: string): string | null =>
       (select.get(key, clock.now())?.['value'] as string | undefined) ?? null,
-    /** Rest of a lifetime, in ms. */
-    left: (key: string): number => Number(expiry.get(key)?.['expires_ms'] ?? 0) - clock.now(),
-    set: (key: string, value: string, ttlMs?: number): void =>
-      void upsert.run(key, value, ttlMs === undefined ? null : clock.now() + Math.ceil(ttlMs)),
-    remove: (key: string): void => void remove.run(key),
+    set,
+    swap: (key: string, { expected, next, ttlMs }: Swap): boolean => {
+      const [until, now] = [endOf(ttlMs), clock.now()]
+      const { changes } =
+        expected === null
+          ? insertAbsent.run(key, next, until, now)
+          : replace.run(next, until, key, expected, now)
+      return changes === 1
+    },
+    remove,
+    leases: openLeases(file, clock, { names, set, remove }),
     sweep: (): Promise<number> => file.write(() => Number(expire.run(clock.now(), SWEEP_KEYS).changes)),
+  }
+}
+
+/** Files in which a lease was found or written: in others none is looked for. */
+const leasing = new WeakSet<DataFile>()
+
+interface LeaseParts {
+  readonly names: ReturnType<typeof keyNames>
+  readonly set: (key: string, value: string, ttlMs: number) => void
+  readonly remove: (key: string) => void
+}
+
+/** Leases are keys of their own. A journal that has its store to itself writes none. */
+function openLeases(file: DataFile, clock: Clock, { names, set, remove }: LeaseParts) {
+  const any = file.db.prepare('SELECT 1 FROM key_values WHERE key >= ? AND key < ? LIMIT 1')
+  const expiry = file.db.prepare('SELECT expires_ms FROM key_values WHERE key = ?')
+  if (any.get(names.leaseOf(''), names.leasesEnd)) leasing.add(file)
+  const left = (key: string): number =>
+    leasing.has(file) ? Number(expiry.get(key)?.['expires_ms'] ?? 0) - clock.now() : 0
+  return {
+    /** Rest of a lease, in ms. */
+    left,
+    /** Of a key that was written with this lease, or without one. */
+    replace: (key: string, leaseMs: number | null): void => {
+      if (leaseMs !== null) {
+        leasing.add(file)
+        set(key, '', leaseMs)
+      } else if (left(key) > 0) remove(key)
+    },
   }
 }
 

@@ -7,6 +7,7 @@ import type { Instruments } from '../../runtime/telemetry/instruments.ts'
 import { Batches } from './batches.ts'
 import type { FeedbackRow, LedgerWrite, UsageRow } from './call.ts'
 import { release, upsertHeld } from './approvals.ts'
+import { RowStatement } from './row-statement.ts'
 import { writeSession } from './sessions.ts'
 import { closeTasks, openTasks, type ClosedTask, type OpenTask } from './tasks.ts'
 
@@ -26,7 +27,7 @@ export interface LedgerParts {
  */
 export function createLedgerCaller(parts: LedgerParts): (request: LedgerWrite) => Promise<void> {
   const { sql, clock, retentionDays } = parts
-  const usage = new Batches<UsageRow>((rows) => insertUsage(sql, rows), isRefusal)
+  const usage = new Batches<UsageRow>((rows) => writeUsage(sql, rows), isRefusal)
   const open = new Batches<OpenTask>(
     async (rows) => countReused(await openTasks(sql, rows), parts),
     isRefusal,
@@ -61,11 +62,19 @@ export function createLedgerCaller(parts: LedgerParts): (request: LedgerWrite) =
 
 const nothing = Promise.resolve()
 
+const insertUsage = new RowStatement(
+  (sql, rows: readonly UsageRow[]) =>
+    sql
+      .insertInto('usage_ledger')
+      .values(rows)
+      .onConflict((on) => on.columns(['task_id', 'event_id']).doNothing()),
+  (row) => Object.values(row),
+)
+
 /** In a fixed order, so that two owners of a lane that write the same rows can't deadlock. */
-function insertUsage(sql: Sql, rows: readonly UsageRow[]): Promise<unknown> {
+function writeUsage(sql: Sql, rows: readonly UsageRow[]): Promise<unknown> {
   const sorted = rows.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
-  const insert = sql.insertInto('usage_ledger').values(sorted)
-  return insert.onConflict((on) => on.columns(['task_id', 'event_id']).doNothing()).execute()
+  return insertUsage.run(sql, sorted)
 }
 
 const keyOf = ({ task_id, event_id }: UsageRow): string => `${task_id} ${event_id}`

@@ -1,5 +1,7 @@
 // Rows of tasks, many in one statement: open ones from their submission to their result, then the ledger's.
+import { sql as raw } from 'kysely'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'
+import { RowStatement } from './row-statement.ts'
 
 export type OpenTask = Tables['open_tasks']
 export type ClosedTask = Tables['task_ledger']
@@ -11,7 +13,7 @@ export type ClosedTask = Tables['task_ledger']
 export async function openTasks(sql: Sql, rows: readonly OpenTask[]): Promise<string[]> {
   const ended = await hashesOf(sql, 'task_ledger', rows)
   const wanted = rows.filter(({ task_id }) => !ended.has(task_id)).toSorted(byId)
-  const opened = wanted.length === 0 ? [] : await insertOpen(sql, wanted)
+  const opened = wanted.length === 0 ? [] : await insertOpen.run(sql, wanted)
   const open =
     opened.length === wanted.length ? new Map<string, string>() : await hashesOf(sql, 'open_tasks', wanted)
   const isOther = ({ task_id, text_hash }: OpenTask): boolean => {
@@ -21,12 +23,30 @@ export async function openTasks(sql: Sql, rows: readonly OpenTask[]): Promise<st
   return rows.filter(isOther).map(({ task_id }) => task_id)
 }
 
-function insertOpen(sql: Sql, rows: readonly OpenTask[]): Promise<{ task_id: string }[]> {
-  const insert = sql.insertInto('open_tasks').values(rows)
-  return insert
-    .onConflict((on) => on.column('task_id').doNothing())
-    .returning('task_id')
-    .execute()
+const valuesOf = (row: OpenTask | ClosedTask): unknown[] => Object.values(row)
+const itself = (id: string): unknown[] => [id]
+
+const insertOpen = new RowStatement(
+  (sql, rows: readonly OpenTask[]) =>
+    sql
+      .insertInto('open_tasks')
+      .values(rows)
+      .onConflict((on) => on.column('task_id').doNothing())
+      .returning('task_id'),
+  valuesOf,
+)
+
+const hashes = {
+  open_tasks: hashesIn('open_tasks'),
+  task_ledger: hashesIn('task_ledger'),
+}
+
+function hashesIn(table: 'open_tasks' | 'task_ledger') {
+  return new RowStatement(
+    (sql, ids: readonly string[]) =>
+      sql.selectFrom(table).select(['task_id', 'text_hash']).where('task_id', 'in', ids),
+    itself,
+  )
 }
 
 async function hashesOf(
@@ -34,27 +54,50 @@ async function hashesOf(
   table: 'open_tasks' | 'task_ledger',
   rows: readonly OpenTask[],
 ): Promise<Map<string, string | null>> {
-  const ids = rows.map(({ task_id }) => task_id)
-  if (ids.length === 0) return new Map()
-  const found = await sql
-    .selectFrom(table)
-    .select(['task_id', 'text_hash'])
-    .where('task_id', 'in', ids)
-    .execute()
+  if (rows.length === 0) return new Map()
+  const found = await hashes[table].run(
+    sql,
+    rows.map(({ task_id }) => task_id),
+  )
   return new Map(found.map(({ task_id, text_hash }) => [task_id, text_hash]))
 }
+
+const insertClosed = new RowStatement(
+  (sql, rows: readonly ClosedTask[]) =>
+    sql
+      .insertInto('task_ledger')
+      .values(rows)
+      .onConflict((on) => on.column('task_id').doNothing()),
+  valuesOf,
+)
+
+const deleteOpen = new RowStatement(
+  (sql, ids: readonly string[]) => sql.deleteFrom('open_tasks').where('task_id', 'in', ids),
+  itself,
+)
+
+const withdrawWaiting = new RowStatement(
+  (sql, ids: readonly string[]) =>
+    sql
+      .updateTable('approvals')
+      .set(({ selectFrom }) => ({
+        status: raw.lit('withdrawn'),
+        ended_at_ms: selectFrom('task_ledger')
+          .select('completed_at_ms')
+          .whereRef('task_ledger.task_id', '=', 'approvals.task_id'),
+      }))
+      .where('task_id', 'in', ids)
+      .where('status', '=', raw.lit('waiting')),
+  itself,
+)
 
 /** In a fixed order, so that two owners of a lane that write the same rows can't deadlock. */
 export async function closeTasks(sql: Sql, rows: readonly ClosedTask[]): Promise<void> {
   const sorted = rows.toSorted(byId)
-  const insert = sql.insertInto('task_ledger').values(sorted)
-  await insert.onConflict((on) => on.column('task_id').doNothing()).execute()
+  await insertClosed.run(sql, sorted)
   const ids = sorted.map(({ task_id }) => task_id)
-  await sql.deleteFrom('open_tasks').where('task_id', 'in', ids).execute()
-  const waiting = sql.updateTable('approvals').where('task_id', 'in', ids).where('status', '=', 'waiting')
-  await waiting
-    .set({ status: 'withdrawn', ended_at_ms: Math.max(...rows.map((row) => row.completed_at_ms)) })
-    .execute()
+  await deleteOpen.run(sql, ids)
+  await withdrawWaiting.run(sql, ids)
 }
 
 /** Equal ids stay in order of arrival. */

@@ -156,11 +156,11 @@ export class RecordTable {
     this.#indexing = true
     const end = (): void => void (this.#indexing = false)
     this.#file
-      .write(() => this.#index())
-      .then(end, () => {
-        this.reload()
-        end()
-      })
+      .write(
+        () => this.#index(),
+        () => this.reload(),
+      )
+      .then(end, end)
   }
 
   /** Call inside a transaction, or before anything else uses the file. */

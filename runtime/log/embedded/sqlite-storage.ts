@@ -64,18 +64,15 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
     return found
   }
 
+  const undone = (): void => {
+    recent.clear()
+    epochs.clear()
+    records.reload()
+  }
+
   return {
     identity: () => identity,
-    transact: async (work) => {
-      try {
-        return await file.write(work)
-      } catch (error) {
-        recent.clear()
-        epochs.clear()
-        records.reload()
-        throw error
-      }
-    },
+    transact: (work) => file.write(work, undone),
     slots: (topic) => slotsByTopic.get(topic),
     createTopic: (topic, partitions) => createSlots(file, prefix, topic, partitions),
     topicsCreated() {

@@ -1,0 +1,46 @@
+// A statement over a list of rows, built and compiled once for each of a few lengths: a list is filled up with its
+// last row, which changes nothing in an upsert and in a list of ids. So the database prepares a few statements
+// instead of one for each number of rows.
+import type { Compilable, CompiledQuery } from 'kysely'
+import type { Sql } from '../../runtime/store/sql.ts'
+
+export class RowStatement<Row, Result = unknown> {
+  readonly #build: (sql: Sql, rows: readonly Row[]) => Compilable<Result>
+  readonly #valuesOf: (row: Row) => readonly unknown[]
+  /** By database and number of rows. */
+  readonly #compiled = new WeakMap<Sql, Map<number, CompiledQuery<Result>>>()
+
+  /** `build` may bind nothing but these values of each row, in order: row by row. */
+  constructor(
+    build: (sql: Sql, rows: readonly Row[]) => Compilable<Result>,
+    valuesOf: (row: Row) => readonly unknown[],
+  ) {
+    this.#build = build
+    this.#valuesOf = valuesOf
+  }
+
+  /** `rows` is not empty. */
+  async run(sql: Sql, rows: readonly Row[]): Promise<Result[]> {
+    const last = rows.at(-1) as Row
+    const length = fullLength(rows.length)
+    const filled = [...rows, ...Array.from({ length: length - rows.length }, () => last)]
+    const parameters = filled.flatMap(this.#valuesOf)
+    const query: CompiledQuery<Result> = { ...this.#compile(sql, filled), parameters }
+    return (await sql.executeQuery(query)).rows
+  }
+
+  #compile(sql: Sql, rows: readonly Row[]): CompiledQuery<Result> {
+    const ofSql = this.#compiled.get(sql) ?? new Map<number, CompiledQuery<Result>>()
+    const compiled = ofSql.get(rows.length) ?? this.#build(sql, rows).compile()
+    this.#compiled.set(sql, ofSql.set(rows.length, compiled))
+    return compiled
+  }
+}
+
+/** The next of 1, 2, 3, 4, 6, 8, 12, 16, 24, … */
+function fullLength(rows: number): number {
+  let length = 1
+  while (length < rows) length *= 2
+  const less = (length * 3) / 4
+  return Number.isInteger(less) && less >= rows ? less : length
+}
