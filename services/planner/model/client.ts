@@ -1,9 +1,11 @@
-// Calls models through the openai package: the only file that knows it. Any OpenAI-compatible base URL works.
+// Calls models as the openai package does: it builds a provider's requests (URL, key, headers), types bodies and has
+// the errors; this is the only file that knows it. Any OpenAI-compatible base URL works.
 //
-// 1. One request a call. Retries, fallbacks and waiting belong to the planner, which can be replayed; only a
+// 1. A request is built once a provider and sent by transport.ts: building, logging and streaming each call with the
+//    package cost more processor time than all else of it.
+// 2. One request a call. Retries, fallbacks and waiting belong to the planner, which can be replayed; only a
 //    request that was refused for something this model does not accept is sent again without it (nothing
 //    was spent).
-// 2. One client a provider, built once: connections stay open between calls.
 // 3. Rejects with a FlotillaError of the table, with Retry-After and the call's usage: nothing if the request
 //    never left or was refused by a status; otherwise the provider's figures, or the prompt and the part that
 //    had arrived, counted here.
@@ -23,13 +25,16 @@ import { fitToWindow } from './context-window.ts'
 import { providerError, type CallSite, type ProviderFailure } from './errors.ts'
 import { MAX_SHOWN_DEPTH, readError } from './bodies.ts'
 import { NotJson } from './json-values.ts'
-import { readAnswer } from './sse.ts'
+import { listOf, shapeOf } from './shapes.ts'
+import { AnswerReader } from './sse.ts'
 import { ReplyReader } from './reply.ts'
 import { refusalsIn, type Refusal } from './refusals.ts'
 import { bodyOf } from './request.ts'
 import { CallWatch } from './watch.ts'
 import { batchTokens, type TokenBatcher } from './token-stream.ts'
-import { createTransport, isUnpackingError, type Transport, type TransportInit } from './transport.ts'
+import { errorReader, textReader } from './text-reader.ts'
+import { createTransport, httpUrl, type Answered, type HttpHeaders, type HttpUrl, type Transport } from './transport.ts'
+import { isUnpackingError } from './unpacking.ts'
 import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from '../call.ts'
 
 export type ModelCaller = (request: ModelRequest, context: CallContext) => Promise<ModelReply>
@@ -48,9 +53,19 @@ interface Watching {
   readonly watch: CallWatch
 }
 
+/** What the requests of one path have in common. */
+interface Prepared {
+  readonly method: 'GET' | 'POST'
+  readonly url: HttpUrl
+  readonly headers: readonly string[]
+}
+
 interface Provider {
   readonly name: string
   readonly client: OpenAI
+  readonly transport: Transport
+  /** By path. */
+  readonly prepared: Map<string, Prepared>
   readonly keyEnv: string | undefined
   readonly baseUrl: string
   readonly isOpenAi: boolean
@@ -117,7 +132,6 @@ function connect(
   const isOpenAi = URL.canParse(baseUrl) && new URL(baseUrl).hostname === 'api.openai.com'
   const client = new OpenAI({
     baseURL: baseUrl,
-    fetch: transport,
     // Servers without keys ignore the key; the package requires one.
     apiKey: key ?? 'none',
     organization: isOpenAi ? variables['OPENAI_ORG_ID'] : null,
@@ -126,7 +140,8 @@ function connect(
     timeout: NEVER_MS,
     logLevel: 'off',
   })
-  return { name, client, keyEnv, baseUrl, isOpenAi, refused: new Map(), served: null }
+  const [prepared, refused] = [new Map<string, Prepared>(), new Map<string, Set<Refusal>>()]
+  return { name, client, transport, prepared, keyEnv, baseUrl, isOpenAi, refused, served: null }
 }
 
 function siteOf(provider: Provider, model: string): CallSite {
@@ -138,8 +153,9 @@ function siteOf(provider: Provider, model: string): CallSite {
 async function servedModel(provider: Provider, site: CallSite, watching: Watching): Promise<string> {
   if (provider.served !== null && provider.served.untilMs > Date.now()) return provider.served.model
   try {
-    const page = await provider.client.models.list(optionsOf(watching))
-    const model = page.data[0]?.id
+    let model: unknown
+    const take = (text: string) => (model = shapeOf(listOf(shapeOf(JSON.parse(text))['data'])[0])['id'])
+    await exchange(provider, '/models', null, watching, () => textReader(take))
     if (typeof model !== 'string') throw noModel(site)
     provider.served = { model, untilMs: Date.now() + SERVED_MODEL_TTL_MS }
     return model
@@ -169,7 +185,7 @@ async function complete(
     const tokens = batchTokens(call, request.step)
     try {
       const body = bodyOf(request, site.model, refused, provider.isOpenAi)
-      await exchange(provider, body, reader, request.stream ? tokens : unheard, watching)
+      await ask(provider, body, reader, request.stream ? tokens : unheard, watching)
       if (watch.stopped) throw withSpend(watch.stopped, reader.spend())
       return reader.reply()
     } catch (error) {
@@ -191,18 +207,17 @@ function remember(provider: Provider, model: string, refusals: readonly Refusal[
   provider.refused.set(model, new Set([...(provider.refused.get(model) ?? []), ...refusals]))
 }
 
-async function exchange(
-  { client }: Provider,
-  body: ReturnType<typeof bodyOf>,
+async function ask(
+  provider: Provider,
+  body: OpenAI.ChatCompletionCreateParams,
   reader: ReplyReader,
   tokens: TokenBatcher,
   watching: Watching,
 ): Promise<void> {
   const { watch } = watching
-  const response = await client.chat.completions.create(body, optionsOf(watching, reader)).asResponse()
   const hasEnded = () => true
-  try {
-    await readAnswer(response.body ?? [], {
+  const answered = (headers: HttpHeaders) =>
+    new AnswerReader({
       whole: (value) => tokens.add(reader.completion(value)),
       part: (isWhole) => watch.heard(isWhole),
       chunk: (value) => {
@@ -211,29 +226,96 @@ async function exchange(
         if (reader.parts > before) watch.heard(reader.hasEnded ? hasEnded : undefined)
       },
       done: () => reader.done(),
-      failed: (error) => saidWithin(error, response.headers),
+      failed: (error) => saidWithin(error, headers),
     })
+  try {
+    await exchange(provider, '/chat/completions', JSON.stringify(body), watching, answered, reader)
   } catch (error) {
     // The answer was whole: at most its usage is lost.
     if (!reader.hasEnded || error instanceof FlotillaError || error instanceof OpenAI.APIError) throw error
   }
 }
 
+/** Rejects with an APIError of the package if the request fails or its status says so, else with what `answered` throws. */
+async function exchange(
+  provider: Provider,
+  path: string,
+  body: string | null,
+  { call: { callId, traceparent }, watch }: Watching,
+  answered: (headers: HttpHeaders) => ReturnType<Answered>,
+  reader?: ReplyReader,
+): Promise<void> {
+  const { method, url, headers } = provider.prepared.get(path) ?? (await prepare(provider, path, body !== null))
+  const own = [...headers, 'idempotency-key', callId, ...(traceparent === null ? [] : ['traceparent', traceparent])]
+  let hasAnswered = false
+  const request = { method, url, headers: own, body, onSent: () => reader?.sent() }
+  const running = provider.transport(request, (status, heard) => {
+    hasAnswered = true
+    if (status >= 200 && status < 300) return answered(heard)
+    return errorReader((text) => {
+      throw statusError(status, text, heard)
+    })
+  })
+  watch.guard(running)
+  try {
+    await running.done
+  } catch (error) {
+    throw hasAnswered ? error : connectionError(error as Error)
+  }
+}
+
+async function prepare({ client, prepared }: Provider, path: string, hasBody: boolean): Promise<Prepared> {
+  const method = hasBody ? 'POST' : 'GET'
+  const { req, url } = await client.buildRequest({
+    method: hasBody ? 'post' : 'get',
+    path,
+    ...(hasBody ? { body: {} } : {}),
+  })
+  const built = { method, url: httpUrl(url), headers: [...req.headers].flat() } as const
+  prepared.set(path, built)
+  return built
+}
+
+/** An answer with another status than 2xx. */
+function statusError(status: number, text: string, headers: HttpHeaders): Error {
+  const said = parsedOrUndefined(text)
+  const isWrapped = typeof said !== 'object' || said === null || ('error' in said && said.error !== undefined && said.error !== null)
+  return OpenAI.APIError.generate(
+    status,
+    (isWrapped ? said : { error: said }) as object | undefined,
+    said ? undefined : text,
+    headersOf(headers),
+  )
+}
+
+function parsedOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** No answer came. */
+function connectionError(error: Error): Error {
+  const isTimeout = /timed? ?out/i.test(`${String(error)} ${String(error.cause ?? '')}`)
+  if (!isTimeout) return new OpenAI.APIConnectionError({ cause: error })
+  return Object.assign(new OpenAI.APIConnectionTimeoutError(), { cause: error })
+}
+
+function headersOf(headers: HttpHeaders): Headers {
+  const found = new Headers()
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined) found.set(name, Array.isArray(value) ? value.join(', ') : value)
+  return found
+}
+
 /** An error within an answer of status 200, with the status that it names. */
-function saidWithin(error: unknown, headers: Headers): Error {
+function saidWithin(error: unknown, headers: HttpHeaders): Error {
   const { status, message } = readError(error)
   // The package would print all of it.
   const shown = isDeeperThan(error, MAX_SHOWN_DEPTH) ? { message } : error
-  return new OpenAI.APIError(status ?? undefined, shown as object, undefined, headers)
-}
-
-function optionsOf({ call: { callId, traceparent }, watch }: Watching, reader?: ReplyReader) {
-  const own: Pick<TransportInit, 'onSent'> = { onSent: () => reader?.sent() }
-  return {
-    signal: watch.signal,
-    fetchOptions: own as object,
-    headers: { 'idempotency-key': callId, ...(traceparent === null ? {} : { traceparent }) },
-  }
+  return new OpenAI.APIError(status ?? undefined, shown as object, undefined, headersOf(headers))
 }
 
 /** Any thrown error, as an error of the table. */

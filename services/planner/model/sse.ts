@@ -1,5 +1,5 @@
-// Reads the body of an answer: one JSON value, or server-sent events up to [DONE]. The package reads events
-// too, at twice the processor time of a whole call.
+// Reads the body of an answer, piece by piece as it arrives: one JSON value, or server-sent events up to [DONE].
+// The openai package reads events too, at twice the processor time of a whole call.
 //
 // 1. The body itself shows which of the two it is: content types are wrong too often.
 // 2. Anything without JSON is not part of an answer: comments, empty events, pings. An `event: error` is an
@@ -13,6 +13,7 @@ import { errorIn } from './bodies.ts'
 import { NotJson, valuesIn, type Found } from './json-values.ts'
 import { isJson, listOf, shapeOf } from './shapes.ts'
 import { MAX_REPLY_CHARS } from './reply.ts'
+import type { BodyReader } from './transport.ts'
 
 const MAX_BYTES = 16 * MAX_REPLY_CHARS
 
@@ -29,48 +30,56 @@ export interface AnswerSink {
   failed(error: unknown): Error
 }
 
-type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
-
 /** Throws the error from `failed`, or a SyntaxError for anything that is not JSON. */
-export async function readAnswer(body: Bytes, sink: AnswerSink): Promise<void> {
-  const text = textIn(body)
-  for (;;) {
-    const part = await text.next()
-    // Blanks before the answer keep the connection open; they need not be kept.
-    const head = (part.value ?? '').trimStart()
-    const [first] = head
-    if (first === '{' || first === '[') return readWhole(await rest(head, text, sink), sink)
-    if (first !== undefined || part.done) return await readEvents(head, text, sink)
-  }
-}
+export class AnswerReader implements BodyReader {
+  readonly #sink: AnswerSink
+  readonly #decoder = new TextDecoder()
+  #bytes = 0
+  /** Of a body that is JSON. */
+  readonly #parts: string[] = []
+  /** Of a body that is events. */
+  #events: EventReader | null = null
 
-async function* textIn(body: Bytes): AsyncGenerator<string, void> {
-  const decoder = new TextDecoder()
-  let bytes = 0
-  for await (const part of body) {
-    bytes += part.length
-    if (bytes > MAX_BYTES) throw new NotJson('an answer that does not end')
-    yield decoder.decode(part, { stream: true })
+  constructor(sink: AnswerSink) {
+    this.#sink = sink
   }
-}
 
-/**
- * Reads to the end; or to the end of the JSON value, if the body never ends or the connection breaks behind
- * it.
- */
-async function rest(head: string, text: AsyncGenerator<string, void>, sink: AnswerSink): Promise<string> {
-  const parts = [head]
-  const isWhole = () => isJson(parts.join(''))
-  try {
-    sink.part(isWhole)
-    for await (const part of text) {
-      parts.push(part)
-      sink.part(isWhole)
+  feed(bytes: Uint8Array): boolean {
+    this.#bytes += bytes.length
+    if (this.#bytes > MAX_BYTES) throw new NotJson('an answer that does not end')
+    const text = this.#decoder.decode(bytes, { stream: true })
+    if (this.#events !== null) this.#events.feed(text)
+    else if (this.#parts.length > 0) this.#addPart(text)
+    else this.#begin(text)
+    return this.#events?.isDone !== true
+  }
+
+  /** A JSON value may be whole although its body never ends, or the connection breaks behind it. */
+  end(error?: Error): void {
+    if (this.#parts.length > 0) {
+      if (error !== undefined && !this.#isWhole()) throw error
+      return readWhole(this.#parts.join(''), this.#sink)
     }
-  } catch (error) {
-    if (!isWhole()) throw error
+    if (error !== undefined) throw error
+    const events = this.#events ?? new EventReader(this.#sink)
+    if (!events.isDone) events.end()
   }
-  return parts.join('')
+
+  /** Blanks before the answer keep the connection open; they need not be kept. */
+  #begin(text: string): void {
+    const head = text.trimStart()
+    if (head === '') return
+    if (head.startsWith('{') || head.startsWith('[')) return this.#addPart(head)
+    this.#events = new EventReader(this.#sink)
+    this.#events.feed(head)
+  }
+
+  #addPart(text: string): void {
+    this.#parts.push(text)
+    this.#sink.part(this.#isWhole)
+  }
+
+  readonly #isWhole = (): boolean => isJson(this.#parts.join(''))
 }
 
 function readWhole(text: string, sink: AnswerSink): void {
@@ -95,17 +104,6 @@ function assertShallow(value: unknown): void {
 }
 
 const isChunk = (value: unknown): boolean => 'delta' in shapeOf(listOf(shapeOf(value)['choices'])[0])
-
-async function readEvents(head: string, text: AsyncGenerator<string, void>, sink: AnswerSink): Promise<void> {
-  const events = new EventReader(sink)
-  events.feed(head)
-  // `break` ends the body too: the rest is drained or cut.
-  for await (const part of text) {
-    if (events.isDone) break
-    events.feed(part)
-  }
-  if (!events.isDone) events.end()
-}
 
 class EventReader {
   readonly #sink: AnswerSink

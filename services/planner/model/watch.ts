@@ -22,7 +22,8 @@ export interface Watched {
 export class CallWatch {
   readonly #watched: Watched
   readonly #finishMs: number
-  readonly #transport = new AbortController()
+  #exchange: { cancel(why: Error): void } | null = null
+  #isOver = false
   readonly #unlisten: () => void
   readonly #total: NodeJS.Timeout
   readonly #idle: NodeJS.Timeout
@@ -45,9 +46,10 @@ export class CallWatch {
     if (outer.aborted) abort()
   }
 
-  /** Ends the request: it was stopped, or is complete. */
-  get signal(): AbortSignal {
-    return this.#transport.signal
+  /** The exchange that ends with the call: when it is stopped, or its answer is complete. */
+  guard(exchange: { cancel(why: Error): void }): void {
+    this.#exchange = exchange
+    if (this.#stopped !== null) exchange.cancel(this.#stopped)
   }
 
   /** Why the call was stopped; null while it runs, and if its answer is complete. */
@@ -60,7 +62,7 @@ export class CallWatch {
    * follows for a moment.
    */
   heard(isWhole?: () => boolean): void {
-    if (this.#transport.signal.aborted) return
+    if (this.#isOver) return
     this.#idle.refresh()
     if (isWhole === undefined) return
     this.#isWhole = isWhole
@@ -75,7 +77,7 @@ export class CallWatch {
 
   #finished(): boolean {
     const isWhole = this.#isWhole()
-    if (isWhole) this.#transport.abort()
+    if (isWhole) this.#end(new Error('the answer is complete'))
     return isWhole
   }
 
@@ -93,9 +95,14 @@ export class CallWatch {
   }
 
   #stop(why: FlotillaError): void {
-    if (this.#transport.signal.aborted) return
+    if (this.#isOver) return
     this.#stopped = why
-    this.#transport.abort(why)
+    this.#end(why)
+  }
+
+  #end(why: Error): void {
+    this.#isOver = true
+    this.#exchange?.cancel(why)
   }
 }
 

@@ -1,0 +1,81 @@
+// Unpacks the body of an answer as its content-encoding says.
+import { pipeline, Transform, type TransformCallback } from 'node:stream'
+import {
+  constants,
+  createBrotliDecompress,
+  createInflate,
+  createInflateRaw,
+  createUnzip,
+  createZstdDecompress,
+} from 'node:zlib'
+
+/** Each has buffers of its own. */
+const MAX_LAYERS = 4
+
+/** A cut stream yields the part that had arrived; its missing end shows that it was cut. */
+const CUT = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
+const unpackers: Readonly<Record<string, () => Transform>> = {
+  gzip: () => createUnzip(CUT),
+  'x-gzip': () => createUnzip(CUT),
+  deflate: () => new Inflate(),
+  br: () =>
+    createBrotliDecompress({
+      flush: constants.BROTLI_OPERATION_FLUSH,
+      finishFlush: constants.BROTLI_OPERATION_FLUSH,
+    }),
+  zstd: () => createZstdDecompress({ finishFlush: constants.ZSTD_e_flush }),
+}
+
+/** Deflate with zlib's header, as the standard says, or without: the first byte shows which. */
+class Inflate extends Transform {
+  #inner: Transform | null = null
+
+  override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
+    this.#inner ??= this.#open(((chunk[0] ?? 0) & 0x0f) === 8 ? createInflate(CUT) : createInflateRaw(CUT))
+    this.#inner.write(chunk, done)
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#inner === null) return done()
+    this.#inner.once('end', done)
+    this.#inner.end()
+  }
+
+  override _destroy(error: Error | null, done: TransformCallback): void {
+    this.#inner?.destroy()
+    done(error)
+  }
+
+  #open(inner: Transform): Transform {
+    inner.on('data', (unpacked: Buffer) => this.push(unpacked))
+    inner.on('error', (error) => this.destroy(error))
+    return inner
+  }
+}
+
+/** The body is not packed as its content-encoding says. */
+export const isUnpackingError = (error: unknown): error is Error =>
+  error instanceof Error && /^(Z_|ERR_(_|BROTLI|ZLIB)|ZSTD)/.test((error as { code?: string }).code ?? '')
+
+/** An error of either end destroys both, and `output` emits it. */
+export interface Unpacker {
+  readonly input: Transform
+  readonly output: Transform
+}
+
+/**
+ * Null if nothing is packed. Encodings are undone in the reverse of the order in which they are named. Throws if
+ * there are too many.
+ */
+export function unpackerFor(encodings: string): Unpacker | null {
+  const names = encodings.toLowerCase().split(',')
+  if (names.length > MAX_LAYERS) {
+    const message = `it is packed ${names.length} times over`
+    throw Object.assign(new Error(message), { code: 'ERR_ZLIB_LAYERS' })
+  }
+  const layers = names.toReversed().flatMap((name) => unpackers[name.trim()]?.() ?? [])
+  const [input] = layers
+  let output = input
+  for (const layer of layers.slice(1)) if (output !== undefined) output = pipeline(output, layer, () => {})
+  return input === undefined || output === undefined ? null : { input, output }
+}
