@@ -19,10 +19,11 @@ after(() => BEFORE.remove())
 const model = await startScriptedModel()
 after(() => model.stop())
 
-/** Two processes of each release: who admits tasks and answers, and who works. */
+/** Two processes of each release: who admits tasks and answers, and who works; or one that does both. */
 const parts = {
   entry: ['router', 'metering', 'alerting', 'gateway'],
   work: ['planner', 'tool-executor'],
+  whole: ['router', 'metering', 'alerting', 'gateway', 'planner', 'tool-executor'],
 } as const
 type Part = keyof typeof parts
 
@@ -102,8 +103,8 @@ function fleetOf(t: TestContext, name: string): Fleet {
 async function replace(
   t: TestContext,
   name: string,
-  order: readonly [Part, Part],
-): Promise<[Fleet, Record<Part, ServiceProcess>]> {
+  order: readonly ['work' | 'entry', 'work' | 'entry'],
+): Promise<[Fleet, ServiceProcess]> {
   const fleet = fleetOf(t, name)
   const running = { entry: await fleet.start('entry', 'before'), work: await fleet.start('work', 'before') }
   for (const part of order) {
@@ -115,7 +116,7 @@ async function replace(
   }
   await fleet.submit(running.entry, 'after')
   await fleet.settle(running.entry)
-  return [fleet, running]
+  return [fleet, running.entry]
 }
 
 /** Stages of which a process says that a newer release has written lanes. */
@@ -127,32 +128,51 @@ async function declined(process: ServiceProcess): Promise<string[]> {
 
 test('a rolling upgrade from either end, and back', { timeout: 600_000 }, async (t) => {
   const workFirst = replace(t, 'upgrade-work', ['work', 'entry'])
-  const [fleet, running] = await replace(t, 'upgrade-entry', ['entry', 'work'])
+  const [fleet, entry] = await replace(t, 'upgrade-entry', ['entry', 'work'])
   await workFirst
 
-  // Back: lanes that this release has written stay closed under the earlier one, which says so, however this one ends and
-  // whatever rows its stages have; nothing is lost.
+  // Back: lanes that this release has written stay closed under the earlier one, which says so; nothing is lost.
   await fleet.setMigrationsAside()
-  const earlier = { entry: await fleet.begin('entry', 'before'), work: await fleet.begin('work', 'before') }
-  for (const each of Object.values(earlier))
-    await eventually('it runs', async () => (await each.readiness()) !== null, START_MS).catch(() =>
-      assert.fail(`it does not run: ${each.output()}`),
-    )
-  assert.equal(await running.work.drain(), 0)
-  await running.entry.kill9()
-  const stages = { entry: ['router', 'metering', 'alerting'], work: ['planner', 'tool-executor'] }
-  for (const part of ['entry', 'work'] as const)
-    await eventually(
-      `${part} declines what it may not take`,
-      async () => {
-        const found = await declined(earlier[part])
-        return stages[part].every((stage) => found.includes(`stage ${stage}`))
-      },
-      MOVE_MS,
-    )
-  await fleet.submit(earlier.entry, 'back')
+  const earlier = await fleet.begin('entry', 'before')
+  await eventually('it runs', async () => (await earlier.readiness()) !== null, START_MS).catch(() =>
+    assert.fail(`it does not run: ${earlier.output()}`),
+  )
+  assert.equal(await entry.drain(), 0)
+  await eventually(
+    'it declines what it may not take',
+    async () => (await declined(earlier)).includes('stage router'),
+    MOVE_MS,
+  )
+  await fleet.submit(earlier, 'back')
   await fleet.putMigrationsBack()
-  const again = { entry: await fleet.start('entry', 'now'), work: await fleet.start('work', 'now') }
-  await Promise.all(Object.values(earlier).map((each) => each.drain()))
-  await fleet.settle(again.entry)
+  const again = await fleet.start('entry', 'now')
+  await earlier.drain()
+  await fleet.settle(again)
 })
+
+test(
+  'the earlier release takes no lane that this one has committed to, of any stage, and even after kill -9',
+  {
+    timeout: 600_000,
+  },
+  async (t) => {
+    const fleet = fleetOf(t, 'upgrade-killed')
+    const whole = await fleet.start('whole', 'now')
+    await fleet.submit(whole, 'now')
+    await fleet.settle(whole)
+    await whole.kill9()
+    await fleet.setMigrationsAside()
+    const earlier = await fleet.begin('whole', 'before')
+    const stages = ['router', 'planner', 'tool-executor', 'metering', 'alerting'].map(
+      (name) => `stage ${name}`,
+    )
+    await eventually(
+      'it declines them',
+      async () => {
+        const found = await declined(earlier)
+        return stages.every((stage) => found.includes(stage))
+      },
+      START_MS,
+    )
+  },
+)

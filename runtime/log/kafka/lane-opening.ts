@@ -138,7 +138,7 @@ async function inStep(
   const back = resets.map(({ position }) => position)
   const others = positions.filter(({ topic }) => !back.some((each) => each.topic === topic))
   const isAll = isStateLost || hasOwnEpoch
-  const changed = [...others.filter((each) => isAll || byHand.includes(each)), ...back]
+  const changed = [...others.filter((each) => isAll || byHand.includes(each.topic)), ...back]
   const opening: Opening = { stateId, laneEpoch: epoch }
   const marked = changed.map((each) => markedPosition(each, { ...each, ...opening }))
   if (marked.length > 0) await commitPositions(context, options, producer, marked)

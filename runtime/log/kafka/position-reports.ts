@@ -76,7 +76,10 @@ export class PositionReports {
         })
         for (const [key, report] of sent) if (this.#waiting.get(key) === report) this.#waiting.delete(key)
       } catch (error) {
-        logger?.debug({ groupId, reason: messageOf(error) }, 'failed to show positions in the group; retrying')
+        logger?.debug(
+          { groupId, reason: messageOf(error) },
+          'failed to show positions in the group; retrying',
+        )
       }
     this.#sendLater()
   }

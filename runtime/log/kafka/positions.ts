@@ -132,11 +132,11 @@ export async function shownPositions(context: Context, link: Link, lane: Lane): 
 /** A lane's positions at its opening. */
 export interface FoundPositions {
   readonly positions: readonly LanePosition[]
-  /** Those among them that were set by hand. */
-  readonly byHand: readonly LanePosition[]
+  /** Topics of those among them that were set by hand. */
+  readonly byHand: readonly LogTopic[]
   /** Those among them of which the group shows none, or another one. */
   readonly unshown: readonly MarkedPosition[]
-  /** Of every position that was found; -1: of none. */
+  /** Latest epoch of an opening that any position names; -1: none does. */
   readonly latestEpoch: number
 }
 
@@ -149,7 +149,7 @@ export function choosePositions(
   const chosen = [...byTopic.values()]
   return {
     positions: chosen.map(readMark),
-    byHand: chosen.filter((each) => !isMarked(each)).map(readMark),
+    byHand: chosen.filter((each) => !isMarked(each)).map(({ topic }) => topic),
     unshown: chosen.filter(({ topic, offset, text }) => {
       return !shown.some((each) => each.topic === topic && each.offset === offset && each.text === text)
     }),

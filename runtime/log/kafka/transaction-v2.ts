@@ -6,7 +6,7 @@
 //    themselves, so that AddPartitionsToTxn and AddOffsetsToTxn are not needed.
 // 2. The end of each transaction answers with the identity of the next one: the epoch one higher or, once
 //    epochs have run out, another producer id. A late request can't get into a later transaction.
-// 3. Positions name no member: the group's coordinator takes them of whoever holds the transactional id.
+// 3. Positions name no member: the group's coordinator takes them of the holder of the transactional id.
 // 4. A broker distinguishes the protocols by the requests' versions alone. We speak the second one only if
 //    the cluster reports it as enabled; if that is unclear, the first.
 //

@@ -61,18 +61,18 @@ test('a row counts, whatever the group shows, but for a position that was set by
   const row = marked(9, 70)
   const choose = (rows: readonly MarkedPosition[], shown: readonly MarkedPosition[]) => {
     const { positions, byHand, unshown, latestEpoch } = choosePositions(rows, shown)
-    return [positions.map(({ offset }) => offset), byHand.length, unshown.length, latestEpoch]
+    return [positions.map(({ offset }) => offset), byHand.join(), unshown.length, latestEpoch]
   }
-  assert.deepEqual(choose([], []), [[], 0, 0, -1])
-  assert.deepEqual(choose([row], [row]), [[9], 0, 0, 70])
-  assert.deepEqual(choose([row], [marked(7, 70)]), [[9], 0, 1, 70])
-  assert.deepEqual(choose([row], []), [[9], 0, 1, 70])
-  assert.deepEqual(choose([], [marked(7, 70)]), [[7], 0, 0, 70])
+  assert.deepEqual(choose([], []), [[], '', 0, -1])
+  assert.deepEqual(choose([row], [row]), [[9], '', 0, 70])
+  assert.deepEqual(choose([row], [marked(7, 70)]), [[9], '', 1, 70])
+  assert.deepEqual(choose([row], []), [[9], '', 1, 70])
+  assert.deepEqual(choose([], [marked(7, 70)]), [[7], '', 0, 70])
   // The state was cut off: its rows are older than what the group was shown, and epochs stay above both.
-  assert.deepEqual(choose([row], [marked(12, 80)]), [[9], 0, 1, 80])
+  assert.deepEqual(choose([row], [marked(12, 80)]), [[9], '', 1, 80])
   for (const rows of [[], [row]]) {
     const byHand = { topic, offset: 2, text: '' } as const
-    assert.deepEqual(choose(rows, [byHand]), [[2], 1, 0, rows.length > 0 ? 70 : -1])
+    assert.deepEqual(choose(rows, [byHand]), [[2], topic, 0, rows.length > 0 ? 70 : -1])
   }
 })
 
