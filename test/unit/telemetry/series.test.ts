@@ -33,6 +33,15 @@ test('a label that is absent makes a series of its own', async () => {
   assert.deepEqual(linesOf(text, 'task_ids_reused_total'), ['flotilla_task_ids_reused_total 1'])
 })
 
+test('a label that a metric does not have is left out', async () => {
+  const metrics = createMetrics({ oldNames: false })
+  const labels = { rule: 'cost', change: 'raised', surprise: 'x', severity: undefined }
+  metrics.count('alerts', 1, labels as object)
+  assert.deepEqual(linesOf(await metrics.text(), 'alerts_total'), [
+    'flotilla_alerts_total{rule="cost",change="raised"} 1',
+  ])
+})
+
 test('a bucket counts what is at most its bound, and the last one everything', async () => {
   const metrics = createMetrics({ oldNames: false })
   for (const seconds of [0.001, 0.0011, 5, 301]) metrics.observe('commit', seconds, { stage: 'planner' })
