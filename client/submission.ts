@@ -2,7 +2,7 @@
 import type { TaskSubmitted } from '../schemas/generated/events.ts'
 import { historyMistakes, metadataMistakes } from '../schemas/history.ts'
 import { identityMistakes, shown } from '../schemas/identity.ts'
-import { taskFields, type TaskFieldKind } from '../schemas/task-fields.ts'
+import { emptyTask, taskFields, type TaskFieldKind } from '../schemas/task-fields.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { recordingMistakes } from '../runtime/recording.ts'
 import type { TaskInput } from './types.ts'
@@ -17,8 +17,10 @@ const MAX_WHOLE = 2 ** 31 - 1
 export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {
   const mistakes = mistakesOf(task, taskId)
   if (mistakes.length > 0) throw new FlotillaError('TASK_INVALID', mistakes.join('; '))
-  const given = taskFields.map(({ name }) => [name, task[name] ?? null])
-  return { ...(Object.fromEntries(given) as TaskSubmitted), taskId }
+  const submission: Record<string, unknown> = { ...emptyTask }
+  for (const { name } of taskFields) submission[name] = task[name] ?? null
+  submission['taskId'] = taskId
+  return submission as unknown as TaskSubmitted
 }
 
 function mistakesOf(task: TaskInput, taskId: string): string[] {

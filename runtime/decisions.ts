@@ -52,7 +52,12 @@ export function changeRows(
   for (const name in changes) {
     const row = changes[name]
     if (row === null || row === undefined) delete rows[name]
-    else if (!Reflect.set(rows, name, row)) Object.defineProperty(rows, name, { ...WRITABLE, value: row })
+    else
+      try {
+        rows[name] = row
+      } catch {
+        Object.defineProperty(rows, name, { ...WRITABLE, value: row })
+      }
   }
   return rows
 }

@@ -93,14 +93,24 @@ const checks = {
   StagePaused: { stage: name, reason: remark, by: name },
 } as const satisfies Checks
 
+const checksOf: ReadonlyMap<string, readonly (readonly [string, Check])[]> = new Map(
+  Object.entries(checks).map(([type, ofType]) => [type, Object.entries<Check>(ofType)]),
+)
+const NONE: readonly string[] = []
+
 /** Every mistake in what names something; fields that are absent have none. */
-export function identityMistakes(type: EventType, data: object): string[] {
-  const ofType: Readonly<Record<string, Check>> = (checks as Checks)[type] ?? {}
-  return Object.entries(ofType).flatMap(([field, check]) => {
+export function identityMistakes(type: EventType, data: object): readonly string[] {
+  let mistakes = NONE
+  for (const [field, check] of checksOf.get(type) ?? []) {
     const value = (data as Record<string, unknown>)[field]
+    if (value === null || value === undefined) continue
     const texts: unknown[] = Array.isArray(value) ? value : [value]
-    return texts.flatMap((text) => (typeof text === 'string' ? (check(field, text) ?? []) : []))
-  })
+    for (const text of texts) {
+      const mistake = typeof text === 'string' ? check(field, text) : null
+      if (mistake !== null) mistakes = [...mistakes, mistake]
+    }
+  }
+  return mistakes
 }
 
 /** Whether it may name a user, an agent or the like. */

@@ -195,7 +195,7 @@ export class WireView implements WireInput {
     return read % 2 === 0 ? read / 2 : -(read + 1) / 2
   }
 
-  /** Of as many bytes as are left at most. */
+  /** A length that the bytes that are left allow. */
   #length(): number {
     const length = this.long()
     if (length < 0 || length > this.#bytes.length - this.#at) throw notPlain

@@ -39,7 +39,7 @@ export interface HandlingInput {
 
 export interface SentRecord {
   readonly topic: string
-  /** Of its event. */
+  /** The event's type. */
   readonly type: string
 }
 

@@ -34,7 +34,9 @@ export class SeriesByLabels<S> {
     if (found !== undefined) return found
     const series = this.#make()
     level.set(value, series)
-    this.#all.push({ labels: { ...labels }, series })
+    // A label that the metric does not have would fail every scrape.
+    const given = Object.entries(labels).filter(([name, text]) => names.includes(name) && text !== undefined)
+    this.#all.push({ labels: Object.fromEntries(given), series })
     return series
   }
 

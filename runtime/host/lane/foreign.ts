@@ -44,9 +44,11 @@ export function received(record: LogRecord, nowMs: number): LogRecord {
   }
 }
 
+const NO_MISTAKES: readonly string[] = []
+
 /** Why a record of an open topic can't be taken as what it names; empty when it can. */
-export const mistakesOf = ({ topic }: LogRecord, { type, data }: Decoded): string[] =>
-  isOpen(topic) ? identityMistakes(type, data) : []
+export const mistakesOf = ({ topic }: LogRecord, { type, data }: Decoded): readonly string[] =>
+  isOpen(topic) ? identityMistakes(type, data) : NO_MISTAKES
 
 /** The task id in the bytes of a submission, if they can be read at once. */
 export function submittedIdOf(codec: Codec, value: Uint8Array, topic: TopicName): string | null {

@@ -123,7 +123,9 @@ export class LaneState {
   }
 
   #copyRows(key: string, into: Record<string, unknown>, missing: WithMissing): void {
-    for (const [name, value] of this.#keys.get(key) ?? []) {
+    const rows = this.#keys.get(key)
+    if (rows === undefined) return
+    for (const [name, value] of rows) {
       if (name.startsWith(TIMER)) continue
       if (this.#restoredMissing) delete into[name]
       if (value instanceof MissingRow) missing(into, name, value)
@@ -224,9 +226,10 @@ export class LaneState {
   ): StateRow[] | Promise<StateRow[]> {
     const rows: StateRow[] = []
     const large: Promise<void>[] = []
+    const begin = `{"v":${this.#version},"d":`
     const add = (rowKey: string, value: unknown) => {
       if (value === null) return void rows.push({ key: rowKey, value: null })
-      const bytes = Buffer.from(JSON.stringify({ v: this.#version, d: value }))
+      const bytes = Buffer.from(`${begin}${JSON.stringify(value) ?? null}}`)
       const index = rows.push({ key: rowKey, value: bytes }) - 1
       if (bytes.length <= limitBytes) return
       const store = async () => {

@@ -20,7 +20,7 @@ const everyField = [...sources.events, ...sources.shared].flatMap((record) =>
 
 test('generated files are what the sources say', async () => {
   assert.deepEqual(await drift(), [])
-  assert.equal((await generatedFiles()).size, 4)
+  assert.equal((await generatedFiles()).size, 5)
 })
 
 test('every event has a file and a topic, every topic events that exist, and nothing is left over', () => {
