@@ -85,6 +85,33 @@ test('what writes gather in memory is written once, behind them, and not for one
   assert.deepEqual([total(), sum], [47, 47])
 })
 
+test('what can not be undone yet is undone before the next write', async (context) => {
+  const { file } = setUp(context)
+  file.db.exec('CREATE TABLE t (n INTEGER PRIMARY KEY)')
+  const count = (): number => Number(file.db.prepare('SELECT count(*) AS n FROM t').get()?.['n'])
+  const insert = file.db.prepare('INSERT INTO t VALUES (?)')
+  let known = 0
+  let isReadable = true
+  const undone = (): void => {
+    if (!isReadable) throw new Error('the disk can not be read')
+    known = count()
+  }
+  const add = (n: number): Promise<void> =>
+    file.write(() => {
+      if (isReadable) assert.equal(known, count())
+      known++
+      insert.run(n)
+    }, undone)
+  await add(1)
+  isReadable = false
+  await assert.rejects(add(1), { code: 'LOG_UNAVAILABLE' })
+  await assert.rejects(add(2), /the disk can not be read/)
+  assert.deepEqual([known, count(), file.db.isTransaction], [2, 1, false])
+  isReadable = true
+  await add(3)
+  assert.deepEqual([known, count()], [2, 2])
+})
+
 test('records, keys, leases and budgets that share a transaction with a write that fails are all there', async (context) => {
   const { dataDir, file } = setUp(context)
   const log = openEmbeddedLog({ dataDir, partitions: 1 })
