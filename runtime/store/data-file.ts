@@ -124,6 +124,8 @@ export class DataFile {
   #held = false
   #holds: (() => void)[] = []
   readonly #beforeCommits = new Set<() => void>()
+  /** `undone` of writes that were rolled back, until it has run. */
+  readonly #toUndo = new Set<() => void>()
   #closed = false
   readonly #checkpoints: Checkpoints
   readonly #statements = new Map<string, StatementSync>()
@@ -237,13 +239,19 @@ export class DataFile {
     const writes = this.#writes.splice(0)
     if (writes.length === 0) return
     try {
+      this.#rollBack([])
       this.#statement('BEGIN IMMEDIATE').run()
       const settle = this.#runTogether(writes) ?? this.#runApart(writes)
       this.#statement('COMMIT').run()
       this.#checkpoints.committed()
       for (const done of settle) done()
     } catch (error) {
-      const reason = commitError(this.#rollBack(writes) ?? error, this.dir)
+      try {
+        this.#rollBack(writes)
+      } catch {
+        // The next transaction begins with what is left of it, and fails with its reason.
+      }
+      const reason = commitError(error, this.dir)
       for (const write of writes) write.reject(reason)
     }
   }
@@ -256,8 +264,8 @@ export class DataFile {
       return writes.map((write, at) => () => write.resolve(values[at]))
     } catch (error) {
       this.#mustGoOn(error)
-      this.db.exec('ROLLBACK; BEGIN IMMEDIATE')
-      undo(writes)
+      this.#rollBack(writes)
+      this.db.exec('BEGIN IMMEDIATE')
       return writes.length > 1 ? null : writes.map((write) => () => write.reject(error))
     }
   }
@@ -273,7 +281,7 @@ export class DataFile {
       } catch (error) {
         this.#mustGoOn(error)
         this.db.exec('ROLLBACK TO write; RELEASE write')
-        undo([write])
+        this.#undo([write])
         return () => write.reject(error)
       }
     })
@@ -295,23 +303,23 @@ export class DataFile {
     return statement
   }
 
-  /** The error of a rollback, if that failed too. */
-  #rollBack(writes: readonly Write[]): unknown {
-    try {
-      if (this.db.isTransaction) this.db.exec('ROLLBACK')
-      undo(writes)
-      return null
-    } catch (error) {
-      return error
+  #rollBack(writes: readonly Write[]): void {
+    for (const { undone } of writes) this.#toUndo.add(undone)
+    if (this.db.isTransaction) this.db.exec('ROLLBACK')
+    this.#undo([])
+  }
+
+  /** Also what failed to be undone before. */
+  #undo(writes: readonly Write[]): void {
+    for (const { undone } of writes) this.#toUndo.add(undone)
+    for (const undone of this.#toUndo) {
+      undone()
+      this.#toUndo.delete(undone)
     }
   }
 }
 
 const nothing = (): void => {}
-
-function undo(writes: readonly Write[]): void {
-  for (const undone of new Set(writes.map((write) => write.undone))) undone()
-}
 
 function openDatabase(path: string, durability: Durability): DatabaseSync {
   keepPrivate(path)

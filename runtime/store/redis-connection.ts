@@ -106,9 +106,27 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
   }
 }
 
+/** Commands of one tick of the event loop reach the socket in one write. */
+class JoiningRedis extends Redis {
+  #joins = false
+
+  override sendCommand(...given: Parameters<Redis['sendCommand']>): unknown {
+    if (!this.#joins && this.status === 'ready') {
+      const { stream } = this
+      this.#joins = true
+      stream.cork()
+      process.nextTick(() => {
+        this.#joins = false
+        stream.uncork()
+      })
+    }
+    return super.sendCommand(...given)
+  }
+}
+
 function connect(url: string, security: ServerSecurity): Redis {
   const { address, identity } = addressOf(url, security)
-  const redis = new Redis(address, {
+  const redis = new JoiningRedis(address, {
     ...identity(),
     connectTimeout: CONNECT_MS,
     commandTimeout: COMMAND_MS,

@@ -141,7 +141,7 @@ function openLeases(file: DataFile, clock: Clock, { names, set, remove }: LeaseP
   return {
     /** Rest of a lease, in ms. */
     left,
-    /** Of a key that was written with this lease, or without one. */
+    /** Notes that the key was written with this lease, or without one. */
     replace: (key: string, leaseMs: number | null): void => {
       if (leaseMs !== null) {
         leasing.add(file)

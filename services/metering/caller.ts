@@ -7,7 +7,7 @@ import type { Instruments } from '../../runtime/telemetry/instruments.ts'
 import { Batches } from './batches.ts'
 import type { FeedbackRow, LedgerWrite, UsageRow } from './call.ts'
 import { release, upsertHeld } from './approvals.ts'
-import { RowStatement } from './row-statement.ts'
+import { Columns, RowStatement } from './row-statement.ts'
 import { writeSession } from './sessions.ts'
 import { closeTasks, openTasks, type ClosedTask, type OpenTask } from './tasks.ts'
 
@@ -62,13 +62,34 @@ export function createLedgerCaller(parts: LedgerParts): (request: LedgerWrite) =
 
 const nothing = Promise.resolve()
 
+const usageColumns = new Columns<UsageRow>({
+  event_id: 0,
+  task_id: 0,
+  call_id: 0,
+  kind: 0,
+  user_id: 0,
+  agent: 0,
+  model: 0,
+  provider: 0,
+  tool: 0,
+  input_tokens: 0,
+  output_tokens: 0,
+  cost: 0,
+  cost_is_guess: 0,
+  duration_ms: 0,
+  succeeded: 0,
+  error_code: 0,
+  cached: 0,
+  at_ms: 0,
+})
+
 const insertUsage = new RowStatement(
   (sql, rows: readonly UsageRow[]) =>
     sql
       .insertInto('usage_ledger')
-      .values(rows)
+      .values(rows.map(usageColumns.rowOf))
       .onConflict((on) => on.columns(['task_id', 'event_id']).doNothing()),
-  (row) => Object.values(row),
+  usageColumns.valuesOf,
 )
 
 /** In a fixed order, so that two owners of a lane that write the same rows can't deadlock. */

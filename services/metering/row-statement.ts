@@ -37,6 +37,21 @@ export class RowStatement<Row, Result = unknown> {
   }
 }
 
+/** Rows of a table, with their columns in one order: a statement that is compiled once binds by position. */
+export class Columns<Row extends object> {
+  readonly #names: readonly (keyof Row & string)[]
+
+  /** Names every column. */
+  constructor(names: Readonly<Record<keyof Row & string, 0>>) {
+    this.#names = Object.keys(names) as (keyof Row & string)[]
+  }
+
+  readonly valuesOf = (row: Row): unknown[] => this.#names.map((name) => row[name] ?? null)
+
+  readonly rowOf = (row: Row): Row =>
+    Object.fromEntries(this.#names.map((name) => [name, row[name] ?? null])) as unknown as Row
+}
+
 /** The next of 1, 2, 3, 4, 6, 8, 12, 16, 24, … */
 function fullLength(rows: number): number {
   let length = 1

@@ -1,7 +1,7 @@
 // Rows of tasks, many in one statement: open ones from their submission to their result, then the ledger's.
 import { sql as raw } from 'kysely'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'
-import { RowStatement } from './row-statement.ts'
+import { Columns, RowStatement } from './row-statement.ts'
 
 export type OpenTask = Tables['open_tasks']
 export type ClosedTask = Tables['task_ledger']
@@ -23,17 +23,49 @@ export async function openTasks(sql: Sql, rows: readonly OpenTask[]): Promise<st
   return rows.filter(isOther).map(({ task_id }) => task_id)
 }
 
-const valuesOf = (row: OpenTask | ClosedTask): unknown[] => Object.values(row)
+const openColumns = new Columns<OpenTask>({
+  task_id: 0,
+  text_start: 0,
+  text_hash: 0,
+  user_id: 0,
+  agent: 0,
+  model: 0,
+  profile: 0,
+  lane: 0,
+  submitted_at_ms: 0,
+  session_id: 0,
+  parent: 0,
+})
+const closedColumns = new Columns<ClosedTask>({
+  task_id: 0,
+  status: 0,
+  user_id: 0,
+  agent: 0,
+  model: 0,
+  profile: 0,
+  execution_ms: 0,
+  input_tokens: 0,
+  output_tokens: 0,
+  cost: 0,
+  steps: 0,
+  error_code: 0,
+  submitted_at_ms: 0,
+  completed_at_ms: 0,
+  text_start: 0,
+  text_hash: 0,
+  session_id: 0,
+  parent: 0,
+})
 const itself = (id: string): unknown[] => [id]
 
 const insertOpen = new RowStatement(
   (sql, rows: readonly OpenTask[]) =>
     sql
       .insertInto('open_tasks')
-      .values(rows)
+      .values(rows.map(openColumns.rowOf))
       .onConflict((on) => on.column('task_id').doNothing())
       .returning('task_id'),
-  valuesOf,
+  openColumns.valuesOf,
 )
 
 const hashes = {
@@ -66,9 +98,9 @@ const insertClosed = new RowStatement(
   (sql, rows: readonly ClosedTask[]) =>
     sql
       .insertInto('task_ledger')
-      .values(rows)
+      .values(rows.map(closedColumns.rowOf))
       .onConflict((on) => on.column('task_id').doNothing()),
-  valuesOf,
+  closedColumns.valuesOf,
 )
 
 const deleteOpen = new RowStatement(

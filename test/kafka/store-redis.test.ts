@@ -110,3 +110,28 @@ test('a compare-and-set whose answer was lost is reported, not sent again', asyn
   assert.equal(sent, 1)
   assert.equal(await store.get('key'), 'second')
 })
+
+test('commands of one tick are one write', async (t) => {
+  const { hostname, port } = new URL(url())
+  const sizes: number[] = []
+  const proxy = createServer((socket) => {
+    const redis = connect(Number(port), hostname)
+    socket.on('data', (bytes) => void sizes.push(bytes.length))
+    socket.pipe(redis).pipe(socket)
+    socket.on('close', () => redis.destroy())
+    for (const end of [socket, redis]) end.on('error', () => undefined)
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const { redis, close } = connectRedis({ url: `redis://127.0.0.1:${(proxy.address() as AddressInfo).port}` })
+  t.after(async () => {
+    await close()
+    proxy.close()
+  })
+  await redis.ping()
+  sizes.length = 0
+  const text = 'a'.repeat(100)
+  const echoed = await Promise.all(Array.from({ length: 20 }, (_, i) => redis.echo(`${text} ${i}`)))
+  assert.deepEqual(echoed.at(-1), `${text} 19`)
+  assert.equal(sizes.length, 1, `writes of ${sizes.join()} bytes`)
+  assert.equal(await redis.ping(), 'PONG', 'the next tick has a write of its own')
+})
