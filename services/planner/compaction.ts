@@ -86,7 +86,7 @@ function sizesOf(from: Situation, book: ToolBook, fleet: Fleet): Sizes | null {
   const limit = compacted.squeezeTo ?? limitTokens(from, policy, fleet)
   const isSqueezed = compacted.squeezeTo !== null
   if (limit === null || (!isSqueezed && compacted.done === turnOf(from))) return null
-  const tools = from.task.mode === 'tools' ? book.told(from.task) : []
+  const tools = from.task.mode === 'tools' ? book.forModel(from.task) : []
   const tokens = toTokens(promptBytes(conversation(from), tools), compacted)
   if (tokens <= limit) return null
   return { policy, compacted, tokens, limit, isSqueezed, through: oldThrough(from, policy, limit) }

@@ -106,7 +106,7 @@ export function modelCall(
 function stepRequest(from: Situation, book: ToolBook): ModelRequest {
   const { task, run } = from
   const model = currentModel(from)
-  const tools = task.mode === 'tools' ? book.told(task) : []
+  const tools = task.mode === 'tools' ? book.forModel(task) : []
   return {
     model,
     messages: portable(withLastStepNote(conversation(from), from), tools.length > 0, model),

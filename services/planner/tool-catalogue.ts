@@ -26,7 +26,7 @@ export interface ToolBook {
   /** Tools that the task may call. */
   of(task: TaskAdmitted): readonly ToolSpec[]
   /** The same tools as a model is told about them. The list is shared: it must not be changed. */
-  told(task: TaskAdmitted): ModelTool[]
+  forModel(task: TaskAdmitted): ModelTool[]
   /** The agent that a tool is, and whether it takes the task over; null for a tool that runs. */
   delegate(tool: string): NonNullable<ToolSpec['delegate']> | null
   /** The tool of the task that a model means by a name; the name itself if that is not clear. */
@@ -50,7 +50,7 @@ export function toolBook(fleet: Fleet): ToolBook {
   const lists = new Map<string, ModelTool[]>()
   return {
     of,
-    told(task) {
+    forModel(task) {
       const key = toolNames(task).join('\n')
       const found = lists.get(key) ?? of(task).map(modelTool)
       if (lists.size >= MAX_LISTS) lists.clear()

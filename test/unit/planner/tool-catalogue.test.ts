@@ -16,19 +16,19 @@ const tool = (name: string) =>
   })
 const book = toolBook({ tools: ['look', 'find', 'read'].map(tool), agents: {} } as unknown as Fleet)
 const task = (...tools: string[]) => ({ tools, policyTools: null }) as unknown as TaskAdmitted
-const told = (...tools: string[]) => book.told(task(...tools)).map((one) => one.function.name)
+const shown = (...tools: string[]) => book.forModel(task(...tools)).map((one) => one.function.name)
 
-test('a model is told about the tools of its task, in their order', () => {
-  assert.deepEqual(told('look', 'find'), ['look', 'find'])
-  assert.deepEqual(told('find'), ['find'])
-  assert.deepEqual(told('find', 'look', 'lost'), ['find', 'look'])
-  assert.deepEqual(told(), [])
+test('a model gets the tools of its task, in their order', () => {
+  assert.deepEqual(shown('look', 'find'), ['look', 'find'])
+  assert.deepEqual(shown('find'), ['find'])
+  assert.deepEqual(shown('find', 'look', 'lost'), ['find', 'look'])
+  assert.deepEqual(shown(), [])
 })
 
 test('a list of tools is made once, and measured once', () => {
-  const list = book.told(task('look', 'read'))
-  assert.equal(book.told(task('look', 'read')), list)
-  assert.notEqual(book.told(task('read', 'look')), list)
+  const list = book.forModel(task('look', 'read'))
+  assert.equal(book.forModel(task('look', 'read')), list)
+  assert.notEqual(book.forModel(task('read', 'look')), list)
   assert.equal(jsonBytes(list), Buffer.byteLength(JSON.stringify(list)))
   assert.equal(jsonBytes(list), jsonBytes(list))
 })
