@@ -4,7 +4,7 @@ import type { Decision, Rows } from './stage.ts'
 /**
  * The decisions one after the other, as if one had been made: events in their order; of rows and timers with one name
  * the last; a decision that clears its key drops rows and timers of those before it; the last
- * call, and the last timer for the parts.
+ * call, and the last timer for the parts. Rows and timers that only one of them has are shared with it.
  */
 export function merge<R extends Rows>(...decisions: readonly Decision<R>[]): Decision<R> {
   const merged: Decision<R> = {}
@@ -14,8 +14,8 @@ export function merge<R extends Rows>(...decisions: readonly Decision<R>[]): Dec
       delete merged.rows
       delete merged.timers
     }
-    if (rows) merged.rows = { ...merged.rows, ...rows }
-    if (timers) merged.timers = { ...merged.timers, ...timers }
+    if (rows) merged.rows = merged.rows ? { ...merged.rows, ...rows } : rows
+    if (timers) merged.timers = merged.timers ? { ...merged.timers, ...timers } : timers
     if (wakeParts !== undefined) merged.wakeParts = wakeParts
     if (lane) merged.lane = { ...merged.lane, ...lane }
     if (emit) merged.emit = [...(merged.emit ?? []), ...emit]
@@ -29,10 +29,9 @@ export function changedRows(
   rows: object,
   changes: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
-  const merged = Object.assign(
-    Object.create(Object.getPrototypeOf(rows) as object) as object,
-    rows,
-  ) as Record<string, unknown>
+  // A spread copies many rows in a little more than half of the time of Object.assign.
+  const prototype = Object.getPrototypeOf(rows) as object | null
+  const merged: Record<string, unknown> = { __proto__: prototype, ...rows }
   for (const [name, row] of Object.entries(changes))
     if (row === null || row === undefined) delete merged[name]
     else merged[name] = row
