@@ -209,7 +209,9 @@ class Breaker {
     const counts = era === this.#era && (isProbe || this.#state === 'closed')
     if (verdict === 'unknown' || !counts || this.#circuit.isShutdown) return
     if (verdict === 'down') this.#reason = messageOf(error)
-    await this.#circuit.fire({ error, down: verdict === 'down' }).catch(() => {})
+    const counted = this.#circuit.fire({ error, down: verdict === 'down' }).catch(() => {})
+    // A success moves no breaker that is closed: nobody waits for it to be counted.
+    if (isProbe || verdict === 'down') await counted
   }
 
   #watch(onChange: (change: BreakerChange) => void): void {

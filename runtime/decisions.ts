@@ -37,11 +37,8 @@ export function changedRows(
   rows: object,
   changes: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
-  const prototype = Object.getPrototypeOf(rows) as object
-  const merged = (
-    prototype === Object.prototype ? { ...rows } : Object.assign(Object.create(prototype) as object, rows)
-  ) as Record<string, unknown>
-  return changeRows(merged, changes)
+  // A spread copies many rows in a little more than half of the time of Object.assign.
+  return changeRows({ __proto__: Object.getPrototypeOf(rows) as object | null, ...rows }, changes)
 }
 
 /** The rows themselves, with these changes. A row that is missing (missing-row.ts) may be written. */

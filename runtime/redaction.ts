@@ -22,6 +22,11 @@ let forms: readonly string[] = []
 /** Finds any form in one pass over a text. */
 let mayShow = /(?!)/
 
+/** Names of fields are the same ones nearly always. Those that hide nothing are kept, as long as no secret is added. */
+const plainNames = new Set<string>()
+const MAX_PLAIN_NAMES = 1_000
+const MAX_PLAIN_NAME_CHARS = 100
+
 /** Kept for the life of the process. */
 export function keepSecrets(secrets: Iterable<string>): void {
   const before = lasting.size
@@ -42,6 +47,7 @@ export function keepPassingSecrets(secrets: Iterable<string>): void {
 
 /** The longest first: a form may contain another. */
 function collect(): void {
+  plainNames.clear()
   const all = new Set([...lasting, ...[...passing.values()].flat()])
   forms = [...all].sort((a, b) => b.length - a.length)
   mayShow = new RegExp(
@@ -100,18 +106,41 @@ const MAX_DEPTH = 1_000
 function cleaned(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return redacted(value)
   if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value
-  if (Array.isArray(value)) {
-    const items = value.map((item: unknown) => cleaned(item, depth + 1))
-    return items.some((item, index) => item !== value[index]) ? items : value
-  }
+  if (Array.isArray(value)) return cleanedItems(value, depth + 1)
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return value
-  const before = Object.entries(value)
-  const after = before.map(([name, item]) => [redacted(name), cleaned(item, depth + 1)] as const)
-  const isSame = after.every(
-    ([name, item], index) => name === before[index]?.[0] && item === before[index][1],
-  )
-  return isSame ? value : Object.fromEntries(after)
+  return prototype === Object.prototype || prototype === null
+    ? cleanedObject(value as Record<string, unknown>, depth + 1)
+    : value
+}
+
+function cleanedItems(items: readonly unknown[], depth: number): readonly unknown[] {
+  let copy: unknown[] | null = null
+  for (const [index, item] of items.entries()) {
+    const clean = cleaned(item, depth)
+    if (clean !== item) (copy ??= [...items])[index] = clean
+  }
+  return copy ?? items
+}
+
+function cleanedObject(value: Record<string, unknown>, depth: number): object {
+  const names = Object.keys(value)
+  let pairs: (readonly [string, unknown])[] | null = null
+  for (const [index, name] of names.entries()) {
+    const item = value[name]
+    const [shown, clean] = [redactedName(name), cleaned(item, depth)]
+    if (shown !== name || clean !== item)
+      pairs ??= names.slice(0, index).map((before) => [before, value[before]] as const)
+    pairs?.push([shown, clean])
+  }
+  return pairs === null ? value : Object.fromEntries(pairs)
+}
+
+function redactedName(name: string): string {
+  if (plainNames.has(name)) return name
+  const clean = redacted(name)
+  const isKept = clean === name && name.length <= MAX_PLAIN_NAME_CHARS && plainNames.size < MAX_PLAIN_NAMES
+  if (isKept) plainNames.add(name)
+  return clean
 }
 
 /** Origin and path: the parts of a URL that a message may show. User, query and fragment may be secret. */

@@ -27,7 +27,7 @@ import {
   type RowChanges,
   type Situation,
 } from './rows.ts'
-import { modelTool, type ToolBook } from './tool-catalogue.ts'
+import type { ToolBook } from './tool-catalogue.ts'
 
 export type Compaction =
   | { readonly do: 'nothing' }
@@ -86,7 +86,7 @@ function sizesOf(from: Situation, book: ToolBook, fleet: Fleet): Sizes | null {
   const limit = compacted.squeezeTo ?? limitTokens(from, policy, fleet)
   const isSqueezed = compacted.squeezeTo !== null
   if (limit === null || (!isSqueezed && compacted.done === turnOf(from))) return null
-  const tools = from.task.mode === 'tools' ? book.of(from.task).map(modelTool) : []
+  const tools = from.task.mode === 'tools' ? book.forModel(from.task) : []
   const tokens = toTokens(promptBytes(conversation(from), tools), compacted)
   if (tokens <= limit) return null
   return { policy, compacted, tokens, limit, isSqueezed, through: oldThrough(from, policy, limit) }

@@ -4,6 +4,7 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultCompaction, type Compaction } from '../../runtime/config/long-tasks.ts'
 import { sizeOf } from '../../runtime/models/sizes.ts'
 import type { Message, ModelReply, ModelRequest, ModelTool } from './call.ts'
+import { jsonBytes } from './token-estimates.ts'
 import { wholeConversation, currentModel, type Compacted, type Situation } from './rows.ts'
 
 export type Policy = Required<Pick<Compaction, 'strategy' | 'at' | 'keepRecent'>> & {
@@ -28,7 +29,7 @@ export const messagesBytes = (messages: readonly Message[]): number =>
   messages.reduce((sum, message) => sum + messageBytes(message), 0)
 
 export function promptBytes(messages: readonly Message[], tools: readonly ModelTool[]): number {
-  return messagesBytes(messages) + (tools.length > 0 ? Buffer.byteLength(JSON.stringify(tools)) : 0)
+  return messagesBytes(messages) + (tools.length > 0 ? jsonBytes(tools) : 0)
 }
 
 export const compactedOf = ({ run }: Pick<Situation, 'run'>): Compacted => run.compacted ?? wholeConversation

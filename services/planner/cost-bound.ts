@@ -12,7 +12,7 @@ import type { Call, Failure } from '../../runtime/stage.ts'
 import type { ModelReply, ModelRequest } from './call.ts'
 import { currentModel, type Run, type Situation } from './rows.ts'
 import { totalCost } from './step.ts'
-import { textOf } from './token-estimates.ts'
+import { requestBytes } from './token-estimates.ts'
 
 /** A shorter answer is of no use. Tokens. */
 const LEAST_OUTPUT_TOKENS = 16
@@ -51,8 +51,6 @@ function tooLittle({ task, run }: Situation, left: number): Failure {
   return failure('COST_LIMIT', message)
 }
 
-const bytesOf = (request: ModelRequest): number => Buffer.byteLength(textOf(request))
-
 /** Names what the prompt of a step consists of: one that was made shorter is not the last one with more added. */
 const shapeOf = (from: Situation): string => {
   const { from: first = 1, trimmed = 0 } = from.run.compacted ?? {}
@@ -60,7 +58,7 @@ const shapeOf = (from: Situation): string => {
 }
 
 function promptBound(from: Situation, request: ModelRequest): number {
-  const bytes = bytesOf(request)
+  const bytes = requestBytes(request)
   const last = from.run.lastPrompt
   if (!last || request.summarises || last.of !== shapeOf(from) || bytes < last.bytes) return bytes
   return Math.min(bytes, last.tokens + (bytes - last.bytes) + FRAME_TOKENS)
@@ -77,6 +75,6 @@ export function withPrompt(
   if (reply.steered !== undefined && reply.steered.length !== (request.steered ?? []).length) return from.run
   return {
     ...from.run,
-    lastPrompt: { of: shapeOf(from), bytes: bytesOf(request), tokens: reply.inputTokens },
+    lastPrompt: { of: shapeOf(from), bytes: requestBytes(request), tokens: reply.inputTokens },
   }
 }

@@ -36,7 +36,7 @@ import {
   type Step,
 } from './rows.ts'
 import { takeSteers } from './steering.ts'
-import { modelTool, type ToolBook } from './tool-catalogue.ts'
+import type { ToolBook } from './tool-catalogue.ts'
 
 /** Longest observation kept in history, in characters; the result keeps all of it. */
 const MAX_HISTORY_CHARS = 500
@@ -106,7 +106,7 @@ export function modelCall(
 function stepRequest(from: Situation, book: ToolBook): ModelRequest {
   const { task, run } = from
   const model = currentModel(from)
-  const tools = task.mode === 'tools' ? book.of(task).map(modelTool) : []
+  const tools = task.mode === 'tools' ? book.forModel(task) : []
   return {
     model,
     messages: portable(withLastStepNote(conversation(from), from), tools.length > 0, model),

@@ -9,8 +9,22 @@ export function estimatedTokens(bytes: number): number {
 }
 
 export function estimatedInputTokens(request: ModelRequest): number {
-  return estimatedTokens(Buffer.byteLength(textOf(request)))
+  return estimatedTokens(requestBytes(request))
 }
+
+/** A request is asked for its size some times, before it is sent and after. */
+const sizes = new WeakMap<object, number>()
+
+/** Bytes of a list as JSON. The list must not change afterwards. */
+export function jsonBytes(list: readonly object[]): number {
+  const bytes = sizes.get(list) ?? Buffer.byteLength(JSON.stringify(list))
+  sizes.set(list, bytes)
+  return bytes
+}
+
+/** Bytes of all text of a request that the model reads. */
+export const requestBytes = ({ messages, tools = [] }: Pick<ModelRequest, 'messages' | 'tools'>): number =>
+  jsonBytes(messages) + (tools.length > 0 ? jsonBytes(tools) : 0)
 
 /** All text of a request that the model reads. */
 export function textOf({ messages, tools = [] }: ModelRequest): string {

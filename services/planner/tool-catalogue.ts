@@ -25,6 +25,8 @@ export interface ToolBook {
   isUntrusted(tool: string | null, task: TaskAdmitted): boolean
   /** Tools that the task may call. */
   of(task: TaskAdmitted): readonly ToolSpec[]
+  /** The same tools as a model is told about them. The list is shared: it must not be changed. */
+  forModel(task: TaskAdmitted): ModelTool[]
   /** The agent that a tool is, and whether it takes the task over; null for a tool that runs. */
   delegate(tool: string): NonNullable<ToolSpec['delegate']> | null
   /** The tool of the task that a model means by a name; the name itself if that is not clear. */
@@ -32,6 +34,9 @@ export interface ToolBook {
   /** The call's tool and arguments, or why it is not made. */
   check(call: ModelToolCall, task: TaskAdmitted): FittingCall | { refused: Failure }
 }
+
+/** Lists of tools that are kept; forks may name their own. */
+const MAX_LISTS = 1_000
 
 export function toolBook(fleet: Fleet): ToolBook {
   const specs = new Map(toolSpecs(fleet).map((spec) => [spec.name, spec]))
@@ -42,8 +47,16 @@ export function toolBook(fleet: Fleet): ToolBook {
     return check(input)
   }
   const of: ToolBook['of'] = (task) => toolNames(task).flatMap((name) => specs.get(name) ?? [])
+  const lists = new Map<string, ModelTool[]>()
   return {
     of,
+    forModel(task) {
+      const key = toolNames(task).join('\n')
+      const found = lists.get(key) ?? of(task).map(modelTool)
+      if (lists.size >= MAX_LISTS) lists.clear()
+      lists.set(key, found)
+      return found
+    },
     delegate: (tool) => specs.get(tool)?.delegate ?? null,
     isUntrusted(tool, task) {
       const tools = of(task)
@@ -75,7 +88,7 @@ const readsOthers = ({ reads }: ToolSpec): boolean => reads?.includes('untrusted
 const sharesCalls = ({ mode, forkedFromStep }: TaskAdmitted): boolean =>
   mode === 'tools' && (forkedFromStep ?? 1) > 1
 
-export function modelTool({ name, description, input }: ToolSpec): ModelTool {
+function modelTool({ name, description, input }: ToolSpec): ModelTool {
   return { type: 'function', function: { name, description, parameters: portableSchema(input) } }
 }
 

@@ -46,6 +46,14 @@ test('JSON loses secrets in values and names, and is the same object where it ha
   assert.deepEqual(Object.entries(redactedJson(own)), [['__proto__', REDACTED]])
 })
 
+test('a name that was harmless is replaced once it is a secret', () => {
+  const named = { 'canary-name-later': 1 }
+  assert.equal(redactedJson(named), named)
+  keepSecrets(['canary-name-later'])
+  assert.deepEqual(redactedJson(named), { [REDACTED]: 1 })
+  assert.deepEqual(redactedJson([{ deep: [named] }]), [{ deep: [{ [REDACTED]: 1 }] }])
+})
+
 test('errors show no secret, whoever made them', () => {
   keepSecrets(['canary-error-1'])
   const error = new FlotillaError('TOOL_FAILED', 'said canary-error-1', {

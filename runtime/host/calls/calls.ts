@@ -126,9 +126,9 @@ export class CallMaker {
   /** Waits for a slot, at most until the task's deadline. */
   async #takeSlot(request: CallRequest, rule: SlotRule): Promise<boolean> {
     const { call, interrupted, lost, key, stream } = request
+    if (!this.#slots.isFull(rule)) return !lost.aborted && this.#slots.acquire(rule, interrupted)
     const { waiting } = rule
-    const show = () => waiting && stream(waiting(key, this.#clock.now()))
-    const hide = this.#slots.isFull(rule) ? this.#clock.schedule(SHOW_WAIT_MS, show) : () => {}
+    const hide = this.#clock.schedule(SHOW_WAIT_MS, () => waiting && stream(waiting(key, this.#clock.now())))
     const late = new AbortController()
     const leftMs = call.untilMs === undefined ? null : call.untilMs - this.#clock.now()
     const cancel = leftMs === null ? () => {} : this.#clock.schedule(Math.max(0, leftMs), () => late.abort())
@@ -142,7 +142,7 @@ export class CallMaker {
 
   async #makeInTurn(request: CallRequest): Promise<CallOutcome> {
     const { interrupted, lost } = request
-    const granted = this.#capacity.acquire(AbortSignal.any([interrupted, lost]))
+    const granted = this.#capacity.acquire(interrupted, lost)
     if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stop(request)
     try {
       return await this.#track(request, () => this.#makeJournalled(request))
@@ -228,7 +228,8 @@ export class CallMaker {
       await this.#settle(request, begun)
       return begun
     }
-    const taken = new AbortController()
+    // An entry without a lease is never taken over.
+    const taken = this.#journal.renewalMs > 0 ? new AbortController() : null
     let stopRenewing = () => {}
     try {
       const guard = this.#guardOf(request.call)
@@ -236,10 +237,10 @@ export class CallMaker {
       const refused = guard && !isLost() ? await this.#reserve(request, guard) : null
       if (isLost()) return await this.#handBack(request, begun.inDoubt)
       if (!refused && begun.inDoubt) this.#instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
-      if (!refused) stopRenewing = this.#keepLease(request, taken)
+      if (!refused && taken) stopRenewing = this.#keepLease(request, taken)
       const found = refused
         ? this.#refuse(request, refused)
-        : await attempt(this.#attempts, request, taken.signal)
+        : await attempt(this.#attempts, request, taken?.signal)
       const outcome = refused ? found : (guard?.bounded?.(request, found) ?? found)
       if (!(await this.#finish(request, outcome, refused ? null : guard)))
         throw new LaneLost('another owner took the call over')
@@ -370,7 +371,6 @@ export class CallMaker {
 
   /** Renews until it is stopped. Once another owner has the entry, the call is stopped: it can't count. */
   #keepLease({ id, epoch }: CallRequest, taken: AbortController): () => void {
-    if (this.#journal.renewalMs === 0) return () => {}
     let stopped = false
     let cancel = () => {}
     const renew = () => {

@@ -57,6 +57,13 @@ interface Released {
 }
 type Entry = Begun | Done | Forgotten | Released
 
+/** An entry that this process has begun: its text, and the hashes in it. */
+interface Own {
+  readonly text: string
+  readonly hash: string
+  readonly of: string
+}
+
 /** Tells the host how to go on. */
 export type Beginning =
   /** Make the call; `inDoubt`: a former owner may have made it too. */
@@ -130,10 +137,10 @@ class Journal implements CallJournal {
   /** Lifetime of an entry that is begun. */
   readonly #lifetime: number | Lifetime
   /**
-   * Text of the entries that this process has begun, for the next compare-and-set. By id and epoch: a process
-   * that loses a lane and gets it back may be making the call of both openings.
+   * The entries that this process has begun, for the next compare-and-set. By id and epoch: a process that loses
+   * a lane and gets it back may be making the call of both openings.
    */
-  readonly #begun = new Map<string, Map<number, string>>()
+  readonly #begun = new Map<string, Map<number, Own>>()
   readonly #behind = new Set<string>()
 
   constructor(store: KeyValue, clock: Clock, options: JournalOptions) {
@@ -172,7 +179,7 @@ class Journal implements CallJournal {
       if (result.swapped) {
         expected = text
         if (!this.#isFresh(askedMs)) continue
-        this.#note(id, epoch, text)
+        this.#note(id, epoch, { text, hash, of })
         return { do: 'call', inDoubt }
       }
       expected = result.current
@@ -186,9 +193,9 @@ class Journal implements CallJournal {
     }
   }
 
-  #note(id: string, epoch: number, text: string): void {
-    const begun = this.#begun.get(id) ?? new Map<number, string>()
-    this.#begun.set(id, begun.set(epoch, text))
+  #note(id: string, epoch: number, own: Own): void {
+    const begun = this.#begun.get(id) ?? new Map<number, Own>()
+    this.#begun.set(id, begun.set(epoch, own))
   }
 
   /** False: the store was slow, or this process was stopped, for longer than a renewal may take. */
@@ -203,7 +210,7 @@ class Journal implements CallJournal {
   }
 
   async renew(id: string, epoch: number): Promise<boolean> {
-    const text = this.#begun.get(id)?.get(epoch)
+    const text = this.#begun.get(id)?.get(epoch)?.text
     return text !== undefined && (await this.#overwrite(id, text, text, this.#lifetime))
   }
 
@@ -238,9 +245,9 @@ class Journal implements CallJournal {
   }
 
   #record(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
-    const text = this.#begun.get(id)?.get(epoch)
-    if (text === undefined) return Promise.resolve(false)
-    const { hash, of = '' } = JSON.parse(text) as Begun
+    const own = this.#begun.get(id)?.get(epoch)
+    if (own === undefined) return Promise.resolve(false)
+    const { text, hash, of } = own
     const next = JSON.stringify({ state: 'done', epoch, hash, of, outcome } satisfies Done)
     return this.#overwrite(id, text, next, this.#options.keepMs)
   }
@@ -259,7 +266,7 @@ class Journal implements CallJournal {
   }
 
   async release(id: string, epoch: number): Promise<void> {
-    const text = this.#begun.get(id)?.get(epoch)
+    const text = this.#begun.get(id)?.get(epoch)?.text
     if (text === undefined) return
     const next = JSON.stringify({ state: 'released', epoch } satisfies Released)
     // By the time that this reaches the store somebody else may have begun the call.

@@ -1,4 +1,4 @@
-/** At most `limit` holders at once; first come, first served; waiting ends early when its signal aborts. */
+/** At most `limit` holders at once; first come, first served; waiting ends early when one of its signals aborts. */
 export class Semaphore {
   readonly limit: number
   #free: number
@@ -13,24 +13,28 @@ export class Semaphore {
     return this.limit - this.#free
   }
 
-  /** True: a slot is held, and `release` is owed. False: the signal aborted first. */
-  acquire(signal: AbortSignal): Promise<boolean> | boolean {
-    if (signal.aborted) return false
+  /** True: a slot is held, and `release` is owed. False: a signal aborted first. */
+  acquire(...signals: readonly AbortSignal[]): Promise<boolean> | boolean {
+    if (signals.some(({ aborted }) => aborted)) return false
     if (this.#free > 0) {
       this.#free--
       return true
     }
     return new Promise((resolve) => {
+      const unlisten = () => {
+        for (const signal of signals) signal.removeEventListener('abort', aborted)
+      }
       const granted = () => {
-        signal.removeEventListener('abort', aborted)
+        unlisten()
         resolve(true)
       }
       const aborted = () => {
+        unlisten()
         this.#waiting.delete(granted)
         resolve(false)
       }
       this.#waiting.add(granted)
-      signal.addEventListener('abort', aborted, { once: true })
+      for (const signal of signals) signal.addEventListener('abort', aborted, { once: true })
     })
   }
 

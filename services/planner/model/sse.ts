@@ -30,14 +30,14 @@ export interface AnswerSink {
   failed(error: unknown): Error
 }
 
-/** Throws the error from `failed`, or a SyntaxError for anything that is not JSON. */
+/** The reader of one answer. It throws the error from `failed`, or a SyntaxError for anything that is not JSON. */
 export class AnswerReader implements BodyReader {
   readonly #sink: AnswerSink
   readonly #decoder = new TextDecoder()
   #bytes = 0
-  /** Of a body that is JSON. */
+  /** Pieces of a body that is JSON. */
   readonly #parts: string[] = []
-  /** Of a body that is events. */
+  /** Reads a body that is events; null before one has begun. */
   #events: EventReader | null = null
 
   constructor(sink: AnswerSink) {

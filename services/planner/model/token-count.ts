@@ -2,7 +2,7 @@
 // is never too low, so the first is a cheap upper bound; only if that does not fit are the tokens counted.
 import { once } from '../../../runtime/once.ts'
 import type { ModelRequest } from '../call.ts'
-import { textOf } from '../token-estimates.ts'
+import { requestBytes, textOf } from '../token-estimates.ts'
 
 /** Most tokens a byte that a common tokenizer makes of the densest texts (base64, hexadecimal, emoji). */
 const MOST_TOKENS_PER_BYTE = 0.75
@@ -13,8 +13,7 @@ const PER_REQUEST = 16
 const MARGIN = 1.15
 
 export function mostTokens(request: ModelRequest): number {
-  const bytes = Buffer.byteLength(textOf(request))
-  return Math.ceil(bytes * MOST_TOKENS_PER_BYTE) + framing(request)
+  return Math.ceil(requestBytes(request) * MOST_TOKENS_PER_BYTE) + framing(request)
 }
 
 /**

@@ -221,7 +221,8 @@ const REDIRECTS = [301, 302, 307, 308]
  * The URL of the redirect; null if this is the answer. From http to https on the same host is the same host.
  */
 function redirectOf({ href }: HttpUrl, status: number, { location }: HttpHeaders): HttpUrl | null {
-  if (!REDIRECTS.includes(status) || typeof location !== 'string' || !URL.canParse(location, href)) return null
+  if (!REDIRECTS.includes(status) || typeof location !== 'string' || !URL.canParse(location, href))
+    return null
   const [before, after] = [new URL(href), new URL(location, href)]
   const isUpgrade =
     before.protocol === 'http:' && after.protocol === 'https:' && before.hostname === after.hostname

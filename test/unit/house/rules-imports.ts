@@ -219,7 +219,7 @@ const importers: Readonly<Record<string, string>> = {
   // And the file's thread.
   'node:sqlite': 'runtime/store/data-file',
   nodemailer: 'services/alerting/channels/email.ts',
-  openai: 'services/planner/model/client.ts',
+  openai: 'services/planner/model/openai.ts',
   opossum: 'runtime/breakers.ts',
   parse5: 'services/tool-executor/tools/page-text.ts',
   pg: 'runtime/store/sql-postgres.ts',

@@ -1,4 +1,4 @@
-// A real HTTP server that answers as one provider or another does: what the real openai package talks to in these tests.
+// A real HTTP server that answers as one provider or another does: what the model caller talks to in these tests.
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'

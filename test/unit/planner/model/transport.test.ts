@@ -1,4 +1,4 @@
-// Answers of a provider that never end, over real HTTP.
+// Answers of a provider that never end, and what is left of one, over real HTTP.
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -22,16 +22,17 @@ async function read(url: string): Promise<string> {
 }
 
 /** Sends text until the client goes away. `sent` resolves then with its length. */
-async function endless(status: number) {
+async function endless(status: number, headers: Record<string, string> = {}) {
   const { promise: sent, resolve } = Promise.withResolvers<number>()
   const piece = 'x'.repeat(64_000)
-  const server = createServer((_request, response) => {
+  const server = createServer((request, response) => {
+    if (request.url === '/end') return void response.end('the end')
     let length = 0
     const send = (): void => {
       do length += piece.length
       while (response.write(piece))
     }
-    response.writeHead(status).on('drain', send)
+    response.writeHead(status, headers).on('drain', send)
     response.on('close', () => resolve(length))
     send()
   })
@@ -51,6 +52,22 @@ test('an answer that does not end is refused', async () => {
   const { url, sent } = await endless(200)
   await assert.rejects(read(url), /more than 32000000 bytes/)
   assert.ok((await sent) < 100_000_000, `${await sent} bytes were sent`)
+})
+
+test('of what its reader does not need a little is drained, and then the connection is cut', async () => {
+  const { url, sent } = await endless(200)
+  let pieces = 0
+  const request = { method: 'GET', url: httpUrl(url), headers: [], body: null } as const
+  const answered: Answered = () => ({ feed: () => ++pieces < 1, end: () => assert.fail('it had enough') })
+  await createTransport({})(request, answered).done
+  assert.ok((await sent) < 10_000_000, `${await sent} bytes were sent`)
+  assert.equal(pieces, 1)
+})
+
+test('a redirect is followed although its own body does not end', { timeout: 30_000 }, async () => {
+  const { url, sent } = await endless(307, { location: '/end' })
+  assert.equal(await read(url), 'the end')
+  assert.ok((await sent) < 10_000_000, `${await sent} bytes were sent`)
 })
 
 test('an answer that is packed thousands of times over is refused before anything is unpacked', async () => {
