@@ -44,7 +44,11 @@ interface Servers {
 async function startServers(): Promise<Servers> {
   const [broker, redis] = await Promise.all([startKafka({ forLoad: true }), startRedis()])
   return {
-    environment: { KAFKA_BROKERS: broker.bootstrap, REDIS_URL: redis.url, FLOTILLA_ALLOW_VOLATILE_STORE: '1' },
+    environment: {
+      KAFKA_BROKERS: broker.bootstrap,
+      REDIS_URL: redis.url,
+      FLOTILLA_ALLOW_VOLATILE_STORE: '1',
+    },
     stop: async () => void (await Promise.all([broker.stop(), redis.stop()])),
   }
 }
@@ -123,7 +127,9 @@ function print(log: string, call: number, { done, inFlight, readyMs, lastMs, rep
 }
 
 console.log(`${tasks} tasks, model ${latencyMs} ms; seconds after the kill\n`)
-console.log('| killed | calls in flight | cut | tasks done | calls repeated | ready | all done | beyond the model |')
+console.log(
+  '| killed | calls in flight | cut | tasks done | calls repeated | ready | all done | beyond the model |',
+)
 console.log('|---|---|---|---|---|---|---|---|')
 for (const log of wanted) {
   const servers = log === 'kafka' ? await startServers() : null

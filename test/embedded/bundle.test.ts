@@ -94,7 +94,8 @@ test('a clone runs its bundle until a file of it changes', () => {
 test('a fleet starts with the memory settings that nobody has given, in the same process', () => {
   const clone = join(directory, 'bounded')
   mkdirSync(join(clone, 'cli'), { recursive: true })
-  for (const file of ['bin.js', 'memory.json']) copyFileSync(join(root, 'cli', file), join(clone, 'cli', file))
+  for (const file of ['bin.js', 'memory.json'])
+    copyFileSync(join(root, 'cli', file), join(clone, 'cli', file))
   writeFileSync(join(clone, 'package.json'), '{ "type": "module" }')
   const shown = '[process.execArgv, process.env.MALLOC_ARENA_MAX, process.ppid]'
   writeFileSync(join(clone, 'cli/main.ts'), `console.log(JSON.stringify(${shown}))`)
