@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import memory from '../cli/memory.json' with { type: 'json' }
 import { startKafka } from '../test/infra/kafka.ts'
 import { startRedis } from '../test/infra/redis.ts'
 import type { HopFigures } from './hop.ts'
@@ -35,10 +36,15 @@ const rounds = Number(values.rounds)
 const lanes: Record<string, string> =
   values.partitions === undefined ? {} : { FLOTILLA_PARTITIONS: values.partitions }
 
+/** A fleet has the settings that `flotilla start` gives itself. */
+const settingsOf = (file: string): { flags: string[]; environment: Record<string, string> } =>
+  file === './fleet.ts' ? memory : { flags: [], environment: {} }
+
 function start(file: string, env: Record<string, string>) {
   const path = new URL(file, import.meta.url).pathname
-  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', path], {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+  const { flags, environment } = settingsOf(file)
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...flags, path], {
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 }

@@ -326,7 +326,7 @@ function openDatabase(path: string, durability: Durability): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 5_000 })
   try {
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};
-      PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536`)
+      PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192`)
     const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
     if (found > FORMAT) throw newerFormat(found)
     db.exec(`PRAGMA user_version = ${FORMAT}`)

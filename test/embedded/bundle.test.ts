@@ -90,3 +90,24 @@ test('a clone runs its bundle until a file of it changes', () => {
   rmSync(bundled, { recursive: true })
   assert.equal(says(), 'modules')
 })
+
+test('a fleet starts with the memory settings that nobody has given, in the same process', () => {
+  const clone = join(directory, 'bounded')
+  mkdirSync(join(clone, 'cli'), { recursive: true })
+  for (const file of ['bin.js', 'memory.json'])
+    copyFileSync(join(root, 'cli', file), join(clone, 'cli', file))
+  writeFileSync(join(clone, 'package.json'), '{ "type": "module" }')
+  const shown = '[process.execArgv, process.env.MALLOC_ARENA_MAX, process.ppid]'
+  writeFileSync(join(clone, 'cli/main.ts'), `console.log(JSON.stringify(${shown}))`)
+  const says = (argument: string, flags: string[] = [], more: Record<string, string> = {}) => {
+    const env = { PATH: process.env['PATH'], XDG_CACHE_HOME: directory, ...more }
+    const command = [...flags, join(clone, 'cli/bin.js'), argument]
+    return JSON.parse(spawnSync(process.execPath, command, { env, encoding: 'utf8' }).stdout) as unknown
+  }
+  const [semi, growth] = ['--max-semi-space-size=16', '--heap-growing-percent=60']
+  assert.deepEqual(says('start'), [[semi, growth], '1', process.pid])
+  assert.deepEqual(says('run'), [[], null, process.pid])
+  const own = '--max-semi-space-size=64'
+  assert.deepEqual(says('start', [own], { MALLOC_ARENA_MAX: '2' }), [[own, growth], '2', process.pid])
+  assert.deepEqual(says('start', [], { NODE_OPTIONS: own }), [[growth], '1', process.pid])
+})

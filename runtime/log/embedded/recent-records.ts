@@ -2,7 +2,7 @@
 // need no query. Only a gapless run is kept; the file is authoritative.
 import type { ReadLimit, Slot, StoredRecord } from './storage.ts'
 
-const MAX_RECORDS = 64
+const MAX_RECORDS = 32
 const MAX_BYTES = 262_144
 
 interface Recent {

@@ -1,0 +1,143 @@
+// npm run bench:recovery [-- embedded kafka] [--tasks 80] [--latency 6000] [--rounds 1]: kill -9 of the only worker.
+//
+// All tasks are in the same model call when the worker is killed, half of the model's latency after the last one began.
+// It is started again at once. Killed in the first call of two, a task needs two more; in the second, one: the table says
+// how long after the kill the last task was done, and how much of it was not the model's time. A call that was answered
+// before the kill must not be made again. On Kafka the gateway is a process of its own, which goes on.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { HttpClient } from '../client/index.ts'
+import { startScriptedModel } from '../runtime/scripted-model/server.ts'
+import { stageNames } from '../services/index.ts'
+import { startKafka } from '../test/infra/kafka.ts'
+import { freePort } from '../test/infra/port.ts'
+import { startRedis } from '../test/infra/redis.ts'
+import { startServices, type ServiceProcess } from '../test/support/service-process.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    tasks: { type: 'string', default: '80' },
+    latency: { type: 'string', default: '6000' },
+    rounds: { type: 'string', default: '1' },
+  },
+})
+const wanted = positionals.length > 0 ? positionals : ['embedded', 'kafka']
+const [tasks, latencyMs, rounds] = [values.tasks, values.latency, values.rounds].map(Number) as [
+  number,
+  number,
+  number,
+]
+/** As users start it: the bundle, if it is fresh. */
+const main = new URL('../cli/bin.js', import.meta.url).pathname
+const CALLS = 2
+const LIMIT_MS = 120_000
+
+interface Servers {
+  readonly environment: Readonly<Record<string, string>>
+  stop(): Promise<void>
+}
+
+async function startServers(): Promise<Servers> {
+  const [broker, redis] = await Promise.all([startKafka({ forLoad: true }), startRedis()])
+  return {
+    environment: {
+      KAFKA_BROKERS: broker.bootstrap,
+      REDIS_URL: redis.url,
+      FLOTILLA_ALLOW_VOLATILE_STORE: '1',
+    },
+    stop: async () => void (await Promise.all([broker.stop(), redis.stop()])),
+  }
+}
+
+/** The worker, and on Kafka the gateway beside it. `env` and `port` are the same for each start. */
+async function startFleet(servers: Servers | null, env: Record<string, string>) {
+  const port = await freePort()
+  const startWorker = () => startServices(servers ? stageNames : [], { main, port, env })
+  const gateway = servers ? await startServices(['gateway'], { main, env }) : null
+  const first = await startWorker()
+  await Promise.all([first.ready(LIMIT_MS), gateway?.ready(LIMIT_MS)])
+  return { first, startWorker, gateway }
+}
+
+async function until(met: () => boolean, what: string): Promise<void> {
+  const endMs = performance.now() + LIMIT_MS
+  while (!met()) {
+    if (performance.now() > endMs) throw new Error(`${what} did not happen within ${LIMIT_MS} ms`)
+    await pause(10)
+  }
+}
+
+interface Outcome {
+  readonly done: number
+  readonly inFlight: number
+  readonly readyMs: number
+  readonly lastMs: number
+  readonly repeated: number
+  readonly cut: number
+}
+
+/** Kills the worker while every task is in its model call number `call`, and waits for the results. */
+async function measure(servers: Servers | null, call: number): Promise<Outcome> {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-recovery-'))
+  const model = await startScriptedModel({ latencyMs })
+  const env = {
+    ...servers?.environment,
+    FLOTILLA_PREFIX: `recovery${Date.now()}`,
+    FLOTILLA_DATA: directory,
+    FLOTILLA_SCRIPTED_URL: model.url,
+  }
+  const running: ServiceProcess[] = []
+  try {
+    const { first, startWorker, gateway } = await startFleet(servers, env)
+    running.push(first, ...(gateway ? [gateway] : []))
+    const client = new HttpClient((gateway ?? first).url)
+    const ids = Array.from({ length: tasks }, (_, index) => `recovery${index}`)
+    const submitted = await Promise.all(ids.map((id) => client.submit({ text: `task=${id} hi` })))
+    await until(() => model.stats().received === tasks * call, `model call ${call} of all ${tasks} tasks`)
+    await pause(latencyMs / 2)
+    const answeredBefore = model.stats().answered
+    const killedMs = performance.now()
+    await first.kill9()
+    const second = await startWorker()
+    running.push(second)
+    await second.ready(LIMIT_MS)
+    const readyMs = performance.now() - killedMs
+    const results = submitted.map(({ taskId }) => client.result(taskId, { timeoutMs: LIMIT_MS }))
+    const done = (await Promise.all(results)).filter(({ status }) => status === 'succeeded').length
+    const lastMs = performance.now() - killedMs
+    await client.close()
+    const { repeated, aborted } = model.stats()
+    return { done, inFlight: tasks * call - answeredBefore, readyMs, lastMs, repeated, cut: aborted }
+  } finally {
+    await Promise.all(running.map((each) => each.kill9()))
+    await model.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+function print(log: string, call: number, { done, inFlight, readyMs, lastMs, repeated, cut }: Outcome): void {
+  const seconds = (ms: number): string => (ms / 1_000).toFixed(1)
+  const modelMs = (CALLS - call + 1) * latencyMs
+  const cells = [inFlight, cut, done, repeated, seconds(readyMs), seconds(lastMs), seconds(lastMs - modelMs)]
+  console.log(`| ${log}, in call ${call} of ${CALLS} | ${cells.join(' | ')} |`)
+}
+
+console.log(`${tasks} tasks, model ${latencyMs} ms; seconds after the kill\n`)
+console.log(
+  '| killed | calls in flight | cut | tasks done | calls repeated | ready | all done | beyond the model |',
+)
+console.log('|---|---|---|---|---|---|---|---|')
+for (const log of wanted) {
+  const servers = log === 'kafka' ? await startServers() : null
+  try {
+    for (let round = 0; round < rounds; round++)
+      for (const call of [1, 2]) print(log, call, await measure(servers, call))
+  } finally {
+    await servers?.stop()
+  }
+}
+process.exit(0)
