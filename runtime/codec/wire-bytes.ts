@@ -1,6 +1,7 @@
 // Avro's bytes for the generated converters of events (schemas/generated/wire.ts): the common case of avro.ts.
 //
-// 1. Whatever succeeds here has the same result as avsc. Anything else throws, and avsc decides: a value of the wrong
+// 1. Whatever succeeds here has the same result as avsc, but for half a surrogate pair, of which avsc makes bytes that
+//    are no UTF-8 and which is U+FFFD here. Anything else throws, and avsc decides: a value of the wrong
 //    type, a number past 2^52, bytes that end too early.
 // 2. Nothing is read past the end, and no list is begun that announces more items than there are bytes.
 import { bufferOf } from '../bytes.ts'
@@ -20,7 +21,7 @@ Error.stackTraceLimit = stackTraceLimit
 const MOST = 2 ** 52
 const INT_BYTES = 5
 const LONG_BYTES = 10
-/** Texts up to this length are written and read character by character, which is faster than a call for each. */
+/** Texts up to this length are written character by character, which is faster than a call for each. */
 const SHORT = 63
 const BYTES_OF_CHAR = 3
 

@@ -163,8 +163,12 @@ const keeping: Stage = {
     if (event.type !== 'ToolCompleted') return {}
     if (event.data.output === 'end') return { clear: true, ...told(event.key, 'ended') }
     if (event.data.output === 'read') return told(event.key, `${JSON.stringify(rows['large']).length}`)
+    const call = { kind: 'model', target: 'x', request: {}, timeoutMs: 1_000, idempotent: true }
+    if (event.data.output === 'call') return { call }
+    if (event.data.output === 'replace') return { rows: { large: 'new' }, call }
     return { rows: { large: event.data.output } }
   },
+  conclude: (event) => told(event.key, 'called'),
   poisoned: (event, _rows, failure) => ({ clear: true, ...told(event.key, failure.code) }),
 }
 
@@ -176,6 +180,7 @@ test('a state row whose payload is gone fails its task when it is read; the lane
   const world = await startWorld({
     stage: keeping,
     blobs,
+    callers: { model: async () => null },
     options: { maxRowBytes: 100 },
     // A refusal is a reason to open the lane again.
     refuses: () => (refuse ? 'record' : null),
@@ -184,8 +189,10 @@ test('a state row whose payload is gone fails its task when it is read; the lane
     completed('a', 'x'.repeat(200)),
     completed('b', 'y'.repeat(200)),
     completed('c', 'z'.repeat(200)),
+    completed('e', 'v'.repeat(200)),
+    completed('f', 'w'.repeat(200)),
   )
-  for (const task of ['x', 'z'])
+  for (const task of ['x', 'z', 'v', 'w'])
     lost.add(await store.put(Buffer.from(JSON.stringify({ v: 1, d: task.repeat(200) }))))
   refuse = true
   const reopening = world.publish(completed('d', 'read'))
@@ -193,13 +200,17 @@ test('a state row whose payload is gone fails its task when it is read; the lane
   refuse = false
   await reopening
   await world.publish(completed('a', 'read'), completed('b', 'read'), completed('c', 'end'))
+  await world.publish(completed('e', 'call'), completed('f', 'replace'))
+  await world.publish(completed('f', 'read'), completed('e', 'end'))
   const said = await heard(world)
   assert.ok(said.includes('a: PAYLOAD_MISSING'), said.join())
   assert.ok(said.includes('b: 202'))
   assert.ok(said.includes('c: ended'), 'who does not read it does not miss it')
+  assert.ok(said.includes('e: called'), 'after a call neither')
+  assert.deepEqual([said.includes('f: called'), said.includes('f: 5')], [true, true], 'it may be replaced')
   assert.deepEqual(
     world.rows().map(({ key }) => key),
-    ['b'],
+    ['b', 'f'],
     'the rows of what ended are gone, the missing ones too',
   )
 })
