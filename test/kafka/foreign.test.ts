@@ -92,7 +92,15 @@ const keepProducersTime = (topic: string) =>
   admin.alterConfigs({
     validateOnly: false,
     resources: [
-      { type: TOPIC_RESOURCE, name: topic, configEntries: [{ name: SETTING, value: 'CreateTime' }] },
+      {
+        type: TOPIC_RESOURCE,
+        name: topic,
+        // The broker deletes a record of 1970 by its time, whenever it next looks.
+        configEntries: [
+          { name: SETTING, value: 'CreateTime' },
+          { name: 'retention.ms', value: '-1' },
+        ],
+      },
     ],
   })
 

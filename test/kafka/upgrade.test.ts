@@ -6,6 +6,7 @@ import pg from 'pg'
 import { HttpClient } from '../../client/http/client.ts'
 import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import { eventually } from '../conformance/waiting.ts'
+import { kafkaLog } from './brokers.ts'
 import { oldRelease } from '../support/old-release.ts'
 import { startServices, type ServiceProcess } from '../support/service-process.ts'
 import { fleetEnvironment } from '../support/servers.ts'
@@ -39,6 +40,8 @@ interface Fleet {
   submit(entry: ServiceProcess, round: string): Promise<void>
   /** Every task that was submitted has its one result, and one row in the ledger. */
   settle(entry: ServiceProcess): Promise<void>
+  /** Resolves when each of these stages has committed positions: those that nobody waits for come a second later. */
+  committed(stages: readonly string[]): Promise<void>
 }
 
 async function inDatabase(...statements: string[]): Promise<void> {
@@ -96,6 +99,17 @@ function fleetOf(t: TestContext, name: string): Fleet {
         const lines = (await (await fetch(`${url}/v1/usage`)).json()) as { executions: number }[]
         return lines.reduce((sum, { executions }) => sum + executions, 0) === submitted.length
       })
+    },
+    async committed(stages) {
+      const log = kafkaLog(env['FLOTILLA_PREFIX'] ?? '')
+      try {
+        const hasPositions = async (stage: string) => (await log.positions(stage)).length > 0
+        await eventually('positions are committed', async () =>
+          (await Promise.all(stages.map(hasPositions))).every(Boolean),
+        )
+      } finally {
+        await log.close()
+      }
     },
   }
 }
@@ -160,12 +174,12 @@ test(
     const whole = await fleet.start('whole', 'now')
     await fleet.submit(whole, 'now')
     await fleet.settle(whole)
+    const names = ['router', 'planner', 'tool-executor', 'metering', 'alerting']
+    await fleet.committed(names)
     await whole.kill9()
     await fleet.setMigrationsAside()
     const earlier = await fleet.begin('whole', 'before')
-    const stages = ['router', 'planner', 'tool-executor', 'metering', 'alerting'].map(
-      (name) => `stage ${name}`,
-    )
+    const stages = names.map((name) => `stage ${name}`)
     await eventually(
       'it declines them',
       async () => {
