@@ -28,7 +28,7 @@ import { deliver, concludeDelivery, keyOfNotification, type DeliveryRows } from 
 import { enqueue, isSendTimer, send, type ChannelRows } from './grouping.ts'
 import { endedEvent, FLEET, notificationOf, requestedEvent, type Notice } from './events.ts'
 import { silentUntilMs, type SilenceRows } from './silences.ts'
-import { BUCKET_MS, bucketOf, emptyTally, isFull, addToTally, type Tally } from './tally.ts'
+import { BUCKET_MS, bucketOf, emptyTally, isFull, addToTally, LATE_MS, type Tally } from './tally.ts'
 import { addTally, nextChangeMs, reading, type Reading, type SlotRows } from './windows.ts'
 
 /** The part of the configuration that it needs. */
@@ -114,7 +114,7 @@ function count(data: TaskCompleted, before: Tally | undefined, bucketMs: number,
   const emit = before && !same ? [tallyEvent(before)] : []
   if (isFull(tally))
     return { rows: { tally: null }, timers: { flush: null }, emit: [...emit, tallyEvent(tally)] }
-  return { rows: { tally }, timers: { flush: bucketMs + BUCKET_MS }, emit }
+  return { rows: { tally }, emit, ...(same ? {} : { timers: { flush: bucketMs + BUCKET_MS + LATE_MS } }) }
 }
 
 const tallyEvent = (data: Tally): Emit => ({

@@ -2,6 +2,8 @@
 import type { OutcomesTallied, TaskCompleted } from '../../schemas/generated/events.ts'
 
 export const BUCKET_MS = 1_000
+/** How long a tally waits for results of its second: each that comes later is a tally of its own, and two commits more. */
+export const LATE_MS = 500
 const MAX_TIMES = 500
 const MAX_ERRORS = 20
 const MAX_ERROR_CHARS = 500

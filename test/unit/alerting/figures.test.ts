@@ -7,6 +7,7 @@ import { failure } from '../../../runtime/errors.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import type { EventMap } from '../../../runtime/stage.ts'
 import { createAlertingStage } from '../../../services/alerting/stage.ts'
+import { BUCKET_MS, LATE_MS } from '../../../services/alerting/tally.ts'
 import { completed } from '../metering/events.ts'
 
 const START = 1_750_000_000_000
@@ -79,7 +80,7 @@ function run(tasks: readonly Task[]) {
   tasks.forEach((task, index) =>
     driver.send('tasks.completed', 'TaskCompleted', completed({ taskId: `t${index}`, ...task })),
   )
-  driver.advance(1_000)
+  driver.advance(BUCKET_MS + LATE_MS)
   for (const tally of driver.all('OutcomesTallied'))
     driver.send('outcomes.tallied', 'OutcomesTallied', tally, { key: 'fleet' })
   return driver

@@ -7,8 +7,11 @@ import { failure } from '../../../runtime/errors.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import type { EventMap } from '../../../runtime/stage.ts'
 import { createAlertingStage } from '../../../services/alerting/stage.ts'
+import { BUCKET_MS, LATE_MS } from '../../../services/alerting/tally.ts'
 import { completed } from '../metering/events.ts'
 
+/** When the tally of this second is passed on. */
+const TALLIED_MS = BUCKET_MS + LATE_MS
 const START = 1_750_000_000_000
 const start = (alerts: AlertsDefinition = {}) =>
   drive(createAlertingStage({ limits: defaultLimits, alerts: completeAlerts(alerts) }), { now: START })
@@ -39,14 +42,14 @@ const wait = (driver: Driver, ms: number) => driver.advance(ms)
 const raised = (driver: Driver) => driver.all('AlertRaised').map(({ rule }) => rule)
 const resolved = (driver: Driver) => driver.all('AlertResolved').map(({ rule }) => rule)
 
-test('a lane tallies its tasks and passes the tally on after a second', () => {
+test('a lane tallies its tasks and passes the tally on when their second and half of the next are over', () => {
   const driver = start()
   finish(driver)
   finish(driver, { ...failed, executionTime: 40 })
   finish(driver, { ...failed, executionTime: 50 })
   finish(driver, { status: 'rejected', error: failure('TASK_INVALID', 'bad') })
   assert.equal(driver.emitted.length, 0)
-  const [emitted] = driver.advance(1_000)
+  const [emitted] = driver.advance(TALLIED_MS)
   assert.deepEqual(
     [emitted?.key, emitted?.data],
     [
@@ -67,11 +70,24 @@ test('a lane tallies its tasks and passes the tally on after a second', () => {
   assert.deepEqual([driver.rows('lane-0'), driver.timers('lane-0')], [{}, {}])
 })
 
+test('a result that is read after its second is over joins the tally of its second', () => {
+  const driver = start()
+  finish(driver)
+  assert.deepEqual(driver.advance(BUCKET_MS), [])
+  driver.now = START + BUCKET_MS - 1
+  finish(driver)
+  driver.advance(TALLIED_MS)
+  assert.deepEqual(
+    driver.all('OutcomesTallied').map(({ bucketMs, succeeded }) => [bucketMs, succeeded]),
+    [[START, 2]],
+  )
+})
+
 test('a tally that is full is passed on early, and nothing is left out', () => {
   const driver = start()
   for (let i = 0; i < 501; i++) finish(driver)
   for (let i = 0; i < 20; i++) finish(driver, { ...failed, error: failure('TOOL_FAILED', `no ${i}`) })
-  driver.advance(1_000)
+  driver.advance(TALLIED_MS)
   const tallies = driver.all('OutcomesTallied')
   assert.deepEqual(
     tallies.map((one) => [one.succeeded, one.failed, one.errors.length]),
@@ -121,7 +137,7 @@ test('an alert that fires again after it resolved is another alert', () => {
   watch(driver, { succeeded: 18, failed: 2 })
   watch(driver, { succeeded: 100 })
   assert.deepEqual(resolved(driver), ['high_error_rate'])
-  driver.advance(1_000)
+  driver.advance(TALLIED_MS)
   watch(driver, { failed: 50 })
   const [first, second] = driver.all('AlertRaised')
   assert.ok(first && second && first.alertId !== second.alertId)
@@ -169,7 +185,7 @@ test('tokens add up over a day', () => {
 test('one error that matches quota fires at once', () => {
   const driver = start()
   finish(driver, { status: 'failed', error: failure('MODEL_QUOTA_EXCEEDED', 'no credit') })
-  driver.advance(1_000)
+  driver.advance(TALLIED_MS)
   const [found] = driver.all('OutcomesTallied')
   assert.ok(found)
   watch(driver, found)
