@@ -118,7 +118,7 @@ function print(): void {
       0.5,
     )
   const floor = found.get('floor')
-  const warmed = servers ? ', after one on Kafka that is not measured: its broker was cold' : ''
+  const warmed = servers ? ', after one that warmed the broker and is not measured' : ''
   console.log(`medians of ${rounds} rounds${warmed}\n`)
   console.log(
     '| | p50 at 1, ms | p99 | tasks/s at 64 | CPU ms/task | of broker and Redis | RSS MB | throughput : floor |',
