@@ -14,6 +14,7 @@ import { startScriptedModel } from '../runtime/scripted-model/server.ts'
 import { stageNames } from '../services/index.ts'
 import { startKafka } from '../test/infra/kafka.ts'
 import { freePort } from '../test/infra/port.ts'
+import { startPostgres } from '../test/infra/postgres.ts'
 import { startRedis } from '../test/infra/redis.ts'
 import { startServices, type ServiceProcess } from '../test/support/service-process.ts'
 
@@ -42,14 +43,14 @@ interface Servers {
 }
 
 async function startServers(): Promise<Servers> {
-  const [broker, redis] = await Promise.all([startKafka({ forLoad: true }), startRedis()])
+  const [broker, redis, postgres] = await Promise.all([
+    startKafka({ forLoad: true }),
+    startRedis(),
+    startPostgres(),
+  ])
   return {
-    environment: {
-      KAFKA_BROKERS: broker.bootstrap,
-      REDIS_URL: redis.url,
-      FLOTILLA_ALLOW_VOLATILE_STORE: '1',
-    },
-    stop: async () => void (await Promise.all([broker.stop(), redis.stop()])),
+    environment: { KAFKA_BROKERS: broker.bootstrap, REDIS_URL: redis.url, DATABASE_URL: postgres.url },
+    stop: async () => void (await Promise.all([broker.stop(), redis.stop(), postgres.stop()])),
   }
 }
 
