@@ -2,8 +2,8 @@
 //
 // A task is two model turns and one tool call, model latency 0, real HTTP to the scripted model, which runs
 // in its own process. Everything runs in turn, in the same run, and the floor first, so that ratios mean something on
-// a noisy machine; the table shows medians of the rounds. Kafka has one round more, before the first, which is not
-// measured: a broker compiles its code for the first minute of work, on half a core, and those of a fleet have done so. --peers names a folder of other frameworks (bench/peers.ts).
+// a noisy machine; the table shows medians of the rounds. One round on Kafka, before the first, is not measured: a broker
+// compiles its code in its first minute of work, on half a core. --peers names a folder of other frameworks (bench/peers.ts).
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'

@@ -4,6 +4,7 @@
 // 1. Budgets that have changed are in memory alone until `writeBudgets`, which runs before each commit. Everything
 //    else is written at once.
 // 2. Memory says what the file says within the open transaction: after a rollback, `forget` drops all of it.
+import { keepNewest } from '../keep-newest.ts'
 import type { DataFile } from '../store/data-file.ts'
 import type { Budget, Entry, Taken, Tables } from './accounts.ts'
 import { SqliteWindows, windowTables } from './sqlite-windows.ts'
@@ -73,9 +74,7 @@ function takerTable({ db }: DataFile, prefix: string): TakerTable {
   const keep = (id: string, taken: Taken | null): void => {
     latest.delete(id)
     latest.set(id, taken)
-    if (latest.size <= LATEST_IDS) return
-    const [oldest] = latest.keys()
-    if (oldest !== undefined) latest.delete(oldest)
+    keepNewest(latest, LATEST_IDS)
   }
   const read = (id: string): Taken | null => {
     const found = row.get(prefix + id)

@@ -25,7 +25,7 @@ export interface ToolBook {
   isUntrusted(tool: string | null, task: TaskAdmitted): boolean
   /** Tools that the task may call. */
   of(task: TaskAdmitted): readonly ToolSpec[]
-  /** The same tools as a model is told about them. The list is shared: it must not be changed. */
+  /** The same tools in the form that models take. The list is shared: it must not be changed. */
   forModel(task: TaskAdmitted): ModelTool[]
   /** The agent that a tool is, and whether it takes the task over; null for a tool that runs. */
   delegate(tool: string): NonNullable<ToolSpec['delegate']> | null
@@ -52,10 +52,12 @@ export function toolBook(fleet: Fleet): ToolBook {
     of,
     forModel(task) {
       const key = toolNames(task).join('\n')
-      const found = lists.get(key) ?? of(task).map(modelTool)
+      const known = lists.get(key)
+      if (known) return known
+      const made = of(task).map(modelTool)
       if (lists.size >= MAX_LISTS) lists.clear()
-      lists.set(key, found)
-      return found
+      lists.set(key, made)
+      return made
     },
     delegate: (tool) => specs.get(tool)?.delegate ?? null,
     isUntrusted(tool, task) {
