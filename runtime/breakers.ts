@@ -210,16 +210,13 @@ class Breaker {
   #settle(verdict: Verdict, error: unknown, isProbe: boolean, era: number): Promise<void> | null {
     const counts = era === this.#era && (isProbe || this.#state === 'closed')
     if (verdict === 'unknown' || !counts || this.#circuit.isShutdown) return null
-    if (verdict === 'up' && !isProbe) return this.#countSuccess()
+    if (verdict === 'up' && !isProbe) {
+      // All that `fire` would change: the window counts the circuit's own events, and opens at a share of failures in them.
+      this.#circuit.emit('fire')
+      return null
+    }
     if (verdict === 'down') this.#reason = messageOf(error)
     return this.#circuit.fire({ error, down: verdict === 'down' }).catch(() => {})
-  }
-
-  /** As `fire` counts it, without a call: opossum's window counts the circuit's own events. */
-  #countSuccess(): null {
-    this.#circuit.emit('fire')
-    this.#circuit.emit('success', undefined, 0)
-    return null
   }
 
   #watch(onChange: (change: BreakerChange) => void): void {

@@ -129,9 +129,7 @@ function cleanedObject(value: Record<string, unknown>, depth: number): object {
 }
 
 const cleanedCopy = (value: Record<string, unknown>, depth: number): object =>
-  Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [redactedName(name), cleaned(item, depth)]),
-  )
+  Object.fromEntries(Object.entries(value).map(([name, item]) => [redactedName(name), cleaned(item, depth)]))
 
 function redactedName(name: string): string {
   if (plainNames.has(name)) return name

@@ -148,7 +148,7 @@ export function withoutPayloads<T extends EventType>(type: T, data: EventMap[T])
 }
 
 /** Whether a payload of the event was moved: else it is whole. */
-export function isMoved<T extends EventType>(type: T, data: EventMap[T]): boolean {
+export function refersToPayload<T extends EventType>(type: T, data: EventMap[T]): boolean {
   if (type === 'TaskSubmitted') return isReference((data as EventMap['TaskSubmitted']).recording)
   const fields = data as unknown as Fields
   for (const name of jsonFields.get(type) ?? NO_FIELDS) if (isReference(fields[name])) return true

@@ -7,6 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import formatsPlugin from 'ajv-formats'
 import type { Json } from '../../schemas/json.ts'
 import { shortened } from '../bounded-text.ts'
+import { copyJson } from '../json-copy.ts'
 import { isMultipleOf } from './exact-multiples.ts'
 import type { JsonSchema } from './fleet.ts'
 import {
@@ -224,7 +225,7 @@ const checkBy =
 function checkFilled(filling: ValidateFunction, asSent: () => ValidateFunction): SchemaCheck {
   let validate: ValidateFunction | null = null
   return (value) => {
-    const filled = structuredClone(value)
+    const filled = copyJson(value)
     const problems = problemsOf(filling, filled)
     if (problems.length === 0) return { value: filled, problems }
     validate ??= asSent()

@@ -28,7 +28,11 @@ function bytesOf(text: string): Uint8Array {
   return scratch.subarray(0, utf8.encodeInto(text, scratch).written)
 }
 
+/** The events of a handling have one key, mostly. */
+let latest = { key: '', hash: murmur2(bytesOf('')) }
+
 /** The partition that Java's default partitioner picks, so that lane i of every stage has the same tasks. */
 export function homeOf(key: string, partitions: number): number {
-  return (murmur2(bytesOf(key)) & 0x7fffffff) % partitions
+  if (key !== latest.key) latest = { key, hash: murmur2(bytesOf(key)) }
+  return (latest.hash & 0x7fffffff) % partitions
 }

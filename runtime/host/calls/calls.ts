@@ -280,7 +280,7 @@ export class CallMaker {
     const { call, id, owner, epoch, key } = request
     for (;;) {
       const beginning = await this.#persist(request, async () => {
-        await this.#outcomesFirst(request)
+        if (this.#journal.behind > 0) await this.#outcomesFirst(request)
         return this.#journal.begin(id, owner, epoch, call, key)
       })
       switch (beginning?.do) {

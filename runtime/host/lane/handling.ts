@@ -1,7 +1,13 @@
 // One event on its way through a stage: decide, call, conclude, and their joint outcome.
 import { backoffMs } from '../../backoff.ts'
 import { sleep } from '../../clock.ts'
-import { externalize, isMissingPayload, isMoved, resolve, withoutPayloads } from '../../codec/claim-check.ts'
+import {
+  externalize,
+  isMissingPayload,
+  refersToPayload,
+  resolve,
+  withoutPayloads,
+} from '../../codec/claim-check.ts'
 import { changeRows, merge } from '../../decisions.ts'
 import { failure, FlotillaError, messageOf, toFailure } from '../../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
@@ -124,7 +130,7 @@ export function wholeEvent(
 ): StageEvent | Promise<StageEvent> {
   if (event.type === 'TimerFired' || event.type === 'SubmissionRefused') return event
   const { type } = event
-  if (!isMoved(type, event.data)) return event
+  if (!refersToPayload(type, event.data)) return event
   const whole = (data: unknown) => ({ ...event, data }) as StageEvent
   const { payloads } = parts.stage.consumes.find(({ topic }) => topic === record?.topic) ?? {}
   if (payloads === 'unread') return whole(withoutPayloads(type, event.data))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { externalize, resolve } from '../../../runtime/codec/claim-check.ts'
+import { externalize, refersToPayload, resolve } from '../../../runtime/codec/claim-check.ts'
 import { createCodec } from '../../../runtime/codec/codec.ts'
 import { createEmbeddedRegistry } from '../../../runtime/codec/embedded-registry.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
@@ -23,6 +23,7 @@ test('what is small is the event itself, at once', () => {
   const event = tool({ rows: [1, 2, 3] })
   assert.equal(externalize('ToolCompleted', event, memoryBlobs()), event)
   assert.equal(resolve('ToolCompleted', event, memoryBlobs()), event)
+  assert.ok(!refersToPayload('ToolCompleted', event))
   assert.equal(externalize('TokensStreamed', samples.TokensStreamed, memoryBlobs()), samples.TokensStreamed)
 })
 
@@ -41,6 +42,7 @@ for (const [name, output] of larges) {
     assert.ok(codec.encode('ToolCompleted', moved, 'tools.completed').length < 1000)
     assert.deepEqual(await resolve('ToolCompleted', moved, blobs), event)
     assert.equal(event.output, output)
+    assert.ok(refersToPayload('ToolCompleted', moved))
   })
 }
 
@@ -84,6 +86,9 @@ test('a payload that looks like a reference comes back as it was', async () => {
 test('a task that anyone may write refers to nothing', () => {
   const task = { ...samples.TaskSubmitted, outputSchema: { $blob: 'a'.repeat(64), bytes: 1 } as Json }
   assert.equal(resolve('TaskSubmitted', task as never, memoryBlobs()), task)
+  assert.ok(!refersToPayload('TaskSubmitted', task as never))
+  const recording = { $blob: 'a'.repeat(64), bytes: 1 } as Json
+  assert.ok(refersToPayload('TaskSubmitted', { ...samples.TaskSubmitted, recording }), 'its recording may')
 })
 
 test('a lost payload is PAYLOAD_MISSING and names event, field and hash', async () => {
