@@ -103,6 +103,7 @@ const pureRuntime = [
   'runtime/json-names.ts',
   'runtime/json-slips.ts',
   'runtime/json-depth.ts',
+  'runtime/json-copy.ts',
   'runtime/python-modules.ts',
   'runtime/foreign-schema/bounds.ts',
   'runtime/foreign-schema/patterns.ts',
