@@ -13,3 +13,13 @@ test('the oldest entries go, of a set as of a map; a full one keeps all', () => 
   keepNewest(map, 2)
   assert.equal(map.size, 2)
 })
+
+test('of many, the oldest eighth goes at once, and no more', () => {
+  const set = new Set<number>()
+  for (let each = 0; each < 1_000; each++) {
+    set.add(each)
+    keepNewest(set, 80)
+    assert.ok(set.size <= 80 && set.size >= Math.min(each + 1, 70), `${set.size} after ${each}`)
+    assert.equal([...set].at(-1), each)
+  }
+})
