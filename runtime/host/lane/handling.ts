@@ -14,7 +14,7 @@ import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../stage.ts'
 import type { HandlingSpan } from '../../telemetry/instruments.ts'
 import { LaneLost } from '../calls/calls.ts'
-import { callId } from './ids.ts'
+import { callId, plainCallId } from './ids.ts'
 import type { HostParts } from '../context.ts'
 import { toRecord } from './event-records.ts'
 import type { LaneState, RowChange } from './state.ts'
@@ -192,13 +192,15 @@ async function workWithCall(
   if (!call || !stage.conclude) throw new StageThrew(`${stage.name} asked for a call and has no conclude`)
   if (decision.lane)
     throw new StageThrew(`${stage.name}: rows of the lane are written by conclude, after the call`)
+  const isJournalled = call.journalled !== false
   // The events behind this call must be durable before the world sees it. What is not journalled is repeated after
   // every crash, with the events before it: those need no commit of their own.
-  const settled = call.journalled === false ? null : lane.settled(handling.key)
+  const settled = isJournalled ? lane.settled(handling.key) : null
   if (settled) await settled
   if (lane.lost.aborted) throw new LaneLost('before a call')
   let isResumed = false
-  const id = callId(handling.key, handling.event.id, stage.name, 0)
+  const { id: eventId } = handling.event
+  const id = isJournalled ? callId(handling.key, eventId, stage.name, 0) : plainCallId(eventId, stage.name)
   const span = handling.span.call(call, id)
   const onResumed = (): void => void (isResumed = true)
   const stream = (emit: Emit): void => lane.stream(emit, handling)
@@ -232,7 +234,7 @@ async function workWithCall(
         `${stage.name}: conclude may not ask for another call; set a timer that is due now`,
       )
     const joined = join(decision, concluded)
-    if (call.journalled !== false) joined.callIds.push(outcome.callId)
+    if (isJournalled) joined.callIds.push(outcome.callId)
     if (!isResumed) return withTakenOver(lane, handling, joined)
     lane.state.takeRestored(handling.key)
     const from = decision.emit?.length ?? 0

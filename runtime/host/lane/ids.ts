@@ -56,6 +56,9 @@ export function callId(key: string, eventId: string, stage: string, index: numbe
   return digest(`call\0${key}\0${eventId}\0${stage}\0${index}`)
 }
 
+/** Names a call that is not journalled. No one outside sees it, so it needs no hash. */
+export const plainCallId = (eventId: string, stage: string): string => `${stage}/${eventId}`
+
 export function requestHash(request: unknown): string {
   return hash('sha256', JSON.stringify(request) ?? 'null', 'hex').slice(0, 32)
 }
