@@ -142,6 +142,20 @@ test('an outcome from the journal is settled after what was reserved for it: its
   assert.deepEqual(steps, ['reserve (away)', 'reserve', 'settle ok'])
 })
 
+test('the reservation is asked for before the store has answered that the call is begun', async () => {
+  const { clock, keyValue, steps, maker, make } = fleet()
+  const begin = keyValue.compareAndSet.bind(keyValue)
+  let before: string[] | null = null
+  keyValue.compareAndSet = async (...write) => {
+    await new Promise<void>((resume) => clock.schedule(5, resume))
+    before ??= [...steps]
+    return begin(...write)
+  }
+  assert.equal((await make(maker())).ok, true)
+  assert.deepEqual(before, ['reserve'])
+  assert.deepEqual(steps, ['reserve', 'call', 'settle ok'])
+})
+
 test('a call whose breaker was open is settled too, as not made', async () => {
   const { steps, maker, make } = fleet()
   await make(maker({ answers: () => Promise.reject(new FlotillaError('BREAKER_OPEN', 'open')) }))
