@@ -170,7 +170,8 @@ class Breaker {
     const era = this.#era
     try {
       const value = await call()
-      await this.#settle('up', null, isProbe, era)
+      const moving = this.#settle('up', null, isProbe, era)
+      if (moving) await moving
       return value
     } catch (error) {
       await this.#settle(signal?.aborted ? 'unknown' : classify(error), error, isProbe, era)
@@ -205,13 +206,20 @@ class Breaker {
     )
   }
 
-  async #settle(verdict: Verdict, error: unknown, isProbe: boolean, era: number): Promise<void> {
+  /** A promise if the outcome may move the breaker: the call waits until it has. */
+  #settle(verdict: Verdict, error: unknown, isProbe: boolean, era: number): Promise<void> | null {
     const counts = era === this.#era && (isProbe || this.#state === 'closed')
-    if (verdict === 'unknown' || !counts || this.#circuit.isShutdown) return
+    if (verdict === 'unknown' || !counts || this.#circuit.isShutdown) return null
+    if (verdict === 'up' && !isProbe) return this.#countSuccess()
     if (verdict === 'down') this.#reason = messageOf(error)
-    const counted = this.#circuit.fire({ error, down: verdict === 'down' }).catch(() => {})
-    // A success moves no breaker that is closed: nobody waits for it to be counted.
-    if (isProbe || verdict === 'down') await counted
+    return this.#circuit.fire({ error, down: verdict === 'down' }).catch(() => {})
+  }
+
+  /** As `fire` counts it, without a call: opossum's window counts the circuit's own events. */
+  #countSuccess(): null {
+    this.#circuit.emit('fire')
+    this.#circuit.emit('success', undefined, 0)
+    return null
   }
 
   #watch(onChange: (change: BreakerChange) => void): void {
@@ -242,12 +250,21 @@ async function replay(outcome: Outcome): Promise<void> {
   if (outcome.down) throw outcome.error
 }
 
-async function limited<T>(
+function limited<T>(
   name: string,
   call: (signal: AbortSignal) => Promise<T>,
   { signal, timeoutMs }: CallLimits,
 ): Promise<T> {
-  if (timeoutMs === undefined) return await call(signal ?? new AbortController().signal)
+  if (timeoutMs === undefined) return call(signal ?? new AbortController().signal)
+  return timed(name, call, signal, timeoutMs)
+}
+
+async function timed<T>(
+  name: string,
+  call: (signal: AbortSignal) => Promise<T>,
+  signal: AbortSignal | undefined,
+  timeoutMs: number,
+): Promise<T> {
   const limit = new AbortController()
   const { promise: expired, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => {

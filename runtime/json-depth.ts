@@ -13,13 +13,22 @@ export function isDeeperThan(value: unknown, most: number): boolean {
   for (let depth = 0; level.length > 0; depth++) {
     if (depth === most) return true
     const below: object[] = []
-    for (const parent of level) {
-      for (const child of Array.isArray(parent) ? parent : Object.values(parent))
-        if (isNested(child)) below.push(child)
-    }
+    for (const parent of level) pushNested(parent, below)
     level = below
   }
   return false
+}
+
+function pushNested(parent: object, into: object[]): void {
+  if (Array.isArray(parent)) {
+    for (const child of parent as unknown[]) if (isNested(child)) into.push(child)
+    return
+  }
+  const fields = parent as Readonly<Record<string, unknown>>
+  for (const name in fields) {
+    const child = fields[name]
+    if (isNested(child)) into.push(child)
+  }
 }
 
 const isNested = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -73,6 +73,8 @@ export function hasPrototypeName(value: Json): boolean {
 
 /** Calls back for each name whose value differs from an earlier one; false ends it. Names come in order. */
 function scan(json: string, repeated: (name: Name, newName: string) => boolean): void {
+  // One name can't be given twice.
+  if (!json.includes(':', json.indexOf(':') + 1)) return
   const open: Open[] = []
   let last: { from: number; to: number } = { from: 0, to: 0 }
   const found: { name: Name; newName: string }[] = []

@@ -113,27 +113,25 @@ function cleaned(value: unknown, depth: number): unknown {
     : value
 }
 
+/** Nearly all show nothing: only one that does is copied, and then searched twice. */
 function cleanedItems(items: readonly unknown[], depth: number): readonly unknown[] {
-  let copy: unknown[] | null = null
-  for (const [index, item] of items.entries()) {
-    const clean = cleaned(item, depth)
-    if (clean !== item) (copy ??= [...items])[index] = clean
-  }
-  return copy ?? items
+  for (const item of items)
+    if (cleaned(item, depth) !== item) return items.map((each) => cleaned(each, depth))
+  return items
 }
 
 function cleanedObject(value: Record<string, unknown>, depth: number): object {
-  const names = Object.keys(value)
-  let pairs: (readonly [string, unknown])[] | null = null
-  for (const [index, name] of names.entries()) {
+  for (const name in value) {
     const item = value[name]
-    const [shown, clean] = [redactedName(name), cleaned(item, depth)]
-    if (shown !== name || clean !== item)
-      pairs ??= names.slice(0, index).map((before) => [before, value[before]] as const)
-    pairs?.push([shown, clean])
+    if (redactedName(name) !== name || cleaned(item, depth) !== item) return cleanedCopy(value, depth)
   }
-  return pairs === null ? value : Object.fromEntries(pairs)
+  return value
 }
+
+const cleanedCopy = (value: Record<string, unknown>, depth: number): object =>
+  Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [redactedName(name), cleaned(item, depth)]),
+  )
 
 function redactedName(name: string): string {
   if (plainNames.has(name)) return name

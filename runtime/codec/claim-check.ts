@@ -147,6 +147,16 @@ export function withoutPayloads<T extends EventType>(type: T, data: EventMap[T])
   return { ...data, ...Object.fromEntries(names.map((name) => [name, null])) }
 }
 
+/** Whether a payload of the event was moved: else it is whole. */
+export function isMoved<T extends EventType>(type: T, data: EventMap[T]): boolean {
+  if (type === 'TaskSubmitted') return isReference((data as EventMap['TaskSubmitted']).recording)
+  const fields = data as unknown as Fields
+  for (const name of jsonFields.get(type) ?? NO_FIELDS) if (isReference(fields[name])) return true
+  return false
+}
+
+const NO_FIELDS: readonly string[] = []
+
 const movedFields = (type: EventType, fields: Fields): string[] =>
   (jsonFields.get(type) ?? []).filter((name) => isReference(fields[name]))
 

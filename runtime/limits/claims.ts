@@ -72,27 +72,31 @@ export interface Day {
 export function dayOf(atMs: number, { resetHourUtc }: LimitSettings['budgets']): Day {
   const day = Math.floor((atMs - resetHourUtc * HOUR_MS) / DAY_MS)
   const beginsAtMs = day * DAY_MS + resetHourUtc * HOUR_MS
-  const name = new Date(day * DAY_MS).toISOString().slice(0, 10)
-  return { name, beginsAtMs, endsAtMs: beginsAtMs + DAY_MS }
+  if (latest.day !== day) latest = { day, name: new Date(day * DAY_MS).toISOString().slice(0, 10) }
+  return { name: latest.name, beginsAtMs, endsAtMs: beginsAtMs + DAY_MS }
 }
+
+/** The day that was named last: nearly all claims are of one. */
+let latest = { day: Number.NaN, name: '' }
 
 /** The fleet's budget, the user's, the model's. */
 function budgetClaims(use: Use, budgets: LimitSettings['budgets']): NamedClaim[] {
   const day = dayOf(use.atMs, budgets)
-  const names = [
-    'fleet',
-    ...(use.userId === null ? [] : [`user:${use.userId}`]),
-    `model:${modelKey(use.model)}`,
-  ]
-  return names.flatMap((name): NamedClaim[] => {
+  const claims: NamedClaim[] = []
+  for (const name of budgetNames(use)) {
     const { limit, whose, setting } = budgetOf(name, budgets)
-    if (limit === null) return []
+    if (limit === null) continue
     const key = `${day.name}:${name}`
     const warnAt = warnAtOf(limit, budgets)
-    return [
-      { form: 'budget', key, amount: use.tokens, limit, resetsAtMs: day.endsAtMs, warnAt, whose, setting },
-    ]
-  })
+    const [amount, resetsAtMs] = [use.tokens, day.endsAtMs]
+    claims.push({ form: 'budget', key, amount, limit, resetsAtMs, warnAt, whose, setting })
+  }
+  return claims
+}
+
+function budgetNames({ userId, model }: Use): string[] {
+  const ofModel = `model:${modelKey(model)}`
+  return userId === null ? ['fleet', ofModel] : ['fleet', `user:${userId}`, ofModel]
 }
 
 /** Settled tokens at which a budget is reported. */
@@ -107,11 +111,6 @@ interface BudgetTerms {
 
 /** Limit of `fleet`, `user:ann` or `model:gpt-4o`. */
 export function budgetOf(name: string, budgets: LimitSettings['budgets']): BudgetTerms {
-  const terms = (limit: number | null | undefined, whose: string, setting: string): BudgetTerms => ({
-    limit: limit ?? null,
-    whose,
-    setting: `limits.budgets.${setting}`,
-  })
   const { fleetTokens, userTokens, modelTokens, users, models } = budgets
   const subject = name.slice(name.indexOf(':') + 1)
   if (name.startsWith('user:')) {
@@ -128,10 +127,20 @@ export function budgetOf(name: string, budgets: LimitSettings['budgets']): Budge
   return terms(fleetTokens, 'the fleet', 'fleetTokens')
 }
 
+const terms = (limit: number | null | undefined, whose: string, setting: string): BudgetTerms => ({
+  limit: limit ?? null,
+  whose,
+  setting: `limits.budgets.${setting}`,
+})
+
 /** The key of the table that covers this model: its name or the longest prefix of it. */
 function prefixOf(model: string, table: Readonly<Record<string, unknown>>): string | undefined {
-  const rows = Object.keys(table).map((name) => ({ name, model: modelKey(name) }))
-  return longestPrefix(model, rows)?.name
+  const names = Object.keys(table)
+  if (names.length === 0) return undefined
+  return longestPrefix(
+    model,
+    names.map((name) => ({ name, model: modelKey(name) })),
+  )?.name
 }
 
 /** One name for a model that may be written in two ways: `openai/gpt-4o` is `gpt-4o`. */
@@ -171,16 +180,16 @@ function providerWindows(
   const { provider, model: rest } = parseModel(model)
   const name = modelKey(model)
   const prefix = prefixOf(name, models)
-  const rates = Object.hasOwn(providers, provider) ? providers[provider] : undefined
-  const ofModel = { key: `${provider}/${rest}`, whose: `model ${name}`, setting: `models.${prefix}` }
-  return [
-    ...minuteWindows(rates, tokens, {
-      key: provider,
-      whose: `provider ${provider}`,
-      setting: `providers.${provider}`,
-    }),
-    ...(prefix === undefined ? [] : minuteWindows(models[prefix], tokens, ofModel)),
-  ]
+  const claims: NamedClaim[] = []
+  if (Object.hasOwn(providers, provider)) {
+    const of = { key: provider, whose: `provider ${provider}`, setting: `providers.${provider}` }
+    claims.push(...minuteWindows(providers[provider], tokens, of))
+  }
+  if (prefix !== undefined) {
+    const of = { key: `${provider}/${rest}`, whose: `model ${name}`, setting: `models.${prefix}` }
+    claims.push(...minuteWindows(models[prefix], tokens, of))
+  }
+  return claims
 }
 
 function minuteWindows(

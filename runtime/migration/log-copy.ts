@@ -13,10 +13,10 @@ import type { Reframer } from '../codec/reframe.ts'
 import { FlotillaError } from '../errors.ts'
 import { eventIdOf } from '../host/lane/event-records.ts'
 import type { StoppedGroup, StoppedLog, StoppedSlot } from '../log/embedded/stopped.ts'
-import type { StoredRecord } from '../log/embedded/storage.ts'
 import type { ProducedMessage } from '../log/kafka/client.ts'
 import type { Move } from '../log/kafka/move-progress.ts'
 import { targetKey, type GroupPositions, type MoveTarget, type Target } from '../log/kafka/move-target.ts'
+import type { LogRecord } from '../log/port.ts'
 import { plural } from '../quantities.ts'
 import { compareSlot, type OffsetMap, type Digested } from './copied-slot.ts'
 
@@ -114,31 +114,31 @@ export class LogCopy {
   }
 
   /** A letter that was replayed, and the note of it: notes name letters by offsets, which differ on Kafka. */
-  #isLeft({ topic, partition }: StoppedSlot, { offset, headers: of }: StoredRecord): boolean {
+  #isLeft({ topic, partition }: StoppedSlot, { offset, headers: of }: LogRecord): boolean {
     return topic === LETTERS && (headers.replayOf in of || this.#replayed.has(`${partition}:${offset}`))
   }
 
-  async #messageOf(slot: StoppedSlot, record: StoredRecord): Promise<ProducedMessage> {
+  async #messageOf(slot: StoppedSlot, record: LogRecord): Promise<ProducedMessage> {
     const { key, headers: given } = record
     const value = await this.#parts.reframer.reframe(record.value, slot.topic)
-    const moved = isStamped(specOf(slot.topic)) ? this.#movedFrom(slot, record) : {}
+    const moved = isStamped(specOf(slot.topic)) ? this.#movedFrom(record) : {}
     return { key, value, headers: { ...given, ...moved }, timestamp: String(this.#timeOf(slot, record)) }
   }
 
-  #movedFrom(slot: StoppedSlot, record: StoredRecord): Record<string, string> {
+  #movedFrom(record: LogRecord): Record<string, string> {
     return {
-      [headers.movedId]: this.#idOf(slot, record),
+      [headers.movedId]: this.#idOf(record),
       [headers.movedAtMs]: String(record.timestampMs),
     }
   }
 
   /** The id of its event in the data file, by which what it caused names it. */
-  #idOf({ topic, partition }: StoppedSlot, record: StoredRecord): string {
+  #idOf(record: LogRecord): string {
     const { id, partitions } = this.#parts.source
-    return eventIdOf({ topic, partition, ...record }, { partitions, topicIds: new Map([[topic, id]]) })
+    return eventIdOf(record, { partitions, topicIds: new Map([[record.topic, id]]) })
   }
 
-  #timeOf({ topic, unfinished }: StoppedSlot, { offset, timestampMs }: StoredRecord): number {
+  #timeOf({ topic, unfinished }: StoppedSlot, { offset, timestampMs }: LogRecord): number {
     const { retentionMs } = specOf(topic)
     const { startedMs } = this.#parts.move
     const knownMs = Math.min(timestampMs, startedMs)

@@ -92,11 +92,8 @@ export function measure({ type, data }: Decoded, meter: Meter, known: KnownNames
     meter.count('notifications', 1, { channel: label(data.channel, known.channel), status: data.status })
 }
 
-function measureTask(
-  { status, error, usage: _, ...task }: TaskCompleted,
-  meter: Meter,
-  known: KnownNames,
-): void {
+function measureTask(task: TaskCompleted, meter: Meter, known: KnownNames): void {
+  const { status, error } = task
   const agent = label(task.agent, known.agent)
   const model = label(task.model, known.model)
   meter.count('tasks', 1, { status, agent, model, profile: label(task.profile, known.profile) })
@@ -105,11 +102,8 @@ function measureTask(
   if (error) meter.count('task_errors', 1, { code: error.code, severity: error.severity })
 }
 
-function measureTool(
-  { status, cached, durationMs, ...call }: ToolCompleted,
-  meter: Meter,
-  known: KnownNames,
-): void {
+function measureTool(call: ToolCompleted, meter: Meter, known: KnownNames): void {
+  const { status, cached, durationMs } = call
   const tool = label(call.tool, known.tool)
   meter.count('tool_runs', 1, { tool, status, cached: String(cached) })
   if (!cached) meter.observe('tool', durationMs / 1000, { tool, status })

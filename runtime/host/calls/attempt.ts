@@ -11,7 +11,7 @@ import { exactTime } from '../../quantities.ts'
 import { redactedJson } from '../../redaction.ts'
 import type { Clock } from '../../clock.ts'
 import { FlotillaError, toFailure } from '../../errors.ts'
-import type { CallContext, CallFailure, CallOutcome, Caller } from '../../stage.ts'
+import type { Call, CallContext, CallFailure, CallOutcome, Caller } from '../../stage.ts'
 import type { Instruments } from '../../telemetry/instruments.ts'
 import type { Breakers, CallRequest } from './calls.ts'
 
@@ -33,75 +33,100 @@ export async function attempt(
   request: CallRequest,
   taken?: AbortSignal,
 ): Promise<CallOutcome> {
-  const outcome = await attemptUnmeasured(parts, request, taken)
-  const { kind, target } = request.call
-  const labels = { stage: parts.stage ?? '', kind, target }
-  parts.instruments.count('calls', 1, { ...labels, outcome: outcome.ok ? 'ok' : outcome.failure.code })
-  parts.instruments.observe('call', (outcome.endedMs - outcome.startedMs) / 1_000, labels)
+  const { breakers, clock } = parts
+  const { call, id } = request
+  const startedMs = clock.now()
+  const asked = new Asked(parts, request)
+  const limits = new CallLimits(clock, request, taken)
+  let outcome: CallOutcome
+  try {
+    const name = call.breaker ?? `${call.kind}:${call.target}`
+    const answer = await breakers.run(name, () => asked.answer(limits.stop))
+    // The answer may repeat a key that was sent.
+    outcome = { ok: true, value: redactedJson(answer ?? null), startedMs, endedMs: clock.now(), callId: id }
+  } catch (error) {
+    const made = asked.made ? { made: true } : {}
+    const failed = failureOf(parts, call, error)
+    outcome = { ok: false, failure: failed, startedMs, endedMs: clock.now(), callId: id, ...made }
+  } finally {
+    limits.lift()
+  }
+  measure(parts, call, outcome)
   return outcome
 }
 
-async function attemptUnmeasured(
-  parts: AttemptParts,
-  request: CallRequest,
-  taken?: AbortSignal,
-): Promise<CallOutcome> {
-  const { call, id } = request
-  const { clock, instruments } = parts
-  const startedMs = clock.now()
-  const asked = new Asked(parts, request)
-  try {
-    // The answer may repeat a key that was sent.
-    const value = redactedJson((await limited(parts, request, asked, taken)) ?? null)
-    return { ok: true, value, startedMs, endedMs: clock.now(), callId: id }
-  } catch (error) {
-    const failed: CallFailure = toFailure(error)
-    if (failed.code === 'INTERNAL')
-      instruments.log.error(
-        { err: error, target: call.target },
-        'caller threw an unexpected error; the call failed with INTERNAL',
-      )
-    if (error instanceof FlotillaError && error.details !== undefined)
-      failed.details = boundedDetails(error.details)
-    const made = asked.made ? { made: true } : {}
-    return { ok: false, failure: failed, startedMs, endedMs: clock.now(), callId: id, ...made }
-  }
-}
-
-async function limited(
-  { breakers, clock }: AttemptParts,
-  { call, interrupted }: CallRequest,
-  asked: Asked,
-  taken: AbortSignal | undefined,
-): Promise<unknown> {
-  const { kind, target, timeoutMs, untilMs = Number.POSITIVE_INFINITY } = call
-  const startedMs = clock.now()
-  const stop = new AbortController()
-  const stopped = (why: string) => () =>
-    stop.abort(new FlotillaError('CALL_ABORTED', `${kind} ${target} was stopped: ${why}`))
-  const late = stopped('its task has no time left')
-  const expired = () =>
-    stop.abort(
-      new FlotillaError('CALL_TIMEOUT', `${kind} ${target} did not answer within ${exactTime(timeoutMs)}`),
+function failureOf({ instruments }: AttemptParts, { target }: Call, error: unknown): CallFailure {
+  const failed: CallFailure = toFailure(error)
+  if (failed.code === 'INTERNAL')
+    instruments.log.error(
+      { err: error, target },
+      'caller threw an unexpected error; the call failed with INTERNAL',
     )
-  const unlisten = [
-    onAbort(interrupted, stopped('its task was cancelled or ended')),
-    onAbort(taken, stopped('another owner of its lane has taken it over')),
-    clock.schedule(Math.max(0, Math.min(timeoutMs, untilMs - startedMs)), () =>
-      clock.now() >= untilMs ? late() : expired(),
-    ),
-  ]
-  try {
-    return await breakers.run(call.breaker ?? `${kind}:${target}`, () => asked.answer(stop.signal))
-  } finally {
-    for (const end of unlisten) end()
+  if (error instanceof FlotillaError && error.details !== undefined)
+    failed.details = boundedDetails(error.details)
+  return failed
+}
+
+function measure(
+  { instruments, stage = '' }: AttemptParts,
+  { kind, target }: Call,
+  outcome: CallOutcome,
+): void {
+  const code = outcome.ok ? 'ok' : outcome.failure.code
+  instruments.count('calls', 1, { stage, kind, target, outcome: code })
+  instruments.observe('call', (outcome.endedMs - outcome.startedMs) / 1_000, { stage, kind, target })
+}
+
+/** What stops a call: a cancel, another owner of its lane, its time limit. In force until they are lifted. */
+class CallLimits {
+  readonly #stop = new AbortController()
+  readonly #clock: Clock
+  readonly #call: Call
+  readonly #interrupted: AbortSignal
+  readonly #taken: AbortSignal | undefined
+  readonly #cancelTimer: () => void
+
+  constructor(clock: Clock, { call, interrupted }: CallRequest, taken: AbortSignal | undefined) {
+    this.#clock = clock
+    this.#call = call
+    this.#interrupted = interrupted
+    this.#taken = taken
+    const { timeoutMs, untilMs = Number.POSITIVE_INFINITY } = call
+    onAbort(interrupted, this.#cancelled)
+    if (taken) onAbort(taken, this.#takenOver)
+    const leftMs = Math.max(0, Math.min(timeoutMs, untilMs - clock.now()))
+    this.#cancelTimer = clock.schedule(leftMs, () => this.#timedOut())
+  }
+
+  get stop(): AbortSignal {
+    return this.#stop.signal
+  }
+
+  lift(): void {
+    this.#interrupted.removeEventListener('abort', this.#cancelled)
+    this.#taken?.removeEventListener('abort', this.#takenOver)
+    this.#cancelTimer()
+  }
+
+  readonly #cancelled = (): void => this.#abort('its task was cancelled or ended')
+  readonly #takenOver = (): void => this.#abort('another owner of its lane has taken it over')
+
+  #abort(why: string): void {
+    const { kind, target } = this.#call
+    this.#stop.abort(new FlotillaError('CALL_ABORTED', `${kind} ${target} was stopped: ${why}`))
+  }
+
+  #timedOut(): void {
+    const { kind, target, timeoutMs, untilMs = Number.POSITIVE_INFINITY } = this.#call
+    if (this.#clock.now() >= untilMs) return this.#abort('its task has no time left')
+    const message = `${kind} ${target} did not answer within ${exactTime(timeoutMs)}`
+    this.#stop.abort(new FlotillaError('CALL_TIMEOUT', message))
   }
 }
 
-function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
-  if (signal?.aborted) listener()
-  signal?.addEventListener('abort', listener, { once: true })
-  return () => signal?.removeEventListener('abort', listener)
+function onAbort(signal: AbortSignal, listener: () => void): void {
+  if (signal.aborted) listener()
+  else signal.addEventListener('abort', listener, { once: true })
 }
 
 class Asked {

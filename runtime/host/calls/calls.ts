@@ -109,10 +109,13 @@ export class CallMaker {
     return this.#slots.held
   }
 
-  async make(request: CallRequest): Promise<CallOutcome> {
+  make(request: CallRequest): Promise<CallOutcome> {
     if (request.call.journalled === false) return this.#track(request, () => this.#makeUnjournalled(request))
     const rule = this.#slotOf(request.call)
-    if (rule === null) return this.#makeInTurn(request)
+    return rule === null ? this.#makeInTurn(request) : this.#makeInSlot(request, rule)
+  }
+
+  async #makeInSlot(request: CallRequest, rule: SlotRule): Promise<CallOutcome> {
     // A call that is answered from the journal needs no slot.
     const recorded = this.#slots.isFull(rule) ? await this.#findRecorded(request) : null
     if (recorded) return recorded
@@ -155,7 +158,9 @@ export class CallMaker {
   /** Stopped before it was made. */
   async #stop(request: CallRequest): Promise<CallOutcome> {
     if (request.lost.aborted) throw new LaneLost('before a call')
-    return (await this.#findRecorded(request)) ?? this.#abort(request)
+    const { kind, target } = request.call
+    const stopped = failure('CALL_ABORTED', `${kind} ${target} was stopped`)
+    return (await this.#findRecorded(request)) ?? this.#refuse(request, stopped)
   }
 
   async #track({ call }: CallRequest, work: () => Promise<CallOutcome>): Promise<CallOutcome> {
@@ -197,11 +202,6 @@ export class CallMaker {
     if (found.epoch !== request.epoch) request.onResumed?.()
     await this.#settle(request, found.outcome)
     return found.outcome
-  }
-
-  #abort(request: CallRequest): CallOutcome {
-    const { kind, target } = request.call
-    return this.#refuse(request, failure('CALL_ABORTED', `${kind} ${target} was stopped`))
   }
 
   /** The outcome of a call that was not made. */

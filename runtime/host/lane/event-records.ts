@@ -75,12 +75,12 @@ export function toRecord(
   resumedEpoch: number | null = null,
 ): OutgoingRecord {
   const key = recordKey(emit, causeKey)
-  const headers: Record<string, string> = {
-    [names.eventId]: emittedEventId(event.id, stage.name, index),
-    [names.causationId]: event.id,
-    [names.schema]: emit.type,
-    [names.stageVersion]: String(stage.version),
-  }
+  // Assigned, because V8 defines a computed name in a literal by a call into its runtime.
+  const headers: Record<string, string> = {}
+  headers[names.eventId] = emittedEventId(event.id, stage.name, index)
+  headers[names.causationId] = event.id
+  headers[names.schema] = emit.type
+  headers[names.stageVersion] = String(stage.version)
   if (emit.requester !== undefined) headers[names.requester] = emit.requester
   const traceparent = emit.traceparent ?? span.traceparent
   if (traceparent !== null) headers[names.traceparent] = traceparent

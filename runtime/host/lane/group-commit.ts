@@ -167,8 +167,8 @@ export class GroupCommit {
     for (const { input } of group) if (input) this.#offsets.finish(input.topic, input.offset)
     const positions = this.#offsets.takeChanges()
     const [only] = group
-    if (only && group.length === 1 && only.rows.length <= 1)
-      return { records: only.records, rows: only.rows, positions }
+    // Of rows with one key the last counts.
+    if (only && group.length === 1) return { records: only.records, rows: only.rows, positions }
     const rows = new Map<string, StateRow>()
     for (const effect of group) for (const row of effect.rows) rows.set(row.key, row)
     return { records: group.flatMap((effect) => effect.records), rows: [...rows.values()], positions }

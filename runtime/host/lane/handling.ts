@@ -1,11 +1,11 @@
 // One event on its way through a stage: decide, call, conclude, and their joint outcome.
 import { backoffMs } from '../../backoff.ts'
 import { sleep } from '../../clock.ts'
-import { externalize, isMissingPayload, resolve, withoutPayloads } from '../../codec/claim-check.ts'
+import { externalize, isMissingPayload, isMoved, resolve, withoutPayloads } from '../../codec/claim-check.ts'
 import { changeRows, merge } from '../../decisions.ts'
 import { failure, FlotillaError, messageOf, toFailure } from '../../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
-import type { CallOutcome, Decision, Emit, Failure, StageEvent } from '../../stage.ts'
+import type { Decision, Emit, Failure, StageEvent } from '../../stage.ts'
 import type { HandlingSpan } from '../../telemetry/instruments.ts'
 import { LaneLost } from '../calls/calls.ts'
 import { callId } from './ids.ts'
@@ -124,6 +124,7 @@ export function wholeEvent(
 ): StageEvent | Promise<StageEvent> {
   if (event.type === 'TimerFired' || event.type === 'SubmissionRefused') return event
   const { type } = event
+  if (!isMoved(type, event.data)) return event
   const whole = (data: unknown) => ({ ...event, data }) as StageEvent
   const { payloads } = parts.stage.consumes.find(({ topic }) => topic === record?.topic) ?? {}
   if (payloads === 'unread') return whole(withoutPayloads(type, event.data))
@@ -191,7 +192,23 @@ async function workWithCall(
   if (settled) await settled
   if (lane.lost.aborted) throw new LaneLost('before a call')
   let isResumed = false
-  const outcome = await makeCall(parts, lane, handling, decision, () => (isResumed = true))
+  const id = callId(handling.key, handling.event.id, stage.name, 0)
+  const span = handling.span.call(call, id)
+  const onResumed = (): void => void (isResumed = true)
+  const stream = (emit: Emit): void => lane.stream(emit, handling)
+  const outcome = await parts.calls.make({
+    call,
+    id,
+    key: handling.key,
+    owner: parts.instance,
+    epoch: lane.epoch,
+    interrupted: handling.interrupted,
+    lost: lane.lost,
+    traceparent: span.traceparent,
+    stream,
+    onResumed,
+  })
+  span.end(outcome)
   return () => {
     const concluded = asBug(
       () =>
@@ -216,33 +233,6 @@ async function workWithCall(
     joined.resumed = { epoch: lane.epoch, from, until: joined.emit.length }
     return joined
   }
-}
-
-async function makeCall(
-  parts: HostParts,
-  lane: LaneFacts,
-  handling: Handling,
-  decision: Decision,
-  onResumed: () => void,
-): Promise<CallOutcome> {
-  const { call } = decision
-  if (!call) throw new StageThrew('no call')
-  const id = callId(handling.key, handling.event.id, parts.stage.name, 0)
-  const span = handling.span.call(call, id)
-  const outcome = await parts.calls.make({
-    call,
-    id,
-    key: handling.key,
-    owner: parts.instance,
-    epoch: lane.epoch,
-    interrupted: handling.interrupted,
-    lost: lane.lost,
-    traceparent: span.traceparent,
-    stream: (emit) => lane.stream(emit, handling),
-    onResumed,
-  })
-  span.end(outcome)
-  return outcome
 }
 
 /** The work is done; the commit follows. */
@@ -330,15 +320,19 @@ export function encodeEmits(
     const value = codec.encode(emit.type, data as never, emit.topic)
     records[index] = toRecord(parts, emit, value, handling, index, resumedEpoch)
   }
-  emits.forEach((emit, index) =>
-    asBug(() => {
+  asBug(() => {
+    for (let index = 0; index < emits.length; index++) {
+      const emit = emits[index] as Emit
       const data = externalize(emit.type, emit.data, blobs)
-      if (!(data instanceof Promise)) return encode(emit, data, index)
+      if (!(data instanceof Promise)) {
+        encode(emit, data, index)
+        continue
+      }
       // An event that can't be encoded must fail before the rows of the lane change.
       if (stage.laneIndex) codec.encode(emit.type, emit.data as never, emit.topic)
       later.push(data.then((ready) => asBug(() => encode(emit, ready, index))))
-    }),
-  )
+    }
+  })
   return later.length === 0 ? records : Promise.all(later).then(() => records)
 }
 

@@ -305,14 +305,20 @@ export class Lane {
   #decide(handling: Handling): void | Promise<void> {
     try {
       const outcome = handlings.work(this.#parts, this.#facts, handling)
-      if (outcome instanceof Promise)
-        return outcome
-          .then((concluded) => this.#conclude(handling, concluded()))
-          .catch((error: unknown) => this.#thrown(handling, error))
+      if (outcome instanceof Promise) return this.#concludeLater(handling, outcome)
       const concluded = this.#conclude(handling, outcome)
       return concluded?.catch((error: unknown) => this.#thrown(handling, error))
     } catch (error) {
       return this.#thrown(handling, error)
+    }
+  }
+
+  async #concludeLater(handling: Handling, called: Promise<() => Outcome>): Promise<void> {
+    try {
+      const outcome = await called
+      await this.#conclude(handling, outcome())
+    } catch (error) {
+      await this.#thrown(handling, error)
     }
   }
 
@@ -344,17 +350,9 @@ export class Lane {
   /** Writes a dead letter of the event and a reply to its requester: smaller each time the log refuses it. */
   async #giveUp(handling: Handling, reason: Failure, refusals: number): Promise<void> {
     const parts = this.#parts
-    const { record, key, throws } = handling
-    parts.instruments.log.error(
-      {
-        stage: parts.stage.name,
-        event: handling.event.type,
-        cause: handling.cause,
-        code: reason.code,
-        refusals,
-      },
-      `an event was given up: ${reason.message}`,
-    )
+    const { record, key, throws, event, cause } = handling
+    const given = { stage: parts.stage.name, event: event.type, cause, code: reason.code, refusals }
+    parts.instruments.log.error(given, `an event was given up: ${reason.message}`)
     if (refusals >= NO_LETTER) return this.#conclude(handling, handlings.join()) ?? undefined
     countDeadLetter(parts, record?.topic ?? 'timer', reason)
     const smallest = refusals >= SMALLEST_LETTER

@@ -18,40 +18,41 @@ const MOST_BYTES = 12
 class TopicOffsets {
   /** One past the highest offset taken. */
   next: number
-  /** Taken or restored, not finished; ascending, because delivery is. */
-  readonly unfinished: Set<number>
-  readonly taken = new Set<number>()
+  /** Unfinished offsets, and whether each is taken or only restored; ascending, because delivery is. */
+  readonly #open = new Map<number, boolean>()
   /** Restored as unfinished and not delivered again yet. */
   #awaited: number
 
   constructor(base: number, metadata: string) {
     const { next, unfinished } = decodeFinished(base, metadata)
     this.next = next
-    this.unfinished = new Set(unfinished)
-    this.#awaited = this.unfinished.size
+    for (const offset of unfinished) this.#open.set(offset, false)
+    this.#awaited = unfinished.length
   }
 
   get base(): number {
-    for (const offset of this.unfinished) return offset
+    for (const offset of this.#open.keys()) return offset
     return this.next
+  }
+
+  get unfinished(): Iterable<number> {
+    return this.#open.keys()
   }
 
   offer(offset: number): boolean {
     if (this.#awaited > 0) this.#dropOvertaken(offset)
-    if (offset >= this.next) {
-      this.next = offset + 1
-      this.unfinished.add(offset)
-    } else if (!this.unfinished.has(offset) || this.taken.has(offset)) return false
-    else this.#awaited--
-    this.taken.add(offset)
+    if (offset >= this.next) this.next = offset + 1
+    else if (this.#open.get(offset) === false) this.#awaited--
+    else return false
+    this.#open.set(offset, true)
     return true
   }
 
   #dropOvertaken(offset: number): void {
-    for (const old of this.unfinished) {
+    for (const [old, isTaken] of this.#open) {
       if (old >= offset) return
-      if (this.taken.has(old)) continue
-      this.unfinished.delete(old)
+      if (isTaken) continue
+      this.#open.delete(old)
       this.#awaited--
     }
   }
@@ -61,7 +62,7 @@ class TopicOffsets {
    * finishing one never makes it longer than all of them written separately.
    */
   hasRoom(limitBytes: number): boolean {
-    const { size } = this.unfinished
+    const { size } = this.#open
     if (size === 0) return true
     const most = MOST_BYTES * (size + 2)
     return most <= limitBytes || this.#mostBytes() + 2 * MOST_BYTES <= limitBytes
@@ -78,8 +79,7 @@ class TopicOffsets {
   }
 
   finish(offset: number): void {
-    this.unfinished.delete(offset)
-    this.taken.delete(offset)
+    this.#open.delete(offset)
   }
 }
 

@@ -10,7 +10,8 @@ export interface Queued {
 
 interface Family<T> {
   readonly waiting: T[]
-  readonly running: Set<T>
+  /** Few: parts of one key, or the key alone. */
+  readonly running: T[]
 }
 
 export class KeyQueue<T extends Queued> {
@@ -46,7 +47,7 @@ export class KeyQueue<T extends Queued> {
       family.waiting.push(item)
       return this.#startReady(family)
     }
-    this.#families.set(root, { waiting: [], running: new Set([item]) })
+    this.#families.set(root, { waiting: [], running: [item] })
     this.#started++
     this.#run(item)
   }
@@ -54,11 +55,13 @@ export class KeyQueue<T extends Queued> {
   done(item: T): void {
     const root = rootOf(item.key)
     const family = this.#families.get(root)
-    if (!family?.running.delete(item)) return
+    const at = family?.running.indexOf(item) ?? -1
+    if (!family || at < 0) return
+    family.running.splice(at, 1)
     this.#count--
     this.#started--
     if (family.waiting.length > 0) this.#startReady(family)
-    else if (family.running.size === 0) this.#families.delete(root)
+    else if (family.running.length === 0) this.#families.delete(root)
   }
 
   /** Items of this key and its parts, waiting or running. */
@@ -73,7 +76,7 @@ export class KeyQueue<T extends Queued> {
     for (const [root, family] of this.#families) {
       this.#count -= family.waiting.length
       family.waiting.length = 0
-      if (family.running.size === 0) this.#families.delete(root)
+      if (family.running.length === 0) this.#families.delete(root)
     }
   }
 
@@ -84,7 +87,7 @@ export class KeyQueue<T extends Queued> {
       const item = family.waiting[index] as T
       if (this.#blocked(family, item, index)) continue
       family.waiting.splice(index--, 1)
-      family.running.add(item)
+      family.running.push(item)
       this.#started++
       ready.push(item)
     }

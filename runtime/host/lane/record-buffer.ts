@@ -26,6 +26,7 @@ export class RecordBuffer {
 
   /** Drops the first `count`. */
   drop(count: number): void {
+    if (count === 0) return
     for (const { value } of this.#records.splice(0, count)) this.#bytes -= value?.length ?? 0
     this.#peeked = Math.max(0, this.#peeked - count)
   }

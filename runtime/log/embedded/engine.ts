@@ -130,9 +130,7 @@ export class Engine {
   }
 
   read(topic: LogTopic, partition: number, fromOffset: number, limit: number): LogRecord[] {
-    const slot = this.slot(topic, partition)
-    const found = this.storage.read(slot, fromOffset, { records: limit, bytes: READ_BYTES })
-    return found.map((record) => ({ ...record, topic, partition }))
+    return this.storage.read(this.slot(topic, partition), fromOffset, { records: limit, bytes: READ_BYTES })
   }
 
   find({ topic, partition, key, wanted }: KeySearch): LogRecord | null {

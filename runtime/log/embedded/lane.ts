@@ -107,8 +107,10 @@ class EngineLane implements OpenLane {
         this.#checkEpoch()
         this.#engine.append(commit.records, slots)
         for (const row of commit.rows) storage.setRow(this.#group, this.lane, row)
-        for (const [index, { offset, metadata }] of commit.positions.entries())
+        for (let index = 0; index < read.length; index++) {
+          const { offset, metadata } = commit.positions[index] as Position
           storage.setPosition(this.#group, read[index] as Slot, offset, metadata)
+        }
       })
     } catch (error) {
       throw asCommitError(error)

@@ -14,6 +14,8 @@ export interface Cursor {
   readonly slot: Slot
   next: number
   paused: boolean
+  /** It waits for its turn. */
+  ready: boolean
 }
 
 export type Deliver = (records: readonly LogRecord[], cursor: Cursor) => void | Promise<void>
@@ -22,7 +24,10 @@ export class Reader {
   readonly #pump: Pump
   readonly #deliver: Deliver
   readonly #cursors = new Map<Slot, Cursor>()
-  readonly #ready = new Set<Cursor>()
+  /** In the order of their turns. */
+  readonly #ready: Cursor[] = []
+  /** It waits for its turn in the pump. */
+  queued = false
   #busy = false
   #closed = false
 
@@ -33,7 +38,7 @@ export class Reader {
 
   add(slot: Slot, from: number): void {
     // A position beyond the end, whose records were lost, resumes at the end.
-    const cursor = { slot, next: Math.min(from, slot.next), paused: false }
+    const cursor = { slot, next: Math.min(from, slot.next), paused: false, ready: false }
     this.#cursors.set(slot, cursor)
     this.#pump.subscribe(slot, this)
     this.wake(slot)
@@ -42,7 +47,7 @@ export class Reader {
   remove(slot: Slot): void {
     const cursor = this.#cursors.get(slot)
     this.#cursors.delete(slot)
-    if (cursor) this.#ready.delete(cursor)
+    if (cursor) this.#leave(cursor)
     this.#pump.unsubscribe(slot, this)
   }
 
@@ -50,7 +55,7 @@ export class Reader {
     for (const cursor of this.#cursors.values()) {
       if (!topics.includes(cursor.slot.topic)) continue
       cursor.paused = paused
-      if (paused) this.#ready.delete(cursor)
+      if (paused) this.#leave(cursor)
       else this.wake(cursor.slot)
     }
   }
@@ -58,8 +63,14 @@ export class Reader {
   wake(slot: Slot): void {
     const cursor = this.#cursors.get(slot)
     if (this.#closed || !cursor || cursor.paused || cursor.next >= slot.next) return
-    this.#ready.add(cursor)
+    if (!cursor.ready) this.#ready.push(cursor)
+    cursor.ready = true
     if (!this.#busy) this.#pump.enqueue(this)
+  }
+
+  #leave(cursor: Cursor): void {
+    if (cursor.ready) this.#ready.splice(this.#ready.indexOf(cursor), 1)
+    cursor.ready = false
   }
 
   /** Offsets of the slot went back: cursors past its end resume at the end. */
@@ -75,20 +86,19 @@ export class Reader {
 
   /** Hands out one batch of the cursor that has waited longest. Returns how many records. */
   step(storage: LogStorage): number {
-    const [cursor] = this.#ready
-    if (this.#busy || !cursor) return 0
-    this.#ready.delete(cursor)
+    const cursor = this.#busy ? undefined : this.#ready.shift()
+    if (!cursor) return 0
+    cursor.ready = false
     const { slot } = cursor
     const found = storage.read(slot, cursor.next, batch)
     const last = found.at(-1)
     if (last) {
       cursor.next = last.offset + 1
-      const records = found.map((record) => ({ ...record, topic: slot.topic, partition: slot.partition }))
-      const handled = this.#deliver(records, cursor)
+      const handled = this.#deliver(found, cursor)
       if (handled) this.#wait(handled, cursor)
       else this.wake(slot)
     }
-    if (this.#ready.size > 0 && !this.#busy) this.#pump.enqueue(this)
+    if (this.#ready.length > 0 && !this.#busy) this.#pump.enqueue(this)
     return found.length
   }
 
@@ -97,7 +107,7 @@ export class Reader {
     void handled.then(() => {
       this.#busy = false
       this.wake(cursor.slot)
-      if (this.#ready.size > 0 && !this.#closed) this.#pump.enqueue(this)
+      if (this.#ready.length > 0 && !this.#closed) this.#pump.enqueue(this)
     })
   }
 }
@@ -106,7 +116,7 @@ export class Pump {
   readonly #storage: LogStorage
   readonly #soon: (fn: () => void) => void
   readonly #subscribers = new Map<Slot, Set<Reader>>()
-  readonly #queue = new Set<Reader>()
+  readonly #queue: Reader[] = []
   #scheduled = false
   #closed = false
 
@@ -135,7 +145,12 @@ export class Pump {
   }
 
   enqueue(reader: Reader): void {
-    this.#queue.add(reader)
+    if (!reader.queued) this.#queue.push(reader)
+    reader.queued = true
+    this.#schedule()
+  }
+
+  #schedule(): void {
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
     this.#soon(() => {
@@ -146,18 +161,17 @@ export class Pump {
 
   close(): void {
     this.#closed = true
-    this.#queue.clear()
+    for (const reader of this.#queue.splice(0)) reader.queued = false
   }
 
   #turn(): void {
     let delivered = 0
     while (delivered < RECORDS_A_TURN && !this.#closed) {
-      const [reader] = this.#queue
+      const reader = this.#queue.shift()
       if (!reader) return
-      this.#queue.delete(reader)
+      reader.queued = false
       delivered += reader.step(this.#storage)
     }
-    const [waiting] = this.#queue
-    if (waiting) this.enqueue(waiting)
+    if (this.#queue.length > 0) this.#schedule()
   }
 }

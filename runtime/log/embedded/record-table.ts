@@ -9,7 +9,8 @@
 import type { StatementSync } from 'node:sqlite'
 import type { DataFile } from '../../store/data-file.ts'
 import { KeyTable, keyTables, lookedUpSlots } from './key-table.ts'
-import type { ReadLimit, StoredRecord } from './storage.ts'
+import type { LogRecord } from '../port.ts'
+import type { ReadLimit, Slot } from './storage.ts'
 
 const INDEX_EVERY = 1_000
 
@@ -73,7 +74,7 @@ export class RecordTable {
     this.#index()
   }
 
-  append(slot: number, record: StoredRecord, isLookedUp: boolean): void {
+  append(slot: number, record: LogRecord, isLookedUp: boolean): void {
     const { offset, timestampMs, key, headers, value } = record
     const id = this.#nextId++
     this.#statements.insert.run(id, slot, offset, timestampMs, key, JSON.stringify(headers), value)
@@ -82,18 +83,18 @@ export class RecordTable {
     if (this.#waiting >= INDEX_EVERY) this.#indexSoon()
   }
 
-  read(slot: number, fromOffset: number, limit: ReadLimit): StoredRecord[] {
+  read(slot: Slot, fromOffset: number, limit: ReadLimit): LogRecord[] {
     const { indexed, one } = this.#statements
-    const found: StoredRecord[] = []
+    const found: LogRecord[] = []
     let bytes = 0
     const take = (row: Row): boolean => {
-      found.push(toRecord(row))
+      found.push(toRecord(slot, row))
       bytes += row.value?.length ?? 0
       return found.length < limit.records && bytes < limit.bytes
     }
-    for (const row of indexed.iterate(slot, fromOffset, limit.records) as unknown as Iterable<Row>)
+    for (const row of indexed.iterate(slot.id, fromOffset, limit.records) as unknown as Iterable<Row>)
       if (!take(row)) return found
-    const tail = this.#tails.get(slot)
+    const tail = this.#tails.get(slot.id)
     const start = tail?.offsets.findIndex((offset) => offset >= fromOffset) ?? -1
     if (!tail || start < 0) return found
     for (let at = start; at < tail.ids.length; at++) {
@@ -239,12 +240,8 @@ function prepare({
   }
 }
 
-function toRecord({
-  record_offset: offset,
-  timestamp_ms: timestampMs,
-  key,
-  headers,
-  value,
-}: Row): StoredRecord {
-  return { offset, key, value, headers: JSON.parse(headers) as Record<string, string>, timestampMs }
+function toRecord({ topic, partition }: Slot, row: Row): LogRecord {
+  const { record_offset: offset, timestamp_ms: timestampMs, key, value } = row
+  const headers = JSON.parse(row.headers) as Record<string, string>
+  return { topic, partition, offset, key, value, headers, timestampMs }
 }

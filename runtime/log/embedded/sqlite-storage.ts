@@ -36,7 +36,13 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
   db.exec(tables)
   const records = recordTable(file)
   const slotsByTopic = loadSlots(file, records, prefix)
-  const groupId = (group: string): string => `${prefix}.${group}`
+  /** Made once: names of groups are bound with each row and position. */
+  const groupIds = new Map<string, string>()
+  const groupId = (group: string): string => {
+    let id = groupIds.get(group)
+    if (id === undefined) groupIds.set(group, (id = `${prefix}.${group}`))
+    return id
+  }
   const getPosition = db.prepare('SELECT position, metadata FROM positions WHERE group_id = ? AND slot = ?')
   const putPosition = db.prepare('INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)')
   const listPositions = db.prepare('SELECT slot, position, metadata FROM positions WHERE group_id = ?')
@@ -83,13 +89,14 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
     append(slot: Slot, record: OutgoingRecord, timestampMs: number): number {
       const offset = slot.next++
       const { key, headers, value } = record
-      const stored = { offset, key, value, headers, timestampMs }
-      records.append(slot.id, stored, isLookedUp(slot.topic))
+      const { topic, partition } = slot
+      const stored = { topic, partition, offset, key, value, headers, timestampMs }
+      records.append(slot.id, stored, isLookedUp(topic))
       recent.add(slot, stored)
       return offset
     },
     read: (slot, fromOffset, limit) =>
-      recent.read(slot, fromOffset, limit) ?? records.read(slot.id, fromOffset, limit),
+      recent.read(slot, fromOffset, limit) ?? records.read(slot, fromOffset, limit),
     earliest: (slot) => records.earliest(slot.id) ?? slot.next,
     offsetsOf: (slot, key) => records.offsetsOf(slot.id, key),
     position(group, slot) {

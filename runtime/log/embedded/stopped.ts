@@ -3,10 +3,10 @@
 import { topics as contract } from '../../../schemas/topics.ts'
 import type { DataFile } from '../../store/data-file.ts'
 import { namesReaders } from '../groups.ts'
-import type { LogTopic, Position, StateRow } from '../port.ts'
+import type { LogRecord, LogTopic, Position, StateRow } from '../port.ts'
 import { openEmbeddedLog } from './log.ts'
 import { openSqliteStorage } from './sqlite-storage.ts'
-import type { Slot, StoredRecord } from './storage.ts'
+import type { Slot } from './storage.ts'
 
 export interface StoppedSlot {
   readonly topic: LogTopic
@@ -35,7 +35,7 @@ export interface StoppedLog {
   readonly slots: readonly StoppedSlot[]
   readonly groups: readonly StoppedGroup[]
   /** Oldest first. */
-  records(slot: StoppedSlot, fromOffset?: number): Iterable<StoredRecord>
+  records(slot: StoppedSlot, fromOffset?: number): Iterable<LogRecord>
   rows(stage: string, lane: number): Iterable<StateRow>
   /** Epoch of the lane's last owner; 0 if there was none. */
   epoch(stage: string, lane: number): number

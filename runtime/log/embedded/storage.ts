@@ -3,7 +3,7 @@
 // 1. Everything but `transact` is synchronous. Writing methods are called only inside `transact`.
 // 2. Reads outside `transact` see committed data only.
 // 3. `work` checks before it writes: a throw after the first write comes only from the storage itself.
-import type { LogTopic, OutgoingRecord, StateRow } from '../port.ts'
+import type { LogRecord, LogTopic, OutgoingRecord, StateRow } from '../port.ts'
 
 /** One partition of one topic. */
 export interface Slot {
@@ -12,16 +12,6 @@ export interface Slot {
   readonly partition: number
   /** Offset that the next record gets. Gaps are allowed (after a failed transaction), going back is not. */
   next: number
-}
-
-export interface StoredRecord {
-  readonly offset: number
-  readonly key: string | null
-  readonly value: Uint8Array | null
-  readonly headers: Readonly<Record<string, string>>
-  readonly timestampMs: number
-  /** As in the port. */
-  readonly leaderEpoch?: number
 }
 
 export interface StoredPosition {
@@ -48,7 +38,8 @@ export interface LogStorage {
   /** The transaction that created topics was committed. */
   topicsCreated(): void
   append(slot: Slot, record: OutgoingRecord, timestampMs: number): number
-  read(slot: Slot, fromOffset: number, limit: ReadLimit): StoredRecord[]
+  /** The same records may be returned to several readers. */
+  read(slot: Slot, fromOffset: number, limit: ReadLimit): LogRecord[]
   earliest(slot: Slot): number
   /** Offsets of the records with this key, in a topic that is looked up by key; ascending. */
   offsetsOf(slot: Slot, key: string): number[]

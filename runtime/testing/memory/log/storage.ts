@@ -1,9 +1,9 @@
 import type { Clock } from '../../../clock.ts'
-import type { LogStorage, ReadLimit, Slot, StoredRecord } from '../../../log/embedded/storage.ts'
-import type { InputLoss, LogTopic, StateRow } from '../../../log/port.ts'
+import type { LogStorage, ReadLimit, Slot } from '../../../log/embedded/storage.ts'
+import type { InputLoss, LogRecord, LogTopic, StateRow } from '../../../log/port.ts'
 
 interface Partition extends Slot {
-  records: StoredRecord[]
+  records: LogRecord[]
   /** Each time that its offsets went back. */
   readonly rewinds: Rewind[]
 }
@@ -75,6 +75,8 @@ export function createMemoryStorage(clock: Clock): MemoryStorage {
     append(slot, { key, value, headers }, timestampMs) {
       const offset = slot.next++
       partitionOf(slot).records.push({
+        topic: slot.topic,
+        partition: slot.partition,
         offset,
         key,
         value: value && new Uint8Array(value),
@@ -158,7 +160,7 @@ function within(committed: Committed, { rewinds, records, next }: Partition): Co
 }
 
 /** Offsets have no gaps in memory but may not begin at 0, so an offset's index is a subtraction. */
-function readRecords(records: readonly StoredRecord[], fromOffset: number, limit: ReadLimit): StoredRecord[] {
+function readRecords(records: readonly LogRecord[], fromOffset: number, limit: ReadLimit): LogRecord[] {
   const start = Math.max(0, fromOffset - (records[0]?.offset ?? 0))
   let bytes = 0
   let end = start
