@@ -1,6 +1,6 @@
 // npm run soak -- [embedded|kafka] [--tasks N] [--in-flight 64]: many tasks through one process of the whole
 // fleet, and the effect on it. Default 200,000 tasks on the embedded log, 50,000 on Kafka. A row per tenth:
-// memory, open files, disk, time of a task; the last one compares the last tenth with the second (in the
+// memory, open files, disk, time of a task (of the processor too); the last one compares the last tenth with the second (in the
 // first one code is still compiled). The model and the tools answer at once, from this process.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { execFileSync } from 'node:child_process'
@@ -12,7 +12,7 @@ import { startScriptedModel } from '../runtime/scripted-model/server.ts'
 import { startKafka } from '../test/infra/kafka.ts'
 import { startRedis } from '../test/infra/redis.ts'
 import { startServices } from '../test/support/service-process.ts'
-import { percentile } from './measure.ts'
+import { percentile, processorMs } from './measure.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -28,6 +28,8 @@ interface Sample {
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
+  /** Processor time of the fleet's process, per task. */
+  readonly cpuMs: number
   readonly rssMb: number
   readonly heapMb: number
   readonly files: number
@@ -56,13 +58,16 @@ try {
   await fleet.ready()
   const samples: Sample[] = []
   console.log(`${tasks} tasks on ${onKafka ? 'Kafka' : 'the embedded log'}, ${inFlight} in flight\n`)
-  console.log('| tasks | tasks/s | p50, ms | p99 | RSS, MB | heap, MB | open files | handles | disk, MB |')
-  console.log('|---|---|---|---|---|---|---|---|---|')
+  console.log(
+    '| tasks | tasks/s | p50, ms | p99 | CPU ms/task | RSS, MB | heap, MB | open files | handles | disk, MB |',
+  )
+  console.log('|---|---|---|---|---|---|---|---|---|---|')
   for (let tenth = 0; tenth < TENTHS; tenth++) {
     const sample = await runTenth(tenth)
     samples.push(sample)
-    const { perSecond, p50Ms, p99Ms, rssMb, heapMb, files, handles, diskMb } = sample
-    const cells = [perSecond, p50Ms, p99Ms, rssMb, heapMb, files, handles, diskMb].map((n) => n.toFixed(0))
+    const { perSecond, p50Ms, p99Ms, cpuMs, rssMb, heapMb, files, handles, diskMb } = sample
+    const whole = [rssMb, heapMb, files, handles, diskMb].map((n) => n.toFixed(0))
+    const cells = [...[perSecond, p50Ms, p99Ms].map((n) => n.toFixed(0)), cpuMs.toFixed(2), ...whole]
     console.log(`| ${sample.tasks} | ${cells.join(' | ')} |`)
   }
   compare(samples[1] as Sample, samples.at(-1) as Sample)
@@ -78,6 +83,7 @@ async function runTenth(tenth: number): Promise<Sample> {
   const first = Math.floor((tenth * tasks) / TENTHS)
   const end = Math.floor(((tenth + 1) * tasks) / TENTHS)
   const latencies: number[] = []
+  const processorBefore = processorMs([String(fleet.pid)])
   const startedMs = performance.now()
   let next = first
   const worker = async (): Promise<void> => {
@@ -96,6 +102,7 @@ async function runTenth(tenth: number): Promise<Sample> {
     perSecond: (end - first) / seconds,
     p50Ms: percentile(latencies, 0.5),
     p99Ms: percentile(latencies, 0.99),
+    cpuMs: (processorMs([String(fleet.pid)]) - processorBefore) / (end - first),
     ...(await sizes()),
   }
 }
@@ -119,9 +126,9 @@ async function sizes() {
 function compare(before: Sample, after: Sample): void {
   const between = after.tasks - before.tasks
   const perTask = (mb: number) => `${((mb * 1_024) / between).toFixed(2)} KB`
-  const ratio = (after.p50Ms / before.p50Ms).toFixed(2)
+  const times = (field: 'p50Ms' | 'cpuMs' | 'perSecond') => `× ${(after[field] / before[field]).toFixed(2)}`
   console.log(
-    `\nLast tenth to second: p50 × ${ratio}, throughput × ${(after.perSecond / before.perSecond).toFixed(2)}.`,
+    `\nLast tenth to second: p50 ${times('p50Ms')}, processor time ${times('cpuMs')}, throughput ${times('perSecond')}.`,
   )
   console.log(
     `For each task in between: RSS ${perTask(after.rssMb - before.rssMb)}, heap ${perTask(after.heapMb - before.heapMb)}, ` +

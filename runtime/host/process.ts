@@ -215,6 +215,7 @@ class RunningProcess implements FleetProcess {
     const { instruments } = telemetry
     const options = parts.log.kind === 'embedded' ? embeddedJournal : fleetJournal
     const journal = openJournal(parts.stores.keyValue, systemClock, options)
+    this.#closers.push(() => journal.close())
     const capacity = new Semaphore(fleet.limits.concurrency)
     const trials = new TrialGate(systemClock)
     const pauses = await this.#followPauses(parts)

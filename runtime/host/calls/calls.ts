@@ -4,7 +4,7 @@
 // 2. A failure of the call is data, an outcome. What this file throws is LaneLost, or broken infrastructure.
 // 3. Losing the lane does not abort a call under way: the new owner waits for its outcome, so nobody pays
 //    twice. Its outcome is journalled and not committed here.
-// 4. A guard (guard.ts) is taken after the call is begun, and settled with the outcome that the journal has:
+// 4. A guard (guard.ts) is taken while the call is begun, and settled with the outcome that the journal has:
 //    the answer that a former owner got, after somebody else has taken the call over, counts nowhere.
 // 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is
 //    lost. They hold no slot: the lanes bound them, and one that waits for its database must not keep a model
@@ -19,6 +19,7 @@ import type { Instruments } from '../../telemetry/instruments.ts'
 import { attempt, type AttemptParts } from './attempt.ts'
 import type { Guard } from './guard.ts'
 import type { CallJournal } from './journal.ts'
+import { keepLease } from './lease.ts'
 import type { Semaphore } from './semaphore.ts'
 import { Slots, type SlotRule, type SlotsOf } from '../slots.ts'
 
@@ -223,8 +224,15 @@ export class CallMaker {
   }
 
   async #makeJournalled(request: CallRequest): Promise<CallOutcome> {
+    const guard = this.#guardOf(request.call)
+    const isLost = () => request.lost.aborted
+    const reserve = () => (guard && !isLost() ? this.#persist(request, () => guard.reserve(request)) : null)
+    // In one turn with the beginning. It counts once, even if the journal turns out to have the outcome.
+    const reserving = reserve()
+    reserving?.catch(() => {})
     const begun = await this.#begin(request)
     if ('ok' in begun) {
+      await reserving?.catch(() => {})
       await this.#settle(request, begun)
       return begun
     }
@@ -232,12 +240,11 @@ export class CallMaker {
     const taken = this.#journal.renewalMs > 0 ? new AbortController() : null
     let stopRenewing = () => {}
     try {
-      const guard = this.#guardOf(request.call)
-      const isLost = () => request.lost.aborted
-      const refused = guard && !isLost() ? await this.#reserve(request, guard) : null
+      // Who waited for a former owner needs the whole time of a reservation again.
+      const refused = await this.#reserved(request, begun.inDoubt ? reserve() : reserving)
       if (isLost()) return await this.#handBack(request, begun.inDoubt)
       if (!refused && begun.inDoubt) this.#instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
-      if (!refused && taken) stopRenewing = this.#keepLease(request, taken)
+      if (!refused && taken) stopRenewing = keepLease(this.#journal, this.#clock, request, taken)
       const found = refused
         ? this.#refuse(request, refused)
         : await attempt(this.#attempts, request, taken?.signal)
@@ -252,10 +259,14 @@ export class CallMaker {
   }
 
   /** Why the guard refuses, or null. A slow guard uses up the lease: it is renewed before the call. */
-  async #reserve(request: CallRequest, guard: Guard): Promise<CallFailure | null> {
+  async #reserved(
+    request: CallRequest,
+    reserving: Promise<CallFailure | null> | null,
+  ): Promise<CallFailure | null> {
+    if (!reserving || request.lost.aborted) return null
     const { renewalMs } = this.#journal
     let freshMs = this.#clock.now()
-    const refused = await this.#persist(request, () => guard.reserve(request))
+    const refused = await reserving
     while (!refused && renewalMs > 0 && this.#clock.now() - freshMs >= renewalMs) {
       freshMs = this.#clock.now()
       const isOurs = await this.#persist(request, () => this.#journal.renew(request.id, request.epoch))
@@ -366,23 +377,6 @@ export class CallMaker {
           )
         await sleep(this.#clock, backoffMs(tries, FIRST_BACKOFF_MS, OUTCOME_BACKOFF_MS))
       }
-    }
-  }
-
-  /** Renews until it is stopped. Once another owner has the entry, the call is stopped: it can't count. */
-  #keepLease({ id, epoch }: CallRequest, taken: AbortController): () => void {
-    let stopped = false
-    let cancel = () => {}
-    const renew = () => {
-      if (stopped) return
-      cancel = this.#clock.schedule(this.#journal.renewalMs, () => {
-        this.#journal.renew(id, epoch).then((isOurs) => (isOurs ? renew() : taken.abort()), renew)
-      })
-    }
-    renew()
-    return () => {
-      stopped = true
-      cancel()
     }
   }
 

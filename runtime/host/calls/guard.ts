@@ -4,8 +4,8 @@
 // 1. The call's id is the key: reserved or settled again, it counts once.
 // 2. Reserved before the call, settled with its outcome; settling also releases what a call that was not made
 //    had reserved.
-// 3. An outcome from the journal reserves nothing. It is settled, because its caller may have died before it
-//    did.
+// 3. The call's beginning and its reservation are asked for in one turn, so that a store takes both in one write.
+//    An outcome that the journal had is settled after it: its caller may have died before it did.
 import type { Call, CallContext, CallFailure, CallOutcome } from '../../stage.ts'
 
 export interface GuardedCall {

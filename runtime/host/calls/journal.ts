@@ -117,8 +117,13 @@ export interface CallJournal {
   release(id: string, epoch: number): Promise<void>
   /** The process has finished with a call that it began, however it ended. */
   end(id: string, epoch: number): void
-  /** The commit that used these outcomes is durable: nobody will ask again. */
-  forget(ids: readonly string[], epoch: number): Promise<void>
+  /**
+   * The commit that used these outcomes is durable: nobody will ask again. Their entries go soon, with others of
+   * the time; those that a process leaves when it dies go at the end of their lifetime.
+   */
+  forget(ids: readonly string[], epoch: number): void
+  /** Lets go at once of what is to be forgotten. */
+  close(): Promise<void>
 }
 
 export function openJournal(store: KeyValue, clock: Clock, options: JournalOptions): CallJournal {
@@ -127,6 +132,10 @@ export function openJournal(store: KeyValue, clock: Clock, options: JournalOptio
 
 /** How long to wait before asking again for a call that is under way in this process. */
 const OWN_CALL_MS = 200
+/** How long entries that nobody needs may stay, so that many go in one write. */
+const FORGET_MS = 500
+/** Most of them. */
+const MAX_FORGOTTEN = 1_000
 
 class Journal implements CallJournal {
   readonly renewalMs: number
@@ -142,6 +151,9 @@ class Journal implements CallJournal {
    */
   readonly #begun = new Map<string, Map<number, Own>>()
   readonly #behind = new Set<string>()
+  /** Epochs of the entries to forget, by id. */
+  #useless = new Map<string, number>()
+  #cancelForgetting: (() => void) | null = null
 
   constructor(store: KeyValue, clock: Clock, options: JournalOptions) {
     const { leaseMs, keepMs } = options
@@ -280,11 +292,26 @@ class Journal implements CallJournal {
     if (begun?.size === 0) this.#begun.delete(id)
   }
 
-  async forget(ids: readonly string[], epoch: number): Promise<void> {
+  forget(ids: readonly string[], epoch: number): void {
+    for (const id of ids) this.#useless.set(id, epoch)
+    const forget = (): void => void this.close().catch(() => {})
+    if (this.#useless.size >= MAX_FORGOTTEN) return forget()
+    this.#cancelForgetting ??= this.#clock.schedule(FORGET_MS, forget)
+  }
+
+  async close(): Promise<void> {
+    this.#cancelForgetting?.()
+    this.#cancelForgetting = null
+    const useless = this.#useless
+    if (useless.size === 0) return
+    this.#useless = new Map()
     const { forgottenMs } = this.#options
-    if (forgottenMs === 0) return this.#store.delete(ids.map(entryKey))
-    const mark = JSON.stringify({ state: 'forgotten', epoch } satisfies Forgotten)
-    await Promise.all(ids.map((id) => this.#store.set(entryKey(id), mark, forgottenMs)))
+    if (forgottenMs === 0) return this.#store.delete([...useless.keys()].map(entryKey))
+    const mark = (epoch: number) => JSON.stringify({ state: 'forgotten', epoch } satisfies Forgotten)
+    const marks = Array.from(useless, ([id, epoch]) =>
+      this.#store.set(entryKey(id), mark(epoch), forgottenMs),
+    )
+    await Promise.all(marks)
   }
 }
 

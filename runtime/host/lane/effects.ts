@@ -146,6 +146,6 @@ export class LaneEffects {
         traceparent: emit.traceparent ?? span.traceparent,
       })
     }
-    if (outcome.callIds.length > 0) journal.forget(outcome.callIds, this.#lane.epoch).catch(() => {})
+    if (outcome.callIds.length > 0) journal.forget(outcome.callIds, this.#lane.epoch)
   }
 }

@@ -105,7 +105,8 @@ test('a refusal is the outcome, for a second run too; nothing is called', async 
   const refused = await make(maker({ refuses: { ...failure('RATE_LIMITED', 'full'), retryAfterMs: 700 } }))
   assert.ok(!refused.ok && refused.failure.code === 'RATE_LIMITED' && refused.failure.retryAfterMs === 700)
   assert.deepEqual(await make(maker(), { epoch: 2, owner: 'p2' }), refused)
-  assert.deepEqual(steps, ['reserve', 'settle RATE_LIMITED'])
+  // What the second run reserves, its settling gives back.
+  assert.deepEqual(steps, ['reserve', 'reserve', 'settle RATE_LIMITED'])
 })
 
 test('an answer to a former owner settles nothing: another has taken the call over', async () => {
@@ -133,12 +134,26 @@ test('a lane that is lost while the guard is taken makes no call; its next owner
   assert.ok(clock.now() - beforeMs < 1_000, 'it waits for no lease')
 })
 
-test('an outcome from the journal reserves nothing, and is settled: its caller may have died before it did', async () => {
+test('an outcome from the journal is settled after what was reserved for it: its caller may have died before it did', async () => {
   const { steps, maker, make } = fleet()
   await make(maker())
   steps.length = 0
-  assert.equal((await make(maker(), { epoch: 2, owner: 'p2' })).ok, true)
-  assert.deepEqual(steps, ['settle ok'])
+  assert.equal((await make(maker({ away: 1 }), { epoch: 2, owner: 'p2' })).ok, true)
+  assert.deepEqual(steps, ['reserve (away)', 'reserve', 'settle ok'])
+})
+
+test('the reservation is asked for before the store has answered that the call is begun', async () => {
+  const { clock, keyValue, steps, maker, make } = fleet()
+  const begin = keyValue.compareAndSet.bind(keyValue)
+  let before: string[] | null = null
+  keyValue.compareAndSet = async (...write) => {
+    await new Promise<void>((resume) => clock.schedule(5, resume))
+    before ??= [...steps]
+    return begin(...write)
+  }
+  assert.equal((await make(maker())).ok, true)
+  assert.deepEqual(before, ['reserve'])
+  assert.deepEqual(steps, ['reserve', 'call', 'settle ok'])
 })
 
 test('a call whose breaker was open is settled too, as not made', async () => {

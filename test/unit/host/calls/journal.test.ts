@@ -135,7 +135,8 @@ test('forgotten: a zombie is refused while the mark lives', async () => {
   const owner = journal()
   await owner.begin('c1', 'p2', 7, call())
   await owner.finish('c1', 7, outcome('yes'))
-  await owner.forget(['c1'], 7)
+  owner.forget(['c1'], 7)
+  await owner.close()
   assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop', epoch: 7 })
   await wait(FORGOTTEN_MS + 1)
   assert.deepEqual(await journal().begin('c1', 'p3', 8, call()), { do: 'call', inDoubt: false })
@@ -259,7 +260,8 @@ test('forgotten by an epoch that is not above ours is no sign of a later owner: 
     const owner = journal()
     await owner.begin('c1', 'p1', 7, call())
     await owner.finish('c1', 7, outcome('yes'))
-    await owner.forget(['c1'], 7)
+    owner.forget(['c1'], 7)
+    await owner.close()
     assert.deepEqual(await journal().begin('c1', 'p2', epoch, once), { do: 'giveUp' })
     assert.deepEqual(await journal().begin('c1', 'p2', epoch, call()), { do: 'call', inDoubt: true })
   }
@@ -501,8 +503,23 @@ test('alone: a forgotten entry is gone', async (t) => {
   const owner = journal()
   await owner.begin('c1', 'p1', 1, call())
   await owner.finish('c1', 1, outcome('yes'))
-  await owner.forget(['c1'], 1)
+  owner.forget(['c1'], 1)
+  await owner.close()
   assert.equal(await store.get('journal:c1'), null)
+})
+
+test('entries that nobody needs go together, half a second after the first', async () => {
+  const { keyValue, journal, wait } = leased()
+  const owner = journal()
+  const isThere = async (id: string) => (await keyValue.get(`journal:${id}`))?.includes('"done"') ?? false
+  for (const id of ['c1', 'c2']) {
+    await owner.begin(id, 'p1', 7, call())
+    await owner.finish(id, 7, outcome('yes'))
+    owner.forget([id], 7)
+    await wait(250)
+    assert.equal(await isThere('c1'), id === 'c1')
+  }
+  assert.equal(await isThere('c2'), false)
 })
 
 test('a begin whose answer was lost is taken up again at once, for a call that must run once too', async () => {
