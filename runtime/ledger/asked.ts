@@ -1,5 +1,5 @@
 // What a task was asked, as the ledger keeps it: enough to recognise the task, and a repeated submission.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { shortened } from '../bounded-text.ts'
 
 /** A result repeats this many characters of a task's text (services/router/events.ts). */
@@ -19,6 +19,6 @@ export function askedOf(text: string): Asked {
     .slice(0, 4 * START_CHARS)
     .replaceAll(/[\s\p{Cc}\p{Cs}]+/gu, ' ')
     .trim()
-  const hash = createHash('sha256').update(compared).digest('hex').slice(0, HASH_DIGITS)
-  return { text_start: shortened(line, START_CHARS), text_hash: hash }
+  const text_hash = hash('sha256', compared).slice(0, HASH_DIGITS)
+  return { text_start: shortened(line, START_CHARS), text_hash }
 }

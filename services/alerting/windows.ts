@@ -145,15 +145,28 @@ function rowNames(rule: NamedRule): readonly (keyof SlotRows)[] {
 
 /** Nearest rank, in milliseconds; 0 if there are no times. */
 function quantile(slots: readonly Slot[]): number {
-  const classes = new Map<number, number>()
-  for (const { times } of slots) {
-    for (const [name, count] of Object.entries(times))
-      classes.set(Number(name), (classes.get(Number(name)) ?? 0) + count)
-  }
-  let left = Math.ceil(QUANTILE * [...classes.values()].reduce((sum, count) => sum + count, 0))
-  for (const [index, count] of [...classes].sort(([a], [b]) => a - b)) {
-    left -= count
+  const counts: number[] = []
+  let left = 0
+  for (const { times } of slots)
+    for (const [index, count] of classesOf(times)) {
+      counts[index] = (counts[index] ?? 0) + count
+      left += count
+    }
+  left = Math.ceil(QUANTILE * left)
+  for (let index = 0; index < counts.length; index++) {
+    left -= counts[index] ?? 0
     if (left <= 0) return Math.round(Math.exp(index * CLASS_WIDTH))
   }
   return 0
+}
+
+/** The classes of a slot, read once: every tally reads all slots, and changes one. */
+const readClasses = new WeakMap<Slot['times'], readonly (readonly [index: number, count: number])[]>()
+
+function classesOf(times: Slot['times']) {
+  const known = readClasses.get(times)
+  if (known) return known
+  const classes = Object.entries(times).map(([name, count]) => [Number(name), count] as const)
+  readClasses.set(times, classes)
+  return classes
 }

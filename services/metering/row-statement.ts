@@ -21,18 +21,22 @@ export class RowStatement<Row, Result = unknown> {
 
   /** `rows` is not empty. */
   async run(sql: Sql, rows: readonly Row[]): Promise<Result[]> {
-    const last = rows.at(-1) as Row
     const length = fullLength(rows.length)
-    const filled = [...rows, ...Array.from({ length: length - rows.length }, () => last)]
-    const parameters = filled.flatMap(this.#valuesOf)
-    const query: CompiledQuery<Result> = { ...this.#compile(sql, filled), parameters }
+    const values = rows.map(this.#valuesOf)
+    const last = values.at(-1) ?? []
+    while (values.length < length) values.push(last)
+    const query: CompiledQuery<Result> = { ...this.#compile(sql, rows, length), parameters: values.flat() }
     return (await sql.executeQuery(query)).rows
   }
 
-  #compile(sql: Sql, rows: readonly Row[]): CompiledQuery<Result> {
+  #compile(sql: Sql, rows: readonly Row[], length: number): CompiledQuery<Result> {
+    const known = this.#compiled.get(sql)?.get(length)
+    if (known) return known
+    const last = rows.at(-1) as Row
+    const filled = [...rows, ...Array.from({ length: length - rows.length }, () => last)]
+    const compiled = this.#build(sql, filled).compile()
     const ofSql = this.#compiled.get(sql) ?? new Map<number, CompiledQuery<Result>>()
-    const compiled = ofSql.get(rows.length) ?? this.#build(sql, rows).compile()
-    this.#compiled.set(sql, ofSql.set(rows.length, compiled))
+    this.#compiled.set(sql, ofSql.set(length, compiled))
     return compiled
   }
 }

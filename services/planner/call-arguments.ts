@@ -6,10 +6,11 @@
 // 2. Nothing is chosen for the model: two values for one name are refused.
 // 3. A property `__proto__` is refused: the tool is foreign code, which may copy it.
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
-import { hasPrototypeName, repeatedNames } from '../../runtime/json-names.ts'
+import { hasPrototypeName, mayRepeatNames, repeatedNames } from '../../runtime/json-names.ts'
 import { withoutSlips } from '../../runtime/json-slips.ts'
 import type { Json } from '../../runtime/stage.ts'
-import { jsonTextOf, parseJson } from './output-schema.ts'
+import { parseJson } from './json-text.ts'
+import { jsonTextOf } from './output-schema.ts'
 
 /** Checking takes the planner's own time: a value that fits nowhere is a problem at each of its parts. */
 const MAX_ARGUMENT_CHARS = 1_000_000
@@ -22,13 +23,15 @@ export type ReadArguments =
 export function readArguments(text: string): ReadArguments {
   if (text.length > MAX_ARGUMENT_CHARS)
     return { problem: `have ${text.length} characters, at most ${MAX_ARGUMENT_CHARS} are taken` }
-  const json = textOf(text)
-  const value = json.trim() === '' ? null : parseJson(json)
+  const direct = parseJson(text)
+  const isMeant = direct !== undefined && typeof direct !== 'string'
+  const json = isMeant ? text : textOf(text, direct)
+  const value = isMeant ? direct : json.trim() === '' ? null : parseJson(json)
   if (value === null) return { value: {}, json: '{}' }
   if (typeof value !== 'object' || Array.isArray(value))
     return { problem: `are not a JSON object: ${text.slice(0, SHOWN_CHARS)}` }
   if (isDeeperThan(value, MAX_JSON_DEPTH)) return { problem: `are nested more than ${MAX_JSON_DEPTH} deep` }
-  const twice = repeatedNames(json)
+  const twice = mayRepeatNames(json, value) ? repeatedNames(json) : []
   if (twice.length > 0)
     return { problem: `give more than one value for ${twice.map((name) => JSON.stringify(name)).join(', ')}` }
   if (hasPrototypeName(value)) return { problem: 'have a property "__proto__", which no tool takes' }
@@ -46,10 +49,9 @@ const LEAKED = /(?:\s*<\/?[\w|]+>)+\s*$/
 /** Where they are looked for: a search through all of the text would be quadratic. */
 const LEAKED_WITHIN_CHARS = 300
 
-function textOf(text: string): string {
-  const direct = parseJson(text)
-  if (typeof direct === 'string') return direct
-  if (direct !== undefined) return text
+/** The JSON that is meant by a text that is none, or by one within a string. */
+function textOf(text: string, within: string | undefined): string {
+  if (within !== undefined) return within
   const fenced = jsonTextOf(text)
   if (fenced !== text) return fenced
   const at = Math.max(0, text.length - LEAKED_WITHIN_CHARS)

@@ -3,7 +3,8 @@
 // distinguish them from texts about calls.
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../runtime/stage.ts'
-import { jsonTextOf, parseJson } from './output-schema.ts'
+import { parseJson } from './json-text.ts'
+import { jsonTextOf } from './output-schema.ts'
 
 /** Marks of calls that models write as text instead of making the call. */
 const MARK = String.raw`<tool_calls?>|<\|tool_calls?|<｜tool|\[TOOL_CALLS\]|<\|python_tag\|>|<function=|<function_calls?|<invoke\s|functools\[|<\|channel\|>commentary to=`

@@ -3,7 +3,8 @@
 import type { Json } from '../../runtime/stage.ts'
 import type { ModelToolCall } from './call.ts'
 import type { FoundCode } from './code-blocks.ts'
-import { jsonTextOf, parseJson } from './output-schema.ts'
+import { parseJson } from './json-text.ts'
+import { jsonTextOf } from './output-schema.ts'
 
 const INTERPRETER =
   /^(?:functions\.)?(?:i?python|jupyter|(?:python|code)[_-]?interpreter|(?:execute|run|exec)[_-]?(?:python|code)(?:[_-]code)?|python[_-](?:exec|execute|code|repl|tool))$/i

@@ -5,7 +5,7 @@ import { messagesBytes } from './context-size.ts'
 import { withoutThinking } from './code-blocks.ts'
 import { leftOutNote, summaryNote } from './prompts/compaction.ts'
 import { markedAsData, truncated } from './prompts/replies.ts'
-import { put, type RowChanges, type State, type Step } from './rows.ts'
+import { put, type OtherRows, type RowChanges, type Step } from './rows.ts'
 
 export interface Shorter {
   readonly rows: RowChanges
@@ -14,13 +14,13 @@ export interface Shorter {
 }
 
 /** Messages of a step, or those that stand for the steps through it. */
-function messagesOf(rows: State, step: number): Message[] {
+function messagesOf(rows: OtherRows, step: number): Message[] {
   const said = rows[`said:${step}`]
   return [...(said ? [said] : []), ...(rows[`heard:${step}`] ?? [])]
 }
 
 /** Bytes of the steps, and of what stands for those before them. */
-export function stepBytes(rows: State, from: number, through: number): number {
+export function stepBytes(rows: OtherRows, from: number, through: number): number {
   let bytes = 0
   for (let step = Math.max(1, from - 1); step <= through; step++)
     if (step >= from || !rows[`said:${step}`]) bytes += messagesBytes(messagesOf(rows, step))
@@ -28,7 +28,7 @@ export function stepBytes(rows: State, from: number, through: number): number {
 }
 
 /** Cuts what the model was told after these steps to so many characters each. */
-export function cutOutputs(rows: State, from: number, through: number, chars: number): Shorter {
+export function cutOutputs(rows: OtherRows, from: number, through: number, chars: number): Shorter {
   const changes: RowChanges = {}
   let bytes = 0
   for (let step = from; step <= through; step++) {
@@ -50,7 +50,7 @@ function cutText(content: string | null, chars: number): string {
 }
 
 /** Deletes the messages of the steps; this text stands for them, and for all before them. */
-export function replaceSteps(rows: State, from: number, through: number, content: string): Shorter {
+export function replaceSteps(rows: OtherRows, from: number, through: number, content: string): Shorter {
   const replacement: Message[] = [{ role: 'user', content }]
   const changes: RowChanges = {}
   for (let step = Math.max(1, from - 1); step <= through; step++) {
@@ -64,7 +64,7 @@ export function replaceSteps(rows: State, from: number, through: number, content
 const LEAST_ENTRY_CHARS = 120
 
 /** The steps as text, in so many characters: long messages are cut first. */
-export function transcriptOf(rows: State, from: number, through: number, mostChars: number): string {
+export function transcriptOf(rows: OtherRows, from: number, through: number, mostChars: number): string {
   const entries: string[] = []
   for (let step = Math.max(1, from - 1); step <= through; step++)
     for (const message of messagesOf(rows, step)) {
@@ -86,7 +86,7 @@ function textOf(message: Message): string {
 }
 
 export interface SummaryPlace {
-  readonly rows: State
+  readonly rows: OtherRows
   readonly from: number
   readonly throughStep: number
   /** A tool of the task reads what others wrote, so the summary may repeat it. */
@@ -111,7 +111,7 @@ const LINE_CHARS = 160
 const NOTES_CHARS = 2_000
 
 /** A line for each of the last steps, after what stood for those before them. */
-export function leftOut(rows: State, from: number, through: number): string {
+export function leftOut(rows: OtherRows, from: number, through: number): string {
   const notes = rows[`heard:${from - 1}`]?.[0]?.content ?? ''
   const earlier = from > 1 && notes !== '' ? [truncated(notes, NOTES_CHARS)] : []
   const lines: string[] = []

@@ -67,8 +67,8 @@ function endWait(from: Situation, callId: string, atMs: number): Changes {
 
 /** The situation in which no call waits. */
 export function restarted(from: Situation, atMs: number): { to: Situation; changes: Changes } {
+  if (!from.run.held) return { to: from, changes: {} }
   const { held, inDoubt: _, delegatesHeld: __, ...run } = from.run
-  if (!held) return { to: from, changes: {} }
   const task = { ...from.task, deadlineMs: from.task.deadlineMs + waitedMs(held, atMs) }
   const { to, rows } = change(from, { task, run: { ...run, heldMs: heldMs(from.run, atMs) } })
   const emit: Emit[] = releasedAbove(from, atMs)

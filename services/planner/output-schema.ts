@@ -6,9 +6,9 @@
 // 3. Whether a value fits its schema is checked by a call, not here: a schema may take any time
 //    (output-check.ts).
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
-import { parseExact } from '../../runtime/exact-json.ts'
 import { repeatedNames } from '../../runtime/json-names.ts'
 import type { Json } from '../../runtime/stage.ts'
+import { parseJson } from './json-text.ts'
 
 /** Request of a Call of kind `check`. */
 export interface OutputCheck {
@@ -36,12 +36,13 @@ export function readings(value: Json): [Json, ...Json[]] {
 /** The text if it is JSON; the content of the only code fence that is; else the text. */
 export function jsonTextOf(value: Json): string {
   if (typeof value !== 'string') return ''
-  if (parseJson(value) !== undefined) return value
+  if (parseJson(value) !== undefined || !FENCES.test(value)) return value
   const fenced = fencesIn(value).filter((inside) => parseJson(inside) !== undefined)
   const [only] = fenced
   return only !== undefined && new Set(fenced.map((inside) => inside.trim())).size === 1 ? only : value
 }
 
+const FENCES = /`{3}|~{3}/
 const FENCE = /^(`{3,}|~{3,})([^]*)$/
 
 /**
@@ -80,13 +81,4 @@ function amidWords(text: string): Json[] {
     // Two values for one name: neither is chosen.
     return value === undefined || repeatedNames(json).length > 0 ? [] : [value]
   })
-}
-
-/** Undefined if the text is not JSON. */
-export function parseJson(text: string): Json | undefined {
-  try {
-    return parseExact(text)
-  } catch {
-    return undefined
-  }
 }

@@ -56,7 +56,7 @@ function asCalls(
   const attached = said.attached?.model === model ? sendableValue(said.attached) : null
   const asked = said.tool_calls ?? []
   const calls = asked.map((call, index): MessageToolCall => {
-    const wanted = { name: fitName(call.function.name), arguments: fitArguments(call.function.arguments) }
+    const wanted = fitCall(call.function)
     return { ...attached?.calls[index], id: ownId(before + index), type: 'function', function: wanted }
   })
   const answers = asked.map(({ id }, index): Message => {
@@ -111,6 +111,19 @@ function add(fit: Message[], message: Message): void {
 const fillIn = (text: string, instead: string): string => (text.trim() === '' ? instead : sendable(text))
 
 const ownId = (index: number): string => `call${index.toString(36).padStart(5, '0')}`
+
+type CalledFunction = MessageToolCall['function']
+
+/** A call is sent again with each later step: it is fitted once. */
+const fitted = new WeakMap<CalledFunction, CalledFunction>()
+
+function fitCall(called: CalledFunction): CalledFunction {
+  const known = fitted.get(called)
+  if (known) return known
+  const fit = { name: fitName(called.name), arguments: fitArguments(called.arguments) }
+  fitted.set(called, fit)
+  return fit
+}
 
 const MAX_NAME_CHARS = 64
 

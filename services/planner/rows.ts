@@ -188,6 +188,8 @@ export type PlannerRows = {
 
 export type State = Readonly<Partial<PlannerRows>>
 export type Changes = Decision<PlannerRows>
+/** Rows beside those that a situation has as `task` and `run`. */
+export type OtherRows = Omit<State, 'task' | 'run'>
 
 /** A conversation of which nothing is known yet. English and code have four bytes a token. */
 export const wholeConversation: Compacted = {
@@ -204,7 +206,7 @@ export const wholeConversation: Compacted = {
 export interface Situation {
   readonly task: PlannerRows['task']
   readonly run: Run
-  readonly rows: State
+  readonly rows: OtherRows
   readonly event: StageEvent
   /** The event's time in `decide`, the outcome's in `conclude`. */
   readonly atMs: number
@@ -239,8 +241,15 @@ export function put<N extends keyof PlannerRows>(name: N, row: PlannerRows[N] | 
 
 /** The situation after these row changes, with them as a Decision. */
 export function change(from: Situation, rows: RowChanges): { to: Situation; rows: RowChanges } {
-  const state = changedRows(from.rows, rows) as State
-  return { to: { ...from, rows: state, task: state.task ?? from.task, run: state.run ?? from.run }, rows }
+  const { task, run, event, atMs } = from
+  // Most changes are of the progress alone: nothing is copied for them.
+  const others = hasOthers(rows) ? (changedRows(from.rows, rows) as OtherRows) : from.rows
+  return { to: { task: rows.task ?? task, run: rows.run ?? run, rows: others, event, atMs }, rows }
+}
+
+function hasOthers(rows: RowChanges): boolean {
+  for (const name in rows) if (name !== 'task' && name !== 'run') return true
+  return false
 }
 
 export function currentModel({ task, run }: Situation): string {

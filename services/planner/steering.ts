@@ -27,7 +27,9 @@ export function steer(from: Situation, { sessionId, fromTask, text, outputSchema
 }
 
 /** The progress after an answer, which names the messages that it knows. */
-export function withSeen({ unseen: _, ...run }: Run, { steered: seen }: Pick<ModelReply, 'steered'>): Run {
+export function withSeen(before: Run, { steered: seen }: Pick<ModelReply, 'steered'>): Run {
+  if (before.steered === undefined && before.unseen === undefined) return before
+  const { unseen: _, ...run } = before
   const unseen = seen === undefined ? [] : (run.steered ?? []).filter((task) => !seen.includes(task))
   return unseen.length > 0 ? { ...run, unseen } : run
 }

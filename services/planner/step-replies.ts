@@ -1,16 +1,18 @@
 // Replies to a step, and those it still waits for.
-import type { Run, Situation, State, Step, StepToolCall } from './rows.ts'
+import type { OtherRows, Run, Situation, Step, StepToolCall } from './rows.ts'
 
 /** The step with the replies that have come in so far. */
-export function withReplies(step: Step, rows: State): Step {
+export function withReplies(step: Step, rows: OtherRows): Step {
+  if (step.toolCalls.length === 0) return step
   const toolCalls = step.toolCalls.map((call, index) => rows[`reply:${step.step}.${index}`] ?? call)
   return { ...step, toolCalls }
 }
 
 /** The same for the result of a task that ends now: calls that wait for a person say so. */
 export function withWaiting(step: Step, { held, inDoubt, delegatesHeld }: Run): Step {
+  if (!held) return step
   const toolCalls = step.toolCalls.map((call): StepToolCall => {
-    if (call.status !== 'requested' || !held?.ids.includes(call.callId)) return call
+    if (call.status !== 'requested' || !held.ids.includes(call.callId)) return call
     if (delegatesHeld?.includes(call.callId)) return call
     return { ...call, status: inDoubt?.includes(call.callId) ? 'unknown' : 'awaiting_approval' }
   })

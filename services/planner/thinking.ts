@@ -2,6 +2,7 @@
 
 const OPENS = String.raw`<(?:think(?:ing)?|thoughts?|reasoning|scratchpad)>|\[THINK\]|◁think▷|<\|begin_of_thought\|>`
 const CLOSES = String.raw`</(?:think(?:ing)?|thoughts?|reasoning|scratchpad)>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>`
+const MARK = new RegExp(`${OPENS}|${CLOSES}`)
 const MARKS = new RegExp(`(?<opens>${OPENS})|${CLOSES}`, 'g')
 const BEGINS = new RegExp(`^\\s*(?:${OPENS})`)
 const CLOSING = new RegExp(CLOSES)
@@ -14,6 +15,7 @@ type Ranges = readonly (readonly [from: number, to: number])[]
  * within code are text. `codeIn`: where a text's code stands.
  */
 export function withoutThoughts(text: string, codeIn: (text: string) => Ranges): string {
+  if (!MARK.test(text)) return text.trim()
   const lastClosing = lastClosingIn(text)
   const answer = afterFirstThought(text)
   const offset = text.length - answer.length

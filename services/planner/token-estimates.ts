@@ -12,15 +12,26 @@ export function estimatedInputTokens(request: ModelRequest): number {
   return estimatedTokens(requestBytes(request))
 }
 
-/** A request is asked for its size some times, before it is sent and after. */
-const sizes = new WeakMap<object, number>()
+/**
+ * A request is asked for its size some times, before it is sent and after, and is sent as this text; the tools of most
+ * requests are the same list.
+ */
+const written = new WeakMap<object, { readonly json: string; readonly bytes: number }>()
 
-/** Bytes of a list as JSON. The list must not change afterwards. */
-export function jsonBytes(list: readonly object[]): number {
-  const bytes = sizes.get(list) ?? Buffer.byteLength(JSON.stringify(list))
-  sizes.set(list, bytes)
-  return bytes
+function writtenAs(list: readonly object[]): { readonly json: string; readonly bytes: number } {
+  const known = written.get(list)
+  if (known) return known
+  const json = JSON.stringify(list)
+  const made = { json, bytes: Buffer.byteLength(json) }
+  written.set(list, made)
+  return made
 }
+
+/** A list as JSON. It must not change afterwards. */
+export const jsonOf = (list: readonly object[]): string => writtenAs(list).json
+
+/** Bytes of a list as JSON. It must not change afterwards. */
+export const jsonBytes = (list: readonly object[]): number => writtenAs(list).bytes
 
 /** Bytes of all text of a request that the model reads. */
 export const requestBytes = ({ messages, tools = [] }: Pick<ModelRequest, 'messages' | 'tools'>): number =>
@@ -28,5 +39,5 @@ export const requestBytes = ({ messages, tools = [] }: Pick<ModelRequest, 'messa
 
 /** All text of a request that the model reads. */
 export function textOf({ messages, tools = [] }: ModelRequest): string {
-  return JSON.stringify(messages) + (tools.length > 0 ? JSON.stringify(tools) : '')
+  return jsonOf(messages) + (tools.length > 0 ? jsonOf(tools) : '')
 }

@@ -12,6 +12,7 @@ const MAX_CHARS = 200
 
 /** The one of the names that is meant; null if that is not clear. */
 export function nameMeant(called: string, names: readonly string[]): string | null {
+  if (names.includes(called)) return called
   const candidates = called.length > MAX_CHARS ? [called] : spellingsOf(called)
   const same = candidates.find((one) => names.includes(one))
   if (same !== undefined) return same

@@ -36,6 +36,8 @@ export function admissionCall(task: TaskAdmitted, hasOwnSchema: boolean, fleet: 
 
 /** Whether its admission reserves tokens or requests. */
 export function isLimited({ userId, models }: TaskAdmitted, { limits }: Pick<Fleet, 'limits'>): boolean {
+  // The budget of the fleet limits every task.
+  if (limits.budgets.fleetTokens !== null && models.length > 0) return true
   return models.some((model) => claimsOfTask({ userId, model, tokens: 0, atMs: 0 }, limits).length > 0)
 }
 

@@ -168,12 +168,9 @@ async function untilAborted(
   const aborted = Promise.withResolvers<never>()
   const abort = () => aborted.reject(abortReason(signal, name))
   if (signal.aborted) throw abortReason(signal, name)
+  // Not removed: the signal is of this call alone.
   signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([runSafely(work, name), aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
+  return Promise.race([runSafely(work, name), aborted.promise])
 }
 
 async function runSafely(work: () => Promise<unknown>, name: string): Promise<unknown> {

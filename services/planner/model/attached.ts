@@ -6,7 +6,7 @@
 // `reasoning_content`.
 import type { Json } from '../../../runtime/stage.ts'
 import type { Attached } from '../call.ts'
-import { listOf, shapeOf, textOf, type Shape } from './shapes.ts'
+import { hasFields, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
 
 export const MESSAGE_FIELDS = [
   'extra_content',
@@ -21,10 +21,9 @@ const MAX_CHARS = 400_000
 
 /** The attached fields of a piece of a message or a call. */
 export function attachedTo(shape: Shape, fields: readonly string[] = CALL_FIELDS): Attached {
-  const found = fields.flatMap((name) =>
-    saysSomething(shape[name]) ? [[name, shape[name] as Json] as const] : [],
-  )
-  return Object.fromEntries(found)
+  const found: Attached = {}
+  for (const name of fields) if (saysSomething(shape[name])) found[name] = shape[name] as Json
+  return found
 }
 
 const saysSomething = (value: unknown): boolean => value !== undefined && value !== null && value !== ''
@@ -50,7 +49,7 @@ export class AttachedReader {
       ...(this.#details.length === 0 ? {} : { reasoning_details: this.#details }),
       ...(this.#blocks.length === 0 ? {} : { thinking_blocks: this.#blocks }),
     }
-    return JSON.stringify(all).length > MAX_CHARS ? {} : (all as Attached)
+    return hasFields(all) && JSON.stringify(all).length > MAX_CHARS ? {} : (all as Attached)
   }
 }
 

@@ -4,7 +4,7 @@
 // top ({"object":"error"} of vLLM, {"type":"error"}), {"detail": …} (FastAPI), {"message": …} (gateways), and
 // within the choice (OpenRouter). Routers put their provider's words into `metadata`.
 import { isDeeperThan } from '../../../runtime/json-depth.ts'
-import { entriesOf, firstText, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
+import { entriesOf, firstText, hasFields, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
 
 /** Levels of an error that is shown whole. */
 export const MAX_SHOWN_DEPTH = 50
@@ -41,16 +41,18 @@ export function errorIn(value: unknown): unknown {
   // MiniMax and Cloudflare.
   const base = shapeOf(shape['base_resp'])
   const inBase = saysSomething(base['status_code']) ? base : null
-  const found = [shape['error'], choice['error'], inBase, listOf(shape['errors'])[0]].find(saysSomething)
-  if (found !== undefined) return found === true ? shape : found
-  const isAnswer = Array.isArray(shape['choices'])
+  const found =
+    said(shape['error']) ?? said(choice['error']) ?? inBase ?? said(listOf(shape['errors'])[0]) ?? null
+  if (found !== null) return found === true ? shape : found
+  if (Array.isArray(shape['choices'])) return null
   const isError = shape['object'] === 'error' || shape['type'] === 'error' || shape['success'] === false
-  const hasWords = WORDS.some((name) => saysSomething(shape[name]))
-  return !isAnswer && (isError || hasWords) ? shape : null
+  return isError || WORDS.some((name) => saysSomething(shape[name])) ? shape : null
 }
 
+const said = (value: unknown): unknown => (saysSomething(value) ? value : null)
+
 function saysSomething(value: unknown): boolean {
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0
+  if (typeof value === 'object' && value !== null) return hasFields(value)
   return value !== undefined && value !== null && value !== '' && value !== false && value !== 0
 }
 

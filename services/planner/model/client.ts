@@ -19,21 +19,13 @@ import type { Fleet } from '../../../runtime/config/fleet.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
 import { fitToWindow } from './context-window.ts'
 import { providerError, type CallSite } from './errors.ts'
-import {
-  failureOf,
-  isNotFound,
-  isRequestError,
-  isSaid,
-  ModelServer,
-  saidWithin,
-  type ChatBody,
-} from './openai.ts'
+import { failureOf, isNotFound, isRequestError, isSaid, ModelServer, saidWithin } from './openai.ts'
 import { NotJson } from './json-values.ts'
 import { listOf, shapeOf } from './shapes.ts'
 import { AnswerReader } from './sse.ts'
 import { ReplyReader } from './reply.ts'
 import { refusalsIn, type Refusal } from './refusals.ts'
-import { bodyOf } from './request.ts'
+import { bodyOf, jsonOfBody } from './request.ts'
 import { CallWatch } from './watch.ts'
 import { batchTokens, type TokenBatcher } from './token-stream.ts'
 import { textReader } from './text-reader.ts'
@@ -176,7 +168,7 @@ async function complete(
     const tokens = batchTokens(call, request.step)
     try {
       const body = bodyOf(request, site.model, refused, provider.isOpenAi)
-      await ask(provider, body, reader, request.stream ? tokens : unheard, watching)
+      await ask(provider, jsonOfBody(body), reader, request.stream ? tokens : unheard, watching)
       if (watch.stopped) throw withSpend(watch.stopped, reader.spend())
       return reader.reply()
     } catch (error) {
@@ -200,7 +192,7 @@ function remember(provider: Provider, model: string, refusals: readonly Refusal[
 
 async function ask(
   provider: Provider,
-  body: ChatBody,
+  body: string,
   reader: ReplyReader,
   tokens: TokenBatcher,
   watching: Watching,

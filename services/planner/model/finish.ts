@@ -19,7 +19,11 @@ const ends: readonly { readonly end: End; readonly says: RegExp }[] = [
   },
 ]
 
+/** The reasons of nearly all answers: no pattern is tried. */
+const good: ReadonlySet<string> = new Set(['stop', 'tool_calls'])
+
 export function endOf(finishReason: string): End {
+  if (good.has(finishReason)) return 'good'
   const word = finishReason.toLowerCase().replaceAll(/[\s-]+/g, '_')
   return ends.find(({ says }) => says.test(word))?.end ?? 'good'
 }

@@ -93,7 +93,9 @@ export function createModelGuard({
   }
 
   return {
-    applies: (call) => claimsFor(requestOf(call), 0, 0).length > 0,
+    // The budget of the fleet limits every call.
+    applies: (call) =>
+      fleet.limits.budgets.fleetTokens !== null || claimsFor(requestOf(call), 0, 0).length > 0,
     reserve,
     bounded,
     settle,

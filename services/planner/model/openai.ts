@@ -36,8 +36,8 @@ interface Prepared {
 /** One request of a call. */
 export interface Asking {
   readonly path: '/chat/completions' | '/models'
-  /** Null: the request has none. */
-  readonly body: object | null
+  /** JSON. Null: the request has none. */
+  readonly body: string | null
   readonly call: Pick<CallContext, 'callId' | 'traceparent'>
   readonly watch: Pick<CallWatch, 'guard'>
   /** Called when the request begins to leave. */
@@ -71,9 +71,8 @@ export class ModelServer {
     const { method, url, headers } = this.#prepared.get(path) ?? (await this.#prepare(path, body !== null))
     const trace = call.traceparent === null ? [] : ['traceparent', call.traceparent]
     const own = [...headers, 'idempotency-key', call.callId, ...trace]
-    const text = body === null ? null : JSON.stringify(body)
     let hasAnswered = false
-    const running = this.#transport({ method, url, headers: own, body: text, onSent }, (status, heard) => {
+    const running = this.#transport({ method, url, headers: own, body, onSent }, (status, heard) => {
       hasAnswered = true
       if (status >= 200 && status < 300) return answered(heard)
       return errorReader((said) => {

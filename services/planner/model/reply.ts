@@ -12,7 +12,7 @@ import { CallReader } from './tool-calls.ts'
 import type { CallSite } from './errors.ts'
 import { endOf } from './finish.ts'
 import { contentText, isMessage, messageOf, reasoningText } from './message-text.ts'
-import { entriesOf, shapeOf, textOf, type Shape } from './shapes.ts'
+import { entriesOf, hasFields, shapeOf, textOf, type Shape } from './shapes.ts'
 import { estimatedTokens } from '../token-estimates.ts'
 import { UsageReader } from './usage.ts'
 import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from '../call.ts'
@@ -122,7 +122,7 @@ export class ReplyReader {
     return {
       text: this.#text,
       toolCalls,
-      ...(Object.keys(attached).length > 0 ? { attached } : {}),
+      ...(hasFields(attached) ? { attached } : {}),
       ...this.#usage.spend(this.#request, this.#bytes, true),
       finishReason: cutOff ? 'length' : this.#finishReason,
       model: this.#model || this.#site.model,

@@ -1,6 +1,8 @@
 // The body of a chat completion, without what its model refuses (refusals.ts).
+import type { ChatBody } from './openai.ts'
 import { attachable, type Refused } from './refusals.ts'
 import type { Message, ModelRequest, ModelTool } from '../call.ts'
+import { jsonOf } from '../token-estimates.ts'
 import { withoutKeywords } from '../tool-schemas.ts'
 
 export function bodyOf(request: ModelRequest, model: string, refused: Refused, isOpenAi: boolean) {
@@ -22,19 +24,28 @@ export function bodyOf(request: ModelRequest, model: string, refused: Refused, i
   }
 }
 
-function fitTools(tools: readonly ModelTool[], refused: Refused): ModelTool[] {
+/** The body as it is sent: the lists are written once for all that needs their text. */
+export function jsonOfBody({ model, messages, tools, ...rest }: ChatBody): string {
+  const parts = [`{"model":${JSON.stringify(model)},"messages":${jsonOf(messages)}`]
+  if (tools !== undefined) parts.push(`"tools":${jsonOf(tools)}`)
+  const others = JSON.stringify(rest).slice(1, -1)
+  if (others !== '') parts.push(others)
+  return `${parts.join(',')}}`
+}
+
+function fitTools(tools: ModelTool[], refused: Refused): ModelTool[] {
   const prefix = 'schema '
   const keywords = new Set(
     [...refused].filter((one) => one.startsWith(prefix)).map((one) => one.slice(prefix.length)),
   )
-  if (keywords.size === 0) return [...tools]
+  if (keywords.size === 0) return tools
   return tools.map((tool) => ({
     ...tool,
     function: { ...tool.function, parameters: withoutKeywords(tool.function.parameters, keywords) },
   }))
 }
 
-function withoutFields(messages: readonly Message[], refused: Refused): readonly Message[] {
+function withoutFields(messages: Message[], refused: Refused): Message[] {
   const out = attachable.filter((name) => refused.has(name))
   if (out.length === 0) return messages
   const without = <T extends object>(one: T): T =>
@@ -49,7 +60,8 @@ function withoutFields(messages: readonly Message[], refused: Refused): readonly
 /** Stands for thoughts that a model wants back and another model's message never had. Not empty: that is refused. */
 const NO_REASONING = '(none)'
 
-function withMissing(messages: readonly Message[], refused: Refused): Message[] {
+function withMissing(messages: Message[], refused: Refused): Message[] {
+  if (refused.size === 0 && messages.every(({ content }) => content !== undefined)) return messages
   const names = new Map<string, string>()
   return messages.map((message): Message => {
     if (message.role === 'tool' && refused.has('no tool name'))

@@ -16,20 +16,21 @@ export function countOf(value: unknown): number | null {
 }
 
 /** A list, or the single entry that some servers send in place of a list of one. */
-export const entriesOf = (value: unknown): readonly Shape[] =>
-  (Array.isArray(value) ? (value as unknown[]) : [value])
-    .map(shapeOf)
-    .filter((entry) => Object.keys(entry).length > 0)
+export function entriesOf(value: unknown): readonly Shape[] {
+  if (Array.isArray(value)) return value.map(shapeOf).filter(hasFields)
+  const entry = shapeOf(value)
+  return hasFields(entry) ? [entry] : none
+}
+
+const none: readonly Shape[] = []
+
+export function hasFields(entry: object): boolean {
+  for (const _ in entry) return true
+  return false
+}
 
 /** The first non-empty text. */
-export const firstText = (...values: unknown[]): string =>
-  values.map(textOf).find((text) => text !== '') ?? ''
-
-export function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
+export function firstText(...values: unknown[]): string {
+  for (const value of values) if (typeof value === 'string' && value !== '') return value
+  return ''
 }

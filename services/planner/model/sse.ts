@@ -11,7 +11,8 @@ import { createParser } from 'eventsource-parser'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
 import { errorIn } from './bodies.ts'
 import { NotJson, valuesIn, type Found } from './json-values.ts'
-import { isJson, listOf, shapeOf } from './shapes.ts'
+import { listOf, shapeOf } from './shapes.ts'
+import { isJson } from '../json-text.ts'
 import { MAX_REPLY_CHARS } from './reply.ts'
 import type { BodyReader } from './transport.ts'
 
@@ -141,21 +142,23 @@ class EventReader {
   }
 
   #event(event: string | undefined, data: string): void {
-    const said = data.trim().replace(/^(?:data:\s*)+/, '')
+    const trimmed = data.trim()
+    const said = trimmed.startsWith('data:') ? trimmed.replace(/^(?:data:\s*)+/, '') : trimmed
     if (this.#done) return
     if (said === '[DONE]') return this.#finish()
     const isJson = said.startsWith('{') || said.startsWith('[')
     if (event === 'error' && !isJson && said !== '') throw this.#sink.failed({ message: said })
     if (!isJson) return
     const found = this.#parse(said)
-    for (const value of found?.values ?? []) this.#value(event, value)
+    for (const value of found?.values ?? []) this.#value(event, value, said.length)
     if (found?.isDone) this.#finish()
   }
 
-  #value(event: string | undefined, value: unknown): void {
+  #value(event: string | undefined, value: unknown, chars: number): void {
     const error = errorIn(value) ?? (event === 'error' ? value : null)
     if (error !== null) throw this.#sink.failed(error)
-    assertShallow(value)
+    // Fewer characters can't be nested as deep.
+    if (chars > MAX_JSON_DEPTH) assertShallow(value)
     this.#events++
     this.#sink.chunk(value)
   }

@@ -19,11 +19,12 @@ export function batchTokens(
   let waiting = ''
   let sequence = 0
   // A process that was taken for dead may go on writing beside its successor: readers must tell them apart.
-  const attempt = randomUUID().slice(0, 8)
+  let attempt: string | undefined
   let timer: NodeJS.Timeout | undefined
   const send = () => {
     timer = undefined
     if (waiting === '') return
+    attempt ??= randomUUID().slice(0, 8)
     const data = { taskId: decodeKey(context.key).root, step, sequence: sequence++, text: waiting, attempt }
     waiting = ''
     context.stream({ topic: 'tasks.streaming', type: 'TokensStreamed', data })

@@ -12,7 +12,8 @@
 // 7. Work for a piece does not grow with the number of calls.
 import { attachedTo } from './attached.ts'
 import type { Attached, ModelToolCall } from '../call.ts'
-import { countOf, isJson, shapeOf, textOf } from './shapes.ts'
+import { isJson } from '../json-text.ts'
+import { countOf, hasFields, shapeOf, textOf } from './shapes.ts'
 
 interface Growing {
   id: string
@@ -64,20 +65,13 @@ export class CallReader {
   calls(cutOff: boolean): ModelToolCall[] {
     const last = this.#calls.at(-1)
     for (const call of this.#calls) call.argumentsText = writtenArguments(call)
-    const seen = new Set<string>()
-    return this.#calls
-      .filter(({ id, name, argumentsText }) => {
-        const key = JSON.stringify([id, name, argumentsText])
-        const isRepeated = id !== '' && seen.has(key)
-        seen.add(key)
-        return !isRepeated
-      })
-      .map((call, index) => ({
-        name: call.name,
-        id: call.id || `call_${index}`,
-        argumentsText: cutOff && call === last ? call.argumentsText || '(cut off)' : call.argumentsText,
-        ...(Object.keys(call.attached).length > 0 ? { attached: call.attached } : {}),
-      }))
+    const calls = this.#calls.length > 1 ? withoutRepeated(this.#calls) : this.#calls
+    return calls.map((call, index) => ({
+      name: call.name,
+      id: call.id || `call_${index}`,
+      argumentsText: cutOff && call === last ? call.argumentsText || '(cut off)' : call.argumentsText,
+      ...(hasFields(call.attached) ? { attached: call.attached } : {}),
+    }))
   }
 
   #candidate({ index, id, name }: Piece): Growing | undefined {
@@ -131,6 +125,16 @@ export class CallReader {
     call.argumentsText += argumentsText
     if (index !== null) this.#byIndex.set(index, call)
   }
+}
+
+function withoutRepeated(calls: readonly Growing[]): Growing[] {
+  const seen = new Set<string>()
+  return calls.filter(({ id, name, argumentsText }) => {
+    const key = JSON.stringify([id, name, argumentsText])
+    const isRepeated = id !== '' && seen.has(key)
+    seen.add(key)
+    return !isRepeated
+  })
 }
 
 /** Some servers begin a call with empty arguments, or send all that they have with each piece. */

@@ -24,7 +24,6 @@ export class CallWatch {
   readonly #finishMs: number
   #exchange: { cancel(why: Error): void } | null = null
   #isOver = false
-  readonly #unlisten: () => void
   readonly #total: NodeJS.Timeout
   readonly #idle: NodeJS.Timeout
   #finish: NodeJS.Timeout | undefined
@@ -33,7 +32,7 @@ export class CallWatch {
   /** Describes the part that has arrived. */
   received: () => string = () => ''
 
-  /** `outer`: the host's signal. */
+  /** `outer`: the host's signal, of this call alone: it is listened to until both are dropped. */
   constructor(watched: Watched, outer: AbortSignal, finishMs: number = FINISH_MS) {
     this.#watched = watched
     this.#finishMs = finishMs
@@ -42,7 +41,6 @@ export class CallWatch {
     this.#idle = setTimeout(() => this.#expire('idle'), idleTimeoutMs)
     const abort = () => this.#stop(asError(outer.reason))
     outer.addEventListener('abort', abort, { once: true })
-    this.#unlisten = () => outer.removeEventListener('abort', abort)
     if (outer.aborted) abort()
   }
 
@@ -71,8 +69,10 @@ export class CallWatch {
   }
 
   close(): void {
-    this.#unlisten()
-    for (const timer of [this.#total, this.#idle, this.#finish]) clearTimeout(timer)
+    this.#isOver = true
+    clearTimeout(this.#total)
+    clearTimeout(this.#idle)
+    clearTimeout(this.#finish)
   }
 
   #finished(): boolean {

@@ -29,12 +29,16 @@ export const isSubmission = (event: StageEvent): event is Submission =>
 /** A submission, or what a delegated task comes to. */
 export function submittedBy(event: Submission): Submitted {
   if (event.type === 'TaskDelegated') return submissionOf(event.data)
+  const given: Submitted = event.data
+  if (given.asked === undefined) return given
   // Whatever was written there, nobody asked.
-  const { asked: _, ...data }: Submitted = event.data
+  const { asked: _, ...data } = given
   return data
 }
 
 /** The submission of a delegated task as others read it; nothing for a task that was submitted. */
-export function submittedEvents({ asked, ...data }: Submitted): Emit[] {
-  return asked === undefined ? [] : [{ topic: 'tasks.submitted', type: 'TaskSubmitted', data }]
+export function submittedEvents(task: Submitted): Emit[] {
+  if (task.asked === undefined) return []
+  const { asked: _, ...data } = task
+  return [{ topic: 'tasks.submitted', type: 'TaskSubmitted', data }]
 }

@@ -16,7 +16,7 @@ type InputLimits = Fleet['limits']['input']
 export function checkInput(task: TaskSubmitted, taskId: string, limits: InputLimits): Failure | null {
   const mistakes = [
     ...textMistakes(task.text, limits.maxChars),
-    ...identityMistakes('TaskSubmitted', { ...task, taskId }),
+    ...identityMistakes('TaskSubmitted', task.taskId === taskId ? task : { ...task, taskId }),
     ...rangeMistakes(task),
     ...outputSchemaMistakes(task.outputSchema, limits.schemaBytes),
     ...historyFaults(task.history, limits),
@@ -86,9 +86,20 @@ function outputSchemaMistakes(schema: Json, maxBytes: number): string[] {
   return schemaMistakes(schema, maxBytes).map((mistake) => `outputSchema: ${mistake}`)
 }
 
+/** Compiled once: they are of the configuration. */
+const compiled = new Map<string, RegExp>()
+
+function patternOf(source: string): RegExp {
+  const known = compiled.get(source)
+  if (known) return known
+  const pattern = new RegExp(source)
+  compiled.set(source, pattern)
+  return pattern
+}
+
 function checkPatterns(text: string, patterns: readonly string[]): Failure | null {
   for (const pattern of patterns) {
-    const match = new RegExp(pattern).exec(text)
+    const match = patternOf(pattern).exec(text)
     if (match === null) continue
     const message =
       `The task text contains "${match[0].slice(0, 80)}", which matches the forbidden pattern ${pattern}. ` +

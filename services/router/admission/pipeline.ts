@@ -106,7 +106,7 @@ export function noCancel({ key }: StageEvent, rows: State, lane: Schedule): Rout
 
 /** Steps 3 to 7: the task as it may run, as far as the configuration can say. */
 export function examine(given: Submitted, taskId: string, submittedAtMs: number, fleet: Fleet): Admission {
-  const task = { ...given, model: given.model === null ? null : fullName(given.model) }
+  const task = given.model === null ? given : { ...given, model: fullName(given.model) }
   const mistaken = checkInput(task, taskId, fleet.limits.input)
   if (mistaken) return { rejected: mistaken }
   const sources = sourcesOf(task, fleet)

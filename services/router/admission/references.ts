@@ -13,14 +13,14 @@ const known = (names: Iterable<string>): string => [...names].sort().join(', ') 
 /** The agent that a task names, or the one for tasks that name none; or why there is no such agent. */
 export function agentNameOf(asked: string | null, fleet: Fleet): { name: string } | { rejected: Failure } {
   const names = Object.keys(fleet.agents)
-  const agents = known(names.length === 0 ? [DEFAULT_AGENT] : names)
+  const agents = () => known(names.length === 0 ? [DEFAULT_AGENT] : names)
   const name = asked ?? defaultAgentOf(fleet)
   if (name === null) {
-    const message = `The task names no agent, and this fleet has several: ${agents}. Name one, or set defaultAgent in flotilla.config.ts.`
+    const message = `The task names no agent, and this fleet has several: ${agents()}. Name one, or set defaultAgent in flotilla.config.ts.`
     return { rejected: failure('AGENT_UNKNOWN', message) }
   }
   if (Object.hasOwn(fleet.agents, name) || (names.length === 0 && name === DEFAULT_AGENT)) return { name }
-  return { rejected: failure('AGENT_UNKNOWN', `There is no agent "${name}". Known agents: ${agents}.`) }
+  return { rejected: failure('AGENT_UNKNOWN', `There is no agent "${name}". Known agents: ${agents()}.`) }
 }
 
 export function checkProfile(name: string | null, fleet: Fleet): Failure | null {
@@ -38,6 +38,7 @@ export function checkExecutor(executor: string, profile: string | null, fleet: F
 }
 
 export function checkTools(tools: readonly string[], agent: string, fleet: Fleet): Failure | null {
+  if (tools.every((name) => fleet.tools.some(({ spec }) => spec.name === name))) return null
   const known = new Set(toolSpecs(fleet).map(({ name }) => name))
   const missing = tools.filter((name) => !known.has(name))
   if (missing.length === 0) return null
