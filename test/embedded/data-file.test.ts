@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { toFailure } from '../../runtime/errors.ts'
 import { openSqliteLimits } from '../../runtime/limits/sqlite.ts'
 import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
+import { commitError, WriteUncertain } from '../../runtime/store/data-file-errors.ts'
 import { openDataFile } from '../../runtime/store/data-file.ts'
 import type { DataFile } from '../../runtime/store/data-file.ts'
 import { openSqliteKeyValue } from '../../runtime/store/sqlite.ts'
@@ -200,4 +202,15 @@ test('commits of a process that may start no thread are no failures', (context) 
   const { status, stderr } = spawnSync(process.execPath, [...flags, '-e', source], { encoding: 'utf8' })
   assert.equal(status, 0, stderr)
   assert.match(stderr, /the checkpoint thread of .* failed; commits checkpoint from now on/)
+})
+
+test('a file that another program has locked is an error that says what helps', () => {
+  const locked = Object.assign(new Error('database is locked'), { errcode: 5 })
+  assert.match(commitError(locked, '/data').message, /database is locked; another program has locked it/)
+})
+
+test('a write of unknown outcome is an error of the table, also for a publisher', () => {
+  const failed = commitError(Object.assign(new Error('disk I/O error'), { errcode: 10 }), '/data')
+  assert.ok(failed instanceof WriteUncertain)
+  assert.equal(toFailure(failed).code, 'LOG_UNAVAILABLE')
 })
