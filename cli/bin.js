@@ -45,21 +45,47 @@ function resolveChunks(module, main) {
  * C library gives each of V8's threads a heap of its own, from which little returns.
  */
 function boundMemory(fs) {
-  const flags = missingFlags(fs)
-  // A child keeps its channel; newer-node.js has given it the flags.
-  if (flags.length === 0 || process.channel || process.platform === 'win32') return
-  const command = [process.execPath, ...process.execArgv, ...flags, ...process.argv.slice(1)]
-  process.execve(process.execPath, command, { ...memory(fs).environment, ...process.env })
+  const { flags, environment } = memory(fs)
+  const given = givenFlags()
+  const missing = flags.filter((flag) => !given.has(nameOf(flag)))
+  // A debugger would lose its session. A child keeps its channel; newer-node.js has given it the flags.
+  const isDebugged = [...given].some((name) => name.startsWith('--inspect'))
+  if (missing.length === 0 || isDebugged || process.channel || process.platform === 'win32') return
+  const command = [process.execPath, ...process.execArgv, ...missing, ...process.argv.slice(1)]
+  if (!isRunnable(fs, process.execPath)) return
+  try {
+    process.execve(process.execPath, command, { ...environment, ...process.env })
+  } catch {
+    // Not here, or not allowed (node --permission): the fleet runs with Node's own settings.
+  }
 }
 
 function memory(fs) {
   return JSON.parse(fs.readFileSync(`${import.meta.dirname}/memory.json`, 'utf8'))
 }
 
-/** Flags of memory.json without those that the command line or NODE_OPTIONS sets. */
-function missingFlags(fs) {
-  const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ')
-  return memory(fs).flags.filter((flag) => !given.includes(flag.replace(/=.*/, '')))
+/** Names of the flags that the command line and NODE_OPTIONS set. */
+function givenFlags() {
+  const given = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)]
+  return new Set(given.map(nameOf))
+}
+
+/** V8 takes a flag with underscores too. */
+function nameOf(flag) {
+  return flag.replace(/=.*/s, '').replaceAll('_', '-')
+}
+
+/**
+ * Node aborts if the system does not find the file. Without /proc its path is a bare name, and an upgrade may have
+ * removed it since this process began.
+ */
+function isRunnable(fs, path) {
+  try {
+    fs.accessSync(path, fs.constants.X_OK)
+    return path.startsWith('/')
+  } catch {
+    return false
+  }
 }
 
 function printVersion(fs) {

@@ -120,9 +120,15 @@ export function missingSetting(model: string, providers: Providers, variables: V
   const { provider } = parseModel(model)
   const found = Object.hasOwn(providers, provider) ? providers[provider] : undefined
   if (found === undefined) return unknownProvider(provider, providers)
-  if (found.keyEnv === undefined || variables[found.keyEnv]?.trim()) return null
-  return `Set ${found.keyEnv} to a key for provider "${provider}".`
+  if (found.keyEnv === undefined) return null
+  const key = variables[found.keyEnv]?.trim()
+  if (!key) return `Set ${found.keyEnv} to a key for provider "${provider}".`
+  if (SENDABLE.test(key)) return null
+  return `Set ${found.keyEnv} to a key for provider "${provider}": its value holds a line end, or a character that no header can carry.`
 }
+
+/** What the header of a request can carry. */
+const SENDABLE = /^[\t\x20-\x7e\x80-\xff]+$/
 
 function unknownProvider(provider: string, providers: Providers): string {
   const server = served.find((row) => row.provider === provider)

@@ -7,6 +7,7 @@
 //    OWN_PAGES.
 import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
+import { messageOf } from '../errors.ts'
 
 /** Commits between two checkpoints: some 3,000 pages under load. */
 const COMMITS = 100
@@ -43,11 +44,16 @@ export class Checkpoints {
     this.#db = db
   }
 
-  /** After each commit. */
+  /** After each commit. Never throws: what was committed must not be taken for failed. */
   committed(): void {
     if (++this.#commits % COMMITS > 0 || this.#failed) return
-    this.#thread ??= this.#start()
-    this.#thread.postMessage('checkpoint')
+    try {
+      this.#thread ??= this.#start()
+      this.#thread.postMessage('checkpoint')
+    } catch (error) {
+      // The system, or Node's permission model, allows no more threads.
+      this.#fail(error)
+    }
   }
 
   /** Waits until the thread has closed the file. */
@@ -63,15 +69,17 @@ export class Checkpoints {
     const workerData: ThreadData = { path: this.#path, state: this.#state }
     const thread = new Worker(script, { workerData, resourceLimits: HEAP })
     thread.on('message', (pages: number) => this.#copied(pages))
-    thread.once('error', (error) => {
-      this.#failed = true
-      this.#thread = null
-      process.emitWarning(
-        `the checkpoint thread of ${this.#path} failed; commits checkpoint from now on: ${error.message}`,
-      )
-    })
+    thread.once('error', (error) => this.#fail(error))
     thread.unref()
     return thread
+  }
+
+  #fail(error: unknown): void {
+    this.#failed = true
+    this.#thread = null
+    process.emitWarning(
+      `the checkpoint thread of ${this.#path} failed; commits checkpoint from now on: ${messageOf(error)}`,
+    )
   }
 
   #copied(pages: number): void {

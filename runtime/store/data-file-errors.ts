@@ -13,8 +13,10 @@ const SQLITE_CANTOPEN = 14
 const SQLITE_NOTADB = 26
 
 /** The COMMIT itself failed while writing: whether it took effect shows only when the file is reopened. */
-export class WriteUncertain extends Error {
-  override readonly name = 'WriteUncertain'
+export class WriteUncertain extends FlotillaError {
+  constructor(message: string, cause: unknown) {
+    super('LOG_UNAVAILABLE', message, { cause })
+  }
 }
 
 /** Primary SQLite result code, or null for any other error. */
@@ -35,6 +37,8 @@ const adviceOf: Readonly<Record<string | number, string>> = {
   [SQLITE_FULL]: isFull,
   ENOSPC: isFull,
   EDQUOT: isFull,
+  [SQLITE_BUSY]:
+    'another program has locked it, such as sqlite3: end that one; a fleet that runs goes on by itself',
   [SQLITE_CORRUPT]: isDamaged,
   [SQLITE_NOTADB]: isDamaged,
   [SQLITE_READONLY]: isReadOnly,
@@ -75,7 +79,7 @@ export function notCreated(dir: string, cause: unknown): FlotillaError {
 
 export function commitError(error: unknown, dir: string): Error {
   if (sqliteCode(error) !== SQLITE_IOERR) return unavailable(dir, error)
-  return new WriteUncertain(`writing ${dir}: ${reasonOf(error)}`, { cause: error })
+  return new WriteUncertain(`writing ${dir}: ${reasonOf(error)}`, error)
 }
 
 export function closedError(dir: string): FlotillaError {

@@ -110,4 +110,14 @@ test('a fleet starts with the memory settings that nobody has given, in the same
   const own = '--max-semi-space-size=64'
   assert.deepEqual(says('start', [own], { MALLOC_ARENA_MAX: '2' }), [[own, growth], '2', process.pid])
   assert.deepEqual(says('start', [], { NODE_OPTIONS: own }), [[growth], '1', process.pid])
+  const underscored = '--max_semi_space_size=64'
+  assert.deepEqual(says('start', [underscored]), [[underscored, growth], '1', process.pid])
+  assert.deepEqual(says('start', ['--inspect=127.0.0.1:0']), [['--inspect=127.0.0.1:0'], null, process.pid])
+  // Not allowed; and paths of Node that lead nowhere: without /proc it is a name, and an upgrade may remove the file.
+  const refused = [
+    ['--permission', '--allow-fs-read=*'],
+    ['--import', 'data:text/javascript,process.execPath="node"'],
+    ['--import', 'data:text/javascript,process.execPath="/nowhere/node"'],
+  ]
+  for (const flags of refused) assert.deepEqual(says('start', flags), [flags, null, process.pid])
 })

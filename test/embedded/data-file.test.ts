@@ -1,12 +1,15 @@
 // Writes of one tick: together without savepoints, and each in its own once one has failed.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { toFailure } from '../../runtime/errors.ts'
 import { openSqliteLimits } from '../../runtime/limits/sqlite.ts'
 import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
+import { commitError, WriteUncertain } from '../../runtime/store/data-file-errors.ts'
 import { openDataFile } from '../../runtime/store/data-file.ts'
 import type { DataFile } from '../../runtime/store/data-file.ts'
 import { openSqliteKeyValue } from '../../runtime/store/sqlite.ts'
@@ -185,4 +188,29 @@ test('a lease is found by the next process', async (context) => {
   await second.compareAndSet('k', 'v', 'w', 60_000)
   assert.deepEqual(await second.compareAndSet('k', null, 'x', 60_000), { swapped: false, current: 'w' })
   await second.close()
+})
+
+test('commits of a process that may start no thread are no failures', (context) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-file-'))
+  context.after(() => rmSync(dataDir, { recursive: true, force: true }))
+  const source = `
+    const { openDataFile } = await import(${JSON.stringify(import.meta.resolve('../../runtime/store/data-file.ts'))})
+    const file = openDataFile({ dataDir: ${JSON.stringify(dataDir)} })
+    for (let commit = 0; commit < 250; commit++) await file.write(() => file.db.exec('PRAGMA user_version'))
+    file.release()`
+  const flags = ['--permission', '--allow-fs-read=*', '--allow-fs-write=*', '--input-type=module']
+  const { status, stderr } = spawnSync(process.execPath, [...flags, '-e', source], { encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+  assert.match(stderr, /the checkpoint thread of .* failed; commits checkpoint from now on/)
+})
+
+test('a file that another program has locked is an error that says what helps', () => {
+  const locked = Object.assign(new Error('database is locked'), { errcode: 5 })
+  assert.match(commitError(locked, '/data').message, /database is locked; another program has locked it/)
+})
+
+test('a write of unknown outcome is an error of the table, also for a publisher', () => {
+  const failed = commitError(Object.assign(new Error('disk I/O error'), { errcode: 10 }), '/data')
+  assert.ok(failed instanceof WriteUncertain)
+  assert.equal(toFailure(failed).code, 'LOG_UNAVAILABLE')
 })

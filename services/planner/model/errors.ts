@@ -215,5 +215,7 @@ function advice(code: ErrorCode, { status }: ProviderFailure, site: CallSite): s
       ? ` The server wants a key: set ${site.provider.toUpperCase()}_API_KEY; if flotilla.config.ts defines the provider, name it there (models.providers.${site.provider}.keyEnv).`
       : ` Check ${site.keyEnv}.`
   }
+  if (status !== undefined && status >= 300 && status < 400)
+    return ` It redirects to another server: give that one's base URL instead of ${site.baseUrl}.`
   return status === 404 ? ` Check the model name "${site.model}" and the base URL ${site.baseUrl}.` : ''
 }

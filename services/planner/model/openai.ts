@@ -19,6 +19,9 @@ export type ChatBody = OpenAI.ChatCompletionCreateParams
 /** The watch ends calls; the package's own limit must never be reached first. */
 const NEVER_MS = 2_147_483_647
 
+/** Errors of a chain that are read. */
+const MAX_CAUSES = 6
+
 export interface ServerSettings {
   readonly baseURL: string
   readonly apiKey: string | undefined
@@ -132,8 +135,18 @@ function parsedOrUndefined(text: string): unknown {
 /** No answer came. */
 function connectionError(error: Error): Error {
   const isTimeout = /timed? ?out/i.test(`${String(error)} ${String(error.cause ?? '')}`)
-  if (!isTimeout) return new OpenAI.APIConnectionError({ cause: error })
+  if (!isTimeout) return new OpenAI.APIConnectionError({ message: deepestMessage(error), cause: error })
   return Object.assign(new OpenAI.APIConnectionTimeoutError(), { cause: error })
+}
+
+/** The message at the bottom of a chain of causes, which says what happened; of several failures the first one's. */
+function deepestMessage(error: Error): string {
+  let message = error.message
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < MAX_CAUSES; depth++) {
+    message = at.message || message
+    at = at instanceof AggregateError ? at.errors[0] : at.cause
+  }
+  return message
 }
 
 function headersOf(headers: HttpHeaders): Headers {
@@ -170,7 +183,7 @@ export function failureOf(error: unknown): ProviderFailure {
 /** The code at the bottom of a chain of causes: `TypeError: fetch failed` says nothing by itself. */
 function socketError(error: unknown): string | null {
   let deepest: string | null = null
-  for (let at = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth++) {
+  for (let at = error, depth = 0; at instanceof Error && depth < MAX_CAUSES; at = at.cause, depth++) {
     if ('code' in at && typeof at.code === 'string' && !(at instanceof OpenAI.APIError)) deepest = at.code
     if (at instanceof AggregateError && deepest === null) deepest = socketError(at.errors[0])
   }

@@ -9,6 +9,7 @@
 // 4. Cutting a body cuts the connection, so the next call would pay for a new one: what a reader does not need
 //    (mostly the end of the body) is drained, for a second and a few kilobytes at most. A cancel cuts at once.
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { unpackerFor, type Unpacker } from './unpacking.ts'
 
 const KEEP_ALIVE_MS = 60_000
@@ -112,7 +113,7 @@ class HttpExchange implements Exchange, Dispatcher.DispatchHandler {
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: HttpHeaders): void {
     if (status < 200 || this.#isSettled) return
     this.#next = this.#redirects < MAX_REDIRECTS ? redirectOf(this.#url, status, headers) : null
-    if (this.#next !== null) return
+    if (this.#next !== null) return this.#limitDrain()
     try {
       this.#reader = this.#answered(status, headers)
       const encoding = headers['content-encoding']
@@ -235,7 +236,7 @@ function redirectOf({ href }: HttpUrl, status: number, { location }: HttpHeaders
 function dispatcherFor(variables: Readonly<Record<string, string | undefined>>): Dispatcher {
   const options = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 0, bodyTimeout: 0 }
   const read = (name: string) => variables[name] || variables[name.toLowerCase()] || undefined
-  const [httpProxy, httpsProxy] = [read('HTTP_PROXY'), read('HTTPS_PROXY')]
+  const [httpProxy, httpsProxy] = ['HTTP_PROXY', 'HTTPS_PROXY'].map((name) => proxyUrl(name, read(name)))
   if (httpProxy === undefined && httpsProxy === undefined) return new Agent(options)
   const noProxy = [read('NO_PROXY'), 'localhost,127.0.0.1,::1'].filter(Boolean).join(',')
   return new EnvHttpProxyAgent({
@@ -244,4 +245,17 @@ function dispatcherFor(variables: Readonly<Record<string, string | undefined>>):
     ...(httpProxy === undefined ? {} : { httpProxy }),
     ...(httpsProxy === undefined ? {} : { httpsProxy }),
   })
+}
+
+const PROXY_SCHEMES = ['http:', 'https:', 'socks5:', 'socks:']
+
+/** Also `host:port`, as curl takes it. The value is not shown: it may hold a password. */
+function proxyUrl(name: string, value: string | undefined): string | undefined {
+  if (value === undefined) return undefined
+  const href = value.includes('://') ? value : `http://${value}`
+  if (URL.canParse(href) && PROXY_SCHEMES.includes(new URL(href).protocol)) return href
+  throw new FlotillaError(
+    'CONFIG_INVALID',
+    `${name} is no address of a proxy: set it to a URL such as http://proxy.example.org:3128, or unset it.`,
+  )
 }

@@ -36,7 +36,7 @@ class Inflate extends Transform {
   }
 
   override _flush(done: TransformCallback): void {
-    if (this.#inner === null) return done()
+    if (this.#inner === null || this.#inner.readableEnded) return done()
     this.#inner.once('end', done)
     this.#inner.end()
   }
@@ -48,6 +48,8 @@ class Inflate extends Transform {
 
   #open(inner: Transform): Transform {
     inner.on('data', (unpacked: Buffer) => this.push(unpacked))
+    // It ends by itself if something follows what is packed, and takes no more.
+    inner.on('end', () => this.push(null))
     inner.on('error', (error) => this.destroy(error))
     return inner
   }

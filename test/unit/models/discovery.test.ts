@@ -12,6 +12,17 @@ test('nothing set: no default, and the message names the variable of each provid
   assert.match(missingSetting('constructor/x', found.providers, {}) ?? '', /models\.providers\.constructor/)
 })
 
+test('a key that no header can carry is refused, and not shown', () => {
+  const { providers } = discoverModels({ OPENAI_API_KEY: 'k' })
+  const missing = (key: string) => missingSetting('gpt-4o', providers, { OPENAI_API_KEY: key })
+  assert.equal(missing(' sk-1\n'), null)
+  for (const key of ['sk-1\nsk-2', 'sk-\u043a'])
+    assert.match(
+      missing(key) ?? '',
+      /^Set OPENAI_API_KEY to a key for provider "openai": its value holds a line/,
+    )
+})
+
 const defaults: [Record<string, string>, string | null][] = [
   [{ OPENAI_API_KEY: 'k' }, 'gpt-4o'],
   [{ OPENAI_API_KEY: '  ' }, null],

@@ -4,7 +4,7 @@
 // permission model, no code from strings, a memory maximum inside the module; bubblewrap's namespaces around
 // it if they work.
 import { execFile, spawn } from 'node:child_process'
-import { realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -34,7 +34,8 @@ const suffix = import.meta.url.endsWith('.ts') ? '.mts' : '.mjs'
 const scripts = ['child', 'wasi-shim', 'memory-limit'].map((name) =>
   fileURLToPath(new URL(`./${name}${suffix}`, import.meta.url)),
 )
-const node = realpathSync(process.execPath)
+/** If an upgrade has removed it, each start of a child fails; the fleet goes on without code. */
+const node = existsSync(process.execPath) ? realpathSync(process.execPath) : process.execPath
 
 function nodeArguments({ directory, memoryMb }: ChildOptions): string[] {
   return [

@@ -270,7 +270,10 @@ test('nobody listens: MODEL_UNAVAILABLE with the address', async (t) => {
   const call = callerFor({ test: { baseUrl: server.url } })
   await assert.rejects(
     call(request(), callContext()),
-    failsWith('MODEL_UNAVAILABLE', /http:\/\/127\.0\.0\.1:\d+\/v1 could not be reached \(ECONNREFUSED\)/),
+    failsWith(
+      'MODEL_UNAVAILABLE',
+      /http:\/\/127\.0\.0\.1:\d+\/v1 could not be reached \(ECONNREFUSED\): connect ECONNREFUSED/,
+    ),
   )
 })
 

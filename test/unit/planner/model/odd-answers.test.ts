@@ -144,6 +144,13 @@ const failures: [
     /not JSON.*<title>Sign in/,
   ],
   ['words', 'no healthy upstream', 'MODEL_ANSWER_MALFORMED', /no healthy upstream/],
+  [
+    'words that are packed, with something behind them',
+    Buffer.concat([zlib.deflateSync('no healthy upstream'), Buffer.from('!')]),
+    'MODEL_ANSWER_MALFORMED',
+    /no healthy upstream/,
+    { 'content-encoding': 'deflate' },
+  ],
   ['another object', '{"job":"j1","state":"queued"}', 'MODEL_ANSWER_MALFORMED', /with job, state/],
   ['lines of JSON that were cut', `${text(hello[0])}\n`, 'MODEL_UNAVAILABLE', /cut/],
   [

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
+import type { FlotillaError } from '../../../../runtime/errors.ts'
 import { errorReader, textReader } from '../../../../services/planner/model/text-reader.ts'
 import { createTransport, httpUrl, type Answered } from '../../../../services/planner/model/transport.ts'
 import { isUnpackingError } from '../../../../services/planner/model/unpacking.ts'
 
 /** The text of an answer. */
-async function read(url: string): Promise<string> {
+async function read(url: string, variables: Record<string, string> = {}): Promise<string> {
   let text = ''
   const answered: Answered = (status) =>
     status < 300
@@ -17,7 +18,7 @@ async function read(url: string): Promise<string> {
           throw new Error(shown)
         })
   const request = { method: 'GET', url: httpUrl(url), headers: [], body: null } as const
-  await createTransport({})(request, answered).done
+  await createTransport(variables)(request, answered).done
   return text
 }
 
@@ -68,6 +69,39 @@ test('a redirect is followed although its own body does not end', { timeout: 30_
   const { url, sent } = await endless(307, { location: '/end' })
   assert.equal(await read(url), 'the end')
   assert.ok((await sent) < 10_000_000, `${await sent} bytes were sent`)
+})
+
+test('a redirect is followed although its own body is cut short', { timeout: 30_000 }, async () => {
+  const server = createServer((request, response) => {
+    if (request.url === '/end') return void response.end('the end')
+    response.writeHead(307, { location: '/end', 'content-length': '10' }).write('half')
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  assert.equal(await read(`http://127.0.0.1:${port}/`), 'the end')
+})
+
+test('a proxy may be named as curl takes it; what names none is refused, and not shown', async () => {
+  const server = createServer((request, response) => response.end(`proxied ${request.url}`))
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  assert.equal(
+    await read('http://m.invalid/', { HTTP_PROXY: `127.0.0.1:${port}` }),
+    'proxied http://m.invalid/',
+  )
+  for (const value of ['ftp://u:secret@h', 'http://', 'not secret', 'http://127.0.0.1:99999'])
+    assert.throws(
+      () => createTransport({ https_proxy: value }),
+      ({ code, message }: FlotillaError) =>
+        code === 'CONFIG_INVALID' &&
+        /^HTTPS_PROXY is no address/.test(message) &&
+        !message.includes('secret'),
+    )
 })
 
 test('an answer that is packed thousands of times over is refused before anything is unpacked', async () => {
