@@ -238,7 +238,7 @@ export class StageHost {
     const lost =
       cause === 'recreated'
         ? `was deleted and created again: the state of ${stage.name} is lost`
-        : `has lost records: kafka-delete-records, or a cleanup.policy other than compact, has deleted state of ${stage.name}`
+        : `has lost rows: its cleanup.policy is, or was, not compact alone (flotilla doctor), and has deleted state of ${stage.name}`
     const text =
       `${topic}[${lane}] ${lost}; tasks that were under way end only if another stage ends them. ` +
       'Submit them again under other ids'

@@ -14,7 +14,7 @@ import {
   type MarkedPosition,
 } from '../../../runtime/log/kafka/positions.ts'
 import type { LogRecord, Position } from '../../../runtime/log/port.ts'
-import { cutAt, decodeFinished } from '../../../runtime/log/position-metadata.ts'
+import { cutAt } from '../../../runtime/log/position-metadata.ts'
 import { memoryBlobs } from '../../../runtime/testing/memory/store.ts'
 
 const topic = 'tasks.submitted'
