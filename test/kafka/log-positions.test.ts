@@ -110,7 +110,9 @@ test('the group shows no lag once everything is finished, though a transaction e
   await commit(member, 'tasks.history', 2)
   await isAt('limited', 'tasks.history', 2)
   await commit(member, 'tasks.history', 3)
-  const [{ next } = { next: 0 }] = (await log.ranges(['tasks.history'])).filter((each) => each.partition === LANE)
+  const [{ next } = { next: 0 }] = (await log.ranges(['tasks.history'])).filter(
+    (each) => each.partition === LANE,
+  )
   assert.equal(next, 4)
   await isAt('limited', 'tasks.history', next)
   await isAt('readers.mine', 'tasks.history', next)

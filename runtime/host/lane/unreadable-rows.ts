@@ -5,7 +5,11 @@ import type { HostParts } from '../context.ts'
 const KEY_CHARS = 100
 
 /** Reports them loudly: they count as absent, and they show that another program writes the topic. */
-export function reportUnreadable({ instruments, stage }: HostParts, lane: number, keys: readonly string[]): void {
+export function reportUnreadable(
+  { instruments, stage }: HostParts,
+  lane: number,
+  keys: readonly string[],
+): void {
   const [first] = keys
   if (first === undefined) return
   instruments.log.error(

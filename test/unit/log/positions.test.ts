@@ -78,7 +78,16 @@ test('a row counts, whatever the group shows, but for a position that was set by
 })
 
 test('metadata that no host has written hides no record, and costs nothing to read', () => {
-  const notes = ['reset by ann', 'note', '9', '{"by":"ann"}', '1,0*zzzzzzz', 'zzzzzzz,0*zzzzzzz', '2,5', 'a,b|c']
+  const notes = [
+    'reset by ann',
+    'note',
+    '9',
+    '{"by":"ann"}',
+    '1,0*zzzzzzz',
+    'zzzzzzz,0*zzzzzzz',
+    '2,5',
+    'a,b|c',
+  ]
   for (const metadata of notes) {
     const tracker = new OffsetTracker([{ topic, offset: 10, metadata }])
     assert.deepEqual([tracker.offer(record(10)), tracker.offer(record(11))], [true, true], metadata)
@@ -87,7 +96,15 @@ test('metadata that no host has written hides no record, and costs nothing to re
 
 test('a row under the key of a position that can not be read is none', () => {
   const { key } = positionRow(marked(1, 1))
-  for (const text of ['garbage', 'null', '[]', '{}', '{"v":1000,"d":[-5,"0|"]}', '{"d":["1","0|"]}', '{"d":[1]}'])
+  for (const text of [
+    'garbage',
+    'null',
+    '[]',
+    '{}',
+    '{"v":1000,"d":[-5,"0|"]}',
+    '{"d":["1","0|"]}',
+    '{"d":[1]}',
+  ])
     assert.equal(positionIn(key, Buffer.from(text)), null, text)
 })
 

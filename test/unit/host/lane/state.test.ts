@@ -203,7 +203,17 @@ test('rows of the lane come back to it, and no key can be taken for it', async (
 test('rows that no release has written count as absent, are named, and hide no other', async () => {
   const [key, lane] = [encodeKey('task'), '\u0000lane\u0000window']
   const good = { key: `${key}\u0000run`, value: Buffer.from('{"v":1,"d":null}') }
-  const texts = ['', 'garbage', 'null', '7', '{}', '{"v":"1","d":2}', '{"v":1}', '{"d":1}', '{"v":1,"blob":5}']
+  const texts = [
+    '',
+    'garbage',
+    'null',
+    '7',
+    '{}',
+    '{"v":"1","d":2}',
+    '{"v":1}',
+    '{"d":1}',
+    '{"v":1,"blob":5}',
+  ]
   const garbage = texts.flatMap((text, index) => [
     { key: `${key}\u0000r${index}`, value: Buffer.from(text) },
     { key: `${lane}${index}`, value: Buffer.from(text) },
