@@ -91,7 +91,7 @@ export class StageHost {
         onError: (error) => this.#failed(error),
         onRecovered: () => (this.#problem = null),
         onLoss: (lane, loss) => this.#lost(lane, loss),
-        onStateLost: (lane) => this.#stateLost(lane),
+        onStateLost: (lane, cause) => this.#stateLost(lane, cause),
         onProblems: (problems) => this.#blocked(problems),
       },
     )
@@ -232,14 +232,18 @@ export class StageHost {
     this.#showLoss(text)
   }
 
-  #stateLost(lane: number): void {
+  #stateLost(lane: number, cause: 'recreated' | 'deleted'): void {
     const { stage, instruments } = this.#parts
     const topic = `${stage.name}.state`
+    const lost =
+      cause === 'recreated'
+        ? `was deleted and created again: the state of ${stage.name} is lost`
+        : `has lost rows: its cleanup.policy is, or was, not compact alone (flotilla doctor), and has deleted state of ${stage.name}`
     const text =
-      `${topic}[${lane}] was deleted and created again: the state of ${stage.name} is lost; tasks that were under way end ` +
-      'only if another stage ends them. Submit them again under other ids'
-    instruments.log.error({ stage: stage.name, lane, topic }, text)
-    instruments.count('positions_reset', 1, { stage: stage.name, topic, cause: 'recreated' })
+      `${topic}[${lane}] ${lost}; tasks that were under way end only if another stage ends them. ` +
+      'Submit them again under other ids'
+    instruments.log.error({ stage: stage.name, lane, topic, cause }, text)
+    instruments.count('positions_reset', 1, { stage: stage.name, topic, cause })
     this.#showLoss(text)
   }
 

@@ -125,8 +125,8 @@ export interface LaneListener {
   onRecovered?(): void
   /** Records of this lane's input are gone or replaced. */
   onLoss?(lane: number, loss: InputLoss): void
-  /** Another topic has the name of the one that held the lane's state: the state is lost. */
-  onStateLost?(lane: number): void
+  /** The lane's state is lost: another topic has the name of the one that held it, or rows of it were deleted. */
+  onStateLost?(lane: number, cause: 'recreated' | 'deleted'): void
   /** All current problems of this member's input, each with its remedy; empty when there are none. */
   onProblems?(problems: readonly string[]): void
 }

@@ -37,25 +37,31 @@ export function encodeFinished({ base, next, unfinished }: Finished): string {
   return runs.length === 0 ? '' : [(next - base).toString(36), ...runs].join(',')
 }
 
+const HOSTS = /^[0-9a-z]+(,[0-9a-z]+(\*[0-9a-z]+)?)+$/
+/** A host has fewer unfinished: more are not its. */
+const MOST_UNFINISHED = 1_000_000
+
+/** Metadata of another kind says nothing: everything from `base` on is to be read. */
 export function decodeFinished(base: number, metadata: string): { next: number; unfinished: number[] } {
-  if (metadata === '') return { next: base, unfinished: [] }
+  const none = { next: base, unfinished: [] }
+  if (!HOSTS.test(metadata)) return none
   const [span, ...runs] = metadata.split(',')
+  const next = base + Number.parseInt(span ?? '0', 36)
   const unfinished: number[] = []
   let end = base
   for (const run of runs) {
     const [gap = '0', length = '1'] = run.split('*')
     const start = end + Number.parseInt(gap, 36)
     end = start + Number.parseInt(length, 36)
+    if (end > next || unfinished.length + (end - start) > MOST_UNFINISHED) return none
     for (let offset = start; offset < end; offset++) unfinished.push(offset)
   }
-  return { next: base + Number.parseInt(span ?? '0', 36), unfinished }
+  return { next, unfinished }
 }
 
-const HOSTS = /^[0-9a-z]+(,[0-9a-z]+(\*[0-9a-z]+)?)+$/
-
-/** One past the highest offset taken. Metadata of another kind does not contain it. */
+/** One past the highest offset taken. */
 export function nextOf({ offset, metadata }: Position): number {
-  return HOSTS.test(metadata) ? decodeFinished(offset, metadata).next : offset
+  return decodeFinished(offset, metadata).next
 }
 
 /** The position in a log that was truncated at `end`: records finished below stay so, none from there on. */

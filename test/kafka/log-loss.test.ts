@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
-import { createClient } from '../../runtime/log/kafka/client.ts'
+import { createClient, TOPIC_RESOURCE } from '../../runtime/log/kafka/client.ts'
 import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
 import type { Log, LogTopic, Tail } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, TestMember } from '../conformance/member.ts'
@@ -232,6 +232,54 @@ test('a state topic that is recreated is said, under a running member and while 
   assert.deepEqual(last.stateless, [])
   assert.deepEqual(last.losses, [])
   await last.leave()
+})
+
+const setCleanup = (name: string, value: string) =>
+  admin.alterConfigs({
+    validateOnly: false,
+    resources: [{ type: TOPIC_RESOURCE, name, configEntries: [{ name: 'cleanup.policy', value }] }],
+  })
+
+test('rows that were deleted from a state topic are said, once', async () => {
+  const topic = 'tasks.history'
+  const name = `${prefix}.alerting.state`
+  const member = new TestMember(log, 'alerting', [topic])
+  const { epoch } = await member.lane(LANE)
+  const row = { key: 'task\u0000run', value: Buffer.from('{}') }
+  await (await member.lane(LANE)).commit(commitOf({ rows: [row] }))
+  await member.leave()
+  assert.deepEqual(member.stateless, [])
+  await admin.fetchTopicOffsets(name)
+  // Brokers delete nothing from a topic that is compacted alone.
+  await setCleanup(name, 'compact,delete')
+  const partitions = [{ partition: LANE, offset: String(epoch + 3) }]
+  await eventually('rows are deleted', () =>
+    admin.deleteTopicRecords({ topic: name, partitions }).then(
+      () => true,
+      () => false,
+    ),
+  )
+  await setCleanup(name, 'compact')
+  const later = new TestMember(log, 'alerting', [topic])
+  assert.deepEqual([...(await later.lane(LANE)).rows], [])
+  assert.deepEqual(later.stateless, [LANE])
+  await later.leave()
+  const last = new TestMember(log, 'alerting', [topic])
+  await last.lane(LANE)
+  assert.deepEqual(last.stateless, [])
+  await last.leave()
+})
+
+test('topics that delete what is still needed are said, with the remedy', async () => {
+  const [state, task] = [`${prefix}.planner.state`, nameOf('tasks.admitted')]
+  await setCleanup(state, 'compact,delete')
+  await setCleanup(task, 'compact')
+  const advice = await eventually('it is said', async () => {
+    const found = (await log.advice()).filter((each) => each.includes('cleanup.policy'))
+    return found.length === 2 && found.toSorted()
+  })
+  assert.match(advice[0] ?? '', /planner\.state loses state.*--add-config cleanup\.policy=compact$/)
+  assert.match(advice[1] ?? '', /tasks\.admitted loses records.*--add-config cleanup\.policy=delete$/)
 })
 
 async function reading(tail: Tail, use: () => Promise<unknown>): Promise<void> {

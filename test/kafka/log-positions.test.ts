@@ -98,6 +98,30 @@ test('the group is shown positions within a second or two, and the last ones whe
   assert.equal((await shown('planner', other))?.offset, '5')
 })
 
+test('the group shows no lag once everything is finished, though a transaction ends behind its last record', async () => {
+  const writer = new TestMember(log, 'alerting', ['alerts.raised'])
+  const member = new TestMember(log, 'limited', ['tasks.history'])
+  const readers = { topics: ['tasks.history'] as const, group: 'mine', from: 'earliest' as const }
+  const tail = log.tail(readers, () => {})
+  await tail.ready
+  const key = mark()
+  await (await writer.lane(LANE)).commit(commitOf({ records: numbered('tasks.history', LANE, key, 3) }))
+  await eventually('they arrive', () => member.values('tasks.history', LANE, key).length === 3)
+  await commit(member, 'tasks.history', 2)
+  await isAt('limited', 'tasks.history', 2)
+  await commit(member, 'tasks.history', 3)
+  const [{ next } = { next: 0 }] = (await log.ranges(['tasks.history'])).filter(
+    (each) => each.partition === LANE,
+  )
+  assert.equal(next, 4)
+  await isAt('limited', 'tasks.history', next)
+  await isAt('readers.mine', 'tasks.history', next)
+  await member.leave()
+  const later = new TestMember(log, 'limited', ['tasks.history'])
+  assert.deepEqual(await openedAt(later), { 'tasks.history': next })
+  await Promise.all([later.leave(), writer.leave(), tail.close()])
+})
+
 test('a lane goes on from its rows, whatever the group shows, and the group is shown them again', async (t) => {
   const member = memberOf('router')
   await commit(member, first, 3)

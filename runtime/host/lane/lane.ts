@@ -25,6 +25,7 @@ import { causeOf, NO_LETTER, SMALLEST_LETTER, type Refusals } from './refusals.t
 import { LaneState, type RowChange } from './state.ts'
 import type { TrialGate } from './trial-gate.ts'
 import { TimerQueue, type ArmedTimer } from './timers.ts'
+import { reportUnreadable } from './unreadable-rows.ts'
 
 /** A lane's ties to its process. */
 export interface LanePlace {
@@ -120,8 +121,9 @@ export class Lane {
   /** Restores the state and starts. */
   static async begin(parts: HostParts, open: OpenLane, place: LanePlace): Promise<Lane> {
     const state = new LaneState(parts.stage.version, parts.stage)
-    const ofHost = await state.restore(open.rows, parts.blobs)
+    const { ofHost, unreadable } = await state.restore(open.rows, parts.blobs)
     open.releaseRows()
+    reportUnreadable(parts, open.lane, unreadable)
     const opening = await openQuarantine(parts, open, ofHost, place.survived)
     const topicIds = await parts.log.topicIds(parts.stage.consumes.map(({ topic }) => topic))
     const lane = new Lane(parts, open, { state, topicIds, opening }, place)

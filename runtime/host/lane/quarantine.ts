@@ -8,6 +8,7 @@
 // 3. One that died in a trial is held back before its next (suspects.ts), while everything else goes on.
 // 4. Rows are stored under a key that no stage has, and carry no version: every release skips them.
 import type { LogTopic, OpenLane, StateRow } from '../../log/port.ts'
+import { rowObject } from '../../log/row-object.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { persistently, type Handling } from './handling.ts'
 import type { HostParts } from '../context.ts'
@@ -78,9 +79,11 @@ function readRows(rows: readonly StateRow[]): { life: LaneLife | null; suspects:
   const suspects = new Map<string, Suspect>()
   for (const { key, value } of rows) {
     if (value === null) continue
-    const { d } = JSON.parse(Buffer.from(value).toString()) as { d: unknown }
-    if (key === LIFE) life = d as LaneLife
-    else if (key.startsWith(SUSPECT)) suspects.set(key.slice(SUSPECT.length), d as Suspect)
+    // Other programs may have written the topic: what is no row of ours says nothing.
+    const written = rowObject(value)?.['d'] as Partial<LaneLife & Suspect> | null | undefined
+    if (key === LIFE && typeof written?.epoch === 'number') life = written as LaneLife
+    else if (key.startsWith(SUSPECT) && Array.isArray(written?.deaths))
+      suspects.set(key.slice(SUSPECT.length), written as Suspect)
   }
   return { life, suspects }
 }

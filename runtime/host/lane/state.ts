@@ -14,6 +14,7 @@
 // 6. Cold rows (stage.ts, `isCold`) are in a view as properties that it inherits from one object for each key, which changes
 //    with the state: no view copies them.
 import type { StateRow } from '../../log/port.ts'
+import { rowObject } from '../../log/row-object.ts'
 import type { LaneIndex, Stage } from '../../stage.ts'
 import type { BlobStore } from '../../store/port.ts'
 import { isWithin, rootOf } from '../../keys.ts'
@@ -43,15 +44,15 @@ export const HOST_PREFIX = `${SEPARATOR}host${SEPARATOR}`
 const noIndex: LaneIndex = { write: () => {} }
 const noneIsCold = (): boolean => false
 const plain: object = Object.prototype
+/** In place of a row that no release has written. */
+const UNREADABLE = Symbol('unreadable')
 
 /** What the state needs of its stage. */
 type Kinds = Pick<Stage, 'laneIndex' | 'isCold'>
 
 type WithMissing = (rows: Record<string, unknown>, name: string, missing: MissingRow) => void
 
-/** Without a copy of the bytes. */
-const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
-  Buffer.from(buffer, byteOffset, byteLength).toString()
+const isTimer = (value: unknown): boolean => Number.isFinite((value as TimerRow | null)?.dueMs)
 
 export class NewerState extends Error {
   override readonly name = 'NewerState'
@@ -243,9 +244,16 @@ export class LaneState {
     return large.length === 0 ? rows : Promise.all(large).then(() => rows)
   }
 
-  /** Restores the rows of a lane, yielding to other work meanwhile. Returns those that are the host's own. */
-  async restore(rows: Iterable<StateRow>, blobs: BlobStore): Promise<StateRow[]> {
+  /**
+   * Restores the rows of a lane, yielding to other work meanwhile. Returns those that are the host's own, and the keys of
+   * those that can't be read, which count as absent.
+   */
+  async restore(
+    rows: Iterable<StateRow>,
+    blobs: BlobStore,
+  ): Promise<{ ofHost: StateRow[]; unreadable: string[] }> {
     const ofHost: StateRow[] = []
+    const unreadable: string[] = []
     const turns = new Turns()
     for (const row of rows) {
       const others = turns.next()
@@ -256,14 +264,15 @@ export class LaneState {
       }
       const isLane = row.key.startsWith(LANE_PREFIX)
       const split = row.key.indexOf(SEPARATOR, isLane ? LANE.length : 0)
-      if (split < 0 || row.value === null) continue
-      const decoded = this.#decode(row.value, blobs)
+      if (row.value === null) continue
+      const decoded = split < 0 ? UNREADABLE : this.#decode(row.value, blobs)
       const value = decoded instanceof Promise ? await decoded : decoded
       const name = row.key.slice(split + 1)
-      if (isLane) this.#laneIndex.write(name, value)
+      if (value === UNREADABLE || (name.startsWith(TIMER) && !isTimer(value))) unreadable.push(row.key)
+      else if (isLane) this.#laneIndex.write(name, value)
       else this.#restore(row.key.slice(0, split), name, value)
     }
-    return ofHost
+    return { ofHost, unreadable }
   }
 
   #restore(key: string, name: string, value: unknown): void {
@@ -273,11 +282,11 @@ export class LaneState {
 
   /** A promise only for a row in the blob store. */
   #decode(bytes: Uint8Array, blobs: BlobStore): unknown {
-    const row = JSON.parse(textOf(bytes)) as { v: number; d?: unknown; blob?: string }
-    if (row.v > this.#version)
-      throw new NewerState(`a row of version ${row.v} was found; this process writes ${this.#version}`)
-    if (row.blob === undefined) return row.d
-    return this.#fetch(row.blob, blobs)
+    const { v, d = UNREADABLE, blob } = rowObject(bytes) ?? {}
+    if (typeof v !== 'number') return UNREADABLE
+    if (v > this.#version)
+      throw new NewerState(`a row of version ${v} was found; this process writes ${this.#version}`)
+    return typeof blob === 'string' ? this.#fetch(blob, blobs) : d
   }
 
   async #fetch(hash: string, blobs: BlobStore): Promise<unknown> {

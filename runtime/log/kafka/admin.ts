@@ -2,7 +2,14 @@
 import { topics as contract } from '../../../schemas/topics.ts'
 import { FlotillaError, messageOf } from '../../errors.ts'
 import type { GroupMembers, LogTopic, PartitionRange } from '../port.ts'
-import { isOpen, openTopicAdvice, openTopicSettings, partitionAdvice, sizeAdvice } from './advice.ts'
+import {
+  cleanupAdvice,
+  isOpen,
+  openTopicAdvice,
+  openTopicSettings,
+  partitionAdvice,
+  sizeAdvice,
+} from './advice.ts'
 import { decodeAssignment, decodeSubscription, type Admin } from './client.ts'
 import type { Context } from './context.ts'
 import { isTransient, topicsMissing } from './errors.ts'
@@ -146,6 +153,7 @@ export async function advice(context: Context): Promise<readonly string[]> {
     return [
       ...(await partitionAdvice(context)),
       ...(await openTopicAdvice(context, admin)),
+      ...(await cleanupAdvice(context, admin)),
       ...(await sizeAdvice(context, admin)),
     ]
   } finally {

@@ -4,7 +4,10 @@
 //    so that what is read is final: the former owner's last transaction is complete before the identity is granted.
 // 2. Reading rows stops at our own LaneOpened row, whose offset we know. An "end offset" would count control
 //    records and could never be reached.
+// 3. Compaction leaves a log's start where it is. If that has moved since the last opening, whose LaneOpened row says
+//    where it was, rows were deleted: the lane's state is lost, which is reported.
 import type { InputLoss, StateRow } from '../port.ts'
+import { rowObject } from '../row-object.ts'
 import { ensureStateTopic } from './admin.ts'
 import { newLink, type Context } from './context.ts'
 import { errorType, isTransient } from './errors.ts'
@@ -44,9 +47,9 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
   options.opening.add(link)
   try {
     await connect(context, link, options.stage)
-    await producer.open()
-    const opened = await writeOpened(context, options, producer)
-    const [{ rows, positions: written }, shown, ids] = await Promise.all([
+    const [start] = await Promise.all([startOf(context, link, stateTopic, options.lane), producer.open()])
+    const opened = await writeOpened(context, options, producer, start)
+    const [{ rows, positions: written, formerStart }, shown, ids] = await Promise.all([
       readRows(context, link, stateTopic, options.lane, opened),
       shownPositions(context, link, options),
       idsOf(context, link, options),
@@ -58,6 +61,7 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
     const epoch = Math.max(opened, options.after + 1, chosen.latestEpoch + 1)
     const found = { ...chosen, ...ids, epoch, hasOwnEpoch: epoch !== opened }
     const positions = await inStep(context, options, link, producer, found)
+    if (start > formerStart) options.onStateLost('deleted')
     return new KafkaLane(context, options, link, producer, { epoch, rows, positions, ...ids })
   } catch (error) {
     await link.close()
@@ -81,10 +85,23 @@ async function connect(context: Context, link: Link, stage: string): Promise<voi
   }
 }
 
-async function writeOpened(context: Context, options: LaneOptions, producer: LaneProducer): Promise<number> {
+async function startOf(context: Context, link: Link, topic: string, lane: number): Promise<number> {
+  const asked = [{ topic, partitions: [{ partition: lane }], fromBeginning: true }]
+  const [answer] = await link.attempt(() => link.cluster.fetchTopicsOffset(asked), {
+    withinMs: context.settings.deliveryTimeoutMs,
+  })
+  return Number(answer?.partitions[0]?.offset ?? 0)
+}
+
+async function writeOpened(
+  context: Context,
+  options: LaneOptions,
+  producer: LaneProducer,
+  start: number,
+): Promise<number> {
   const { stage, lane } = options
   const topic = context.names.stateTopic(stage)
-  const value = Buffer.from(JSON.stringify({ type: 'LaneOpened', stage, lane }))
+  const value = Buffer.from(JSON.stringify({ type: 'LaneOpened', stage, lane, start }))
   const messages = [rowMessage({ key: OPENED_KEY, value })]
   const written = await producer.commit([{ topic, partition: lane, messages }])
   const epoch = written.get(partitionKey(topic, lane))?.[0]
@@ -145,7 +162,7 @@ async function inStep(
   const unshown = found.unshown.filter(({ topic }) => !changed.some((each) => each.topic === topic))
   options.onMoved([...unshown, ...marked.filter(({ text }) => text !== withoutFinished(text))])
   for (const { loss } of resets) options.onLoss(loss)
-  if (isStateLost) options.onStateLost()
+  if (isStateLost) options.onStateLost('recreated')
   return [...others, ...back]
 }
 
@@ -175,18 +192,28 @@ async function readRows(
   topic: string,
   lane: number,
   epoch: number,
-): Promise<{ rows: StateRow[]; positions: MarkedPosition[] }> {
+): Promise<{ rows: StateRow[]; positions: MarkedPosition[]; formerStart: number }> {
   const rows = new Map<string, StateRow>()
   const positions = new Map<string, MarkedPosition>()
+  let formerStart = 0
   const range = { topic, partition: lane, from: 0, until: epoch, withinMs: context.settings.startTimeoutMs }
   await readRange(link, range, ({ key, value }) => {
     const name = key?.toString('utf8') ?? OPENED_KEY
-    if (name === OPENED_KEY) return true
+    if (name === OPENED_KEY) {
+      formerStart = startIn(value)
+      return true
+    }
     const position = value && positionIn(name, value)
     if (position) positions.set(name, position)
     else if (value === null) rows.delete(name)
     else rows.set(name, { key: name, value })
     return true
   })
-  return { rows: [...rows.values()], positions: [...positions.values()] }
+  return { rows: [...rows.values()], positions: [...positions.values()], formerStart }
+}
+
+/** Rows of earlier releases do not have it. */
+function startIn(opened: Buffer | null): number {
+  const start = opened && rowObject(opened)?.['start']
+  return typeof start === 'number' ? start : 0
 }

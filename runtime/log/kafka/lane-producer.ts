@@ -17,7 +17,7 @@
 import { messageOf } from '../../errors.ts'
 import { CommitFailed, CommitRefused, CommitUncertain, LaneFenced, LaneSpent } from '../port.ts'
 import type { Broker, OffsetTopics, TransactionIdentity } from './client.ts'
-import { isFencing, isTransient, isUnreachable, refusedPart } from './errors.ts'
+import { errorType, isFencing, isTransient, isUnreachable, refusedPart } from './errors.ts'
 import type { Link } from './link.ts'
 import { ProducerSession, type Offsets, type PartitionRecords } from './producer-session.ts'
 import { txnOffsetCommit } from './transaction-v2.ts'
@@ -161,7 +161,11 @@ export class LaneProducer {
 
   #fenced(where: string, cause: unknown): LaneFenced {
     this.#session.spend()
-    return new LaneFenced(`${where}: another process has taken this lane`, { cause })
+    const taken = 'another process has taken this lane'
+    // Brokers answer the same to the former owner of a lane that was taken since.
+    const isForgotten = errorType(cause) === 'INVALID_PRODUCER_ID_MAPPING'
+    const why = isForgotten ? `${taken}, or it had no commit for transactional.id.expiration.ms` : taken
+    return new LaneFenced(`${where}: ${why}`, { cause })
   }
 
   #spent(what: string, cause: unknown): LaneSpent {

@@ -58,7 +58,7 @@ export interface LaneOptions {
   /** The running lane finds that records it has read are gone, and ends: the next opening goes back. */
   readonly onGone: (gone: Gone) => void
   readonly onLoss: (loss: InputLoss) => void
-  readonly onStateLost: () => void
+  readonly onStateLost: (cause: 'recreated' | 'deleted') => void
   /** Reading the topic is stuck, and why; null: it goes on. */
   readonly onStuck: (topic: LogTopic, problem: string | null) => void
   /** Links of lanes that are being opened: closing one ends its opening. */
@@ -88,6 +88,8 @@ export class KafkaLane implements OpenLane {
   readonly #producer: LaneProducer
   readonly #paused = new Set<LogTopic>()
   readonly #cursors = new Map<LogTopic, Cursor>()
+  /** Where the records end that were delivered. */
+  readonly #delivered = new Map<LogTopic, number>()
   #rows: readonly StateRow[]
   #committing: Promise<void> | null = null
   /** Why the lane can't go on; null while it can. */
@@ -165,7 +167,11 @@ export class KafkaLane implements OpenLane {
       offset: position?.offset ?? 0,
       leaderEpoch: position?.leaderEpoch ?? NO_EPOCH,
       wanted: () => !this.#paused.has(topic),
-      deliver: (messages) => onRecords(messages.map((message) => toLogRecord(topic, this.lane, message))),
+      deliver: (messages) => {
+        const records = messages.map((message) => toLogRecord(topic, this.lane, message))
+        this.#delivered.set(topic, (records.at(-1)?.offset ?? 0) + 1)
+        onRecords(records)
+      },
       overtaken: (from, to) => {
         // Without a position reading begins at the earliest record: nothing was skipped.
         if (position) this.#options.onLoss({ topic, cause: 'retention', from, to })
@@ -219,9 +225,16 @@ export class KafkaLane implements OpenLane {
     return [...grouped, { topic, partition: this.lane, messages }]
   }
 
+  /** Everything delivered is finished: past the end of its transaction too, which others would count as lag. */
+  #pastMarkers(position: Position): Position {
+    const { topic, offset, metadata } = position
+    if (metadata !== '' || offset !== this.#delivered.get(topic)) return position
+    return { ...position, offset: this.#cursors.get(topic)?.offset ?? offset }
+  }
+
   #marked(position: Position): MarkedPosition {
     const { topic } = position
-    const marked = markedPosition(position, {
+    const marked = markedPosition(this.#pastMarkers(position), {
       leaderEpoch: this.#cursors.get(topic)?.leaderEpoch ?? NO_EPOCH,
       topicId: this.#ids.get(topic) ?? '',
       stateId: this.#stateId,

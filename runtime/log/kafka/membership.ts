@@ -134,7 +134,7 @@ export class KafkaMembership implements Membership {
       gone,
       onGone: (found) => this.#gone.set(lane, [...(this.#gone.get(lane) ?? []), found]),
       onLoss: (loss) => this.#listener.onLoss?.(lane, loss),
-      onStateLost: () => this.#listener.onStateLost?.(lane),
+      onStateLost: (cause) => this.#listener.onStateLost?.(lane, cause),
       onStuck: (topic, problem) => this.#problems.set(`${lane} ${topic}`, problem === null ? [] : [problem]),
     }).catch((error: unknown) => {
       if (error instanceof LaneFenced) throw error

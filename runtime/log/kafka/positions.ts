@@ -19,6 +19,7 @@
 //    handle records again, declines the lane (host/lane/state.ts, NewerState).
 import type { InputLoss, LogTopic, Position, StateRow } from '../port.ts'
 import { cutAt, nextOf } from '../position-metadata.ts'
+import { rowObject } from '../row-object.ts'
 import type { Context } from './context.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
@@ -90,11 +91,12 @@ export const positionRow = ({ topic, offset, text }: MarkedPosition): StateRow =
   value: Buffer.from(JSON.stringify({ v: ROW_VERSION, d: [offset, text] })),
 })
 
-/** Null: a row of the lane's owner. */
+/** Null: a row of the lane's owner, who also gets one that can't be read. */
 export function positionIn(key: string, value: Buffer): MarkedPosition | null {
   if (!key.startsWith(ROW)) return null
-  const { d } = JSON.parse(value.toString()) as { d: [number, string] }
-  return { topic: key.slice(ROW.length) as LogTopic, offset: d[0], text: d[1] }
+  const [offset, text] = (rowObject(value)?.['d'] ?? []) as readonly unknown[]
+  if (!Number.isSafeInteger(offset) || Number(offset) < 0 || typeof text !== 'string') return null
+  return { topic: key.slice(ROW.length) as LogTopic, offset: Number(offset), text }
 }
 
 export function decodeMetadata(text: string): { metadata: string } & Mark {
@@ -145,7 +147,11 @@ export function choosePositions(
   shown: readonly MarkedPosition[],
 ): FoundPositions {
   const byTopic = new Map(rows.map((row) => [row.topic, row]))
-  for (const each of shown) if (!isMarked(each) || !byTopic.has(each.topic)) byTopic.set(each.topic, each)
+  for (const each of shown) {
+    const isFirst = !byTopic.has(each.topic)
+    // What an operator's tool notes beside a position says nothing about records; 0.1.0 left out a mark that is empty.
+    if (isFirst || !isMarked(each)) byTopic.set(each.topic, isFirst ? each : { ...each, text: '' })
+  }
   const chosen = [...byTopic.values()]
   return {
     positions: chosen.map(readMark),

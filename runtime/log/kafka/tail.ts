@@ -226,18 +226,20 @@ export class KafkaTail implements Tail {
   #read(topic: LogTopic, partition: number, offset: number): Cursor {
     const name = this.#context.names.topic(topic)
     const topicId = this.#topicIds.of(name)
-    return this.#fetcher.add({
+    const cursor = this.#fetcher.add({
       topic: name,
       partition,
       offset,
       wanted: () => this.#waiting.length < MAX_WAITING,
       deliver: (messages) => {
         const records = messages.map((message) => toLogRecord(topic, partition, message))
-        this.#waiting.push({ topic, partition, records, next: (records.at(-1)?.offset ?? 0) + 1, topicId })
+        // Past the end of their transaction too, which others would count as lag.
+        this.#waiting.push({ topic, partition, records, next: cursor.offset, topicId })
         this.#handling ??= this.#handleAll()
       },
       wentBack: (_from, to) => void this.#wentBack(topic, partition, to),
     })
+    return cursor
   }
 
   async #handleAll(): Promise<void> {

@@ -14,7 +14,7 @@ import {
   type MarkedPosition,
 } from '../../../runtime/log/kafka/positions.ts'
 import type { LogRecord, Position } from '../../../runtime/log/port.ts'
-import { cutAt, decodeFinished } from '../../../runtime/log/position-metadata.ts'
+import { cutAt } from '../../../runtime/log/position-metadata.ts'
 import { memoryBlobs } from '../../../runtime/testing/memory/store.ts'
 
 const topic = 'tasks.submitted'
@@ -39,9 +39,6 @@ test("a position carries leader epoch and topic id behind the host's metadata", 
           const mark = { leaderEpoch, topicId, ...opening }
           assert.deepEqual(decodeMetadata(encodeMetadata(metadata, mark)), { metadata, ...mark })
         }
-        const encoded = encodeMetadata(metadata, { leaderEpoch, topicId, stateId: 'f0', laneEpoch: 3 })
-        // One that knows no marks reads the same from it.
-        assert.deepEqual(decodeFinished(7, encoded), decodeFinished(7, metadata))
       }
   // Written before positions carried any of it, and before they told the state.
   const none = { leaderEpoch: -1, topicId: '', stateId: '', laneEpoch: -1 }
@@ -74,6 +71,41 @@ test('a row counts, whatever the group shows, but for a position that was set by
     const byHand = { topic, offset: 2, text: '' } as const
     assert.deepEqual(choose(rows, [byHand]), [[2], topic, 0, rows.length > 0 ? 70 : -1])
   }
+  const noted = { topic, offset: 2, text: '5,0*2,1' } as const
+  assert.equal(choosePositions([row], [noted]).positions[0]?.metadata, '')
+  // By 0.1.0, on a broker without ids of topics.
+  assert.equal(choosePositions([], [noted]).positions[0]?.metadata, '5,0*2,1')
+})
+
+test('metadata that no host has written hides no record, and costs nothing to read', () => {
+  const notes = [
+    'reset by ann',
+    'note',
+    '9',
+    '{"by":"ann"}',
+    '1,0*zzzzzzz',
+    'zzzzzzz,0*zzzzzzz',
+    '2,5',
+    'a,b|c',
+  ]
+  for (const metadata of notes) {
+    const tracker = new OffsetTracker([{ topic, offset: 10, metadata }])
+    assert.deepEqual([tracker.offer(record(10)), tracker.offer(record(11))], [true, true], metadata)
+  }
+})
+
+test('a row under the key of a position that can not be read is none', () => {
+  const { key } = positionRow(marked(1, 1))
+  for (const text of [
+    'garbage',
+    'null',
+    '[]',
+    '{}',
+    '{"v":1000,"d":[-5,"0|"]}',
+    '{"d":["1","0|"]}',
+    '{"d":[1]}',
+  ])
+    assert.equal(positionIn(key, Buffer.from(text)), null, text)
 })
 
 test('a position is read from its row; a stage of any version takes the row for one of a newer release', async () => {

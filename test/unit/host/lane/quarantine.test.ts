@@ -6,11 +6,13 @@ import { createCodec } from '../../../../runtime/codec/codec.ts'
 import { createEmbeddedRegistry } from '../../../../runtime/codec/embedded-registry.ts'
 import { CallMaker } from '../../../../runtime/host/calls/calls.ts'
 import { openJournal } from '../../../../runtime/host/calls/journal.ts'
-import { defaultHostOptions } from '../../../../runtime/host/context.ts'
+import { defaultHostOptions, type HostParts } from '../../../../runtime/host/context.ts'
 import { Semaphore } from '../../../../runtime/host/calls/semaphore.ts'
 import { StageHost } from '../../../../runtime/host/stage-host.ts'
+import { openQuarantine } from '../../../../runtime/host/lane/quarantine.ts'
 import { isGuilty, type Suspect } from '../../../../runtime/host/lane/suspects.ts'
 import { createMemoryBroker } from '../../../../runtime/testing/memory/log/log.ts'
+import type { OpenLane } from '../../../../runtime/log/port.ts'
 import type { Stage } from '../../../../runtime/stage.ts'
 import { memoryBlobs, memoryKeyValue } from '../../../../runtime/testing/memory/store.ts'
 import { quietInstruments } from '../../../../runtime/telemetry/instruments.ts'
@@ -224,4 +226,15 @@ test('a death tells as much as a kill from outside would have had to be lucky', 
   assert.equal(isGuilty(died(null, [10, 50], [1_000, 10_000])), false, 'it may have been at work by chance')
   assert.equal(isGuilty(died(null, [10, 50], [1_000, 10_000], [1_000, 40_000])), false)
   assert.equal(isGuilty(died(null, [10, 50], [1_000, 10_000], [1_000, 40_000], [1_000, 160_000])), true)
+})
+
+test('rows under keys of the host that other programs have written say nothing', async () => {
+  const texts = { life: ['garbage', '{"v":0,"d":"open"}'], 'suspect:e1': ['null', '{"v":0,"d":{}}'] }
+  const rows = Object.entries(texts).flatMap(([key, of]) =>
+    of.map((text) => ({ key: `\u0000host\u0000${key}`, value: Buffer.from(text) })),
+  )
+  const open = { lane: 0, epoch: 5, commit: () => Promise.resolve() } as unknown as OpenLane
+  const parts = { clock: new VirtualClock(START) } as unknown as HostParts
+  const { unclean, suspects, formerEpoch } = await openQuarantine(parts, open, rows, new Set())
+  assert.deepEqual([unclean, suspects.size, formerEpoch], [false, 0, 0])
 })

@@ -200,6 +200,39 @@ test('rows of the lane come back to it, and no key can be taken for it', async (
   assert.equal(restored.size, 2)
 })
 
+test('rows that no release has written count as absent, are named, and hide no other', async () => {
+  const [key, lane] = [encodeKey('task'), '\u0000lane\u0000window']
+  const good = { key: `${key}\u0000run`, value: Buffer.from('{"v":1,"d":null}') }
+  const texts = [
+    '',
+    'garbage',
+    'null',
+    '7',
+    '{}',
+    '{"v":"1","d":2}',
+    '{"v":1}',
+    '{"d":1}',
+    '{"v":1,"blob":5}',
+  ]
+  const garbage = texts.flatMap((text, index) => [
+    { key: `${key}\u0000r${index}`, value: Buffer.from(text) },
+    { key: `${lane}${index}`, value: Buffer.from(text) },
+  ])
+  const strange = { key: 'no row of ours', value: Buffer.from('{"v":1,"d":1}') }
+  const timers = ['"x"', 'null', '{"dueMs":"soon"}'].map((d, index) => {
+    return { key: `${key}\u0000$timer:t${index}`, value: Buffer.from(`{"v":1,"d":${d}}`) }
+  })
+  const written: string[] = []
+  const state = new LaneState(1, { laneIndex: () => ({ write: (name: string) => void written.push(name) }) })
+  const rows = [...garbage, strange, ...timers, good]
+  const { unreadable } = await state.restore(rows, memoryBlobs())
+  assert.deepEqual(
+    unreadable,
+    rows.slice(0, -1).map((row) => row.key),
+  )
+  assert.deepEqual([state.view(key), [...state.timers()], written], [{ run: null }, [], []])
+})
+
 test('rows of the lane reach its index in turns too', async () => {
   const rows = Array.from({ length: 10_000 }, (_, i) => ({
     key: `\u0000lane\u0000answered:1:t-${i}`,
