@@ -9,8 +9,9 @@ import {
   extractWWWAuthenticateParams,
   type OAuthClientProvider,
   UnauthorizedError,
-  type UnauthorizedContext,
 } from '@modelcontextprotocol/client'
+
+type Refused = Parameters<NonNullable<AuthProvider['onUnauthorized']>>[0]
 
 export class Renewal implements AuthProvider {
   readonly #provider: OAuthClientProvider
@@ -29,7 +30,7 @@ export class Renewal implements AuthProvider {
     return (await this.#provider.tokens())?.access_token || undefined
   }
 
-  async onUnauthorized(context: UnauthorizedContext): Promise<void> {
+  async onUnauthorized(context: Refused): Promise<void> {
     const sent = this.#sentWith.get(context.response)
     if (this.#running === null && sent !== undefined && sent !== bearer(await this.token())) return
     this.#running ??= this.#renew(context).finally(() => (this.#running = null))
@@ -45,7 +46,7 @@ export class Renewal implements AuthProvider {
     }
   }
 
-  async #renew({ response, serverUrl, fetchFn }: UnauthorizedContext): Promise<void> {
+  async #renew({ response, serverUrl, fetchFn }: Refused): Promise<void> {
     const { resourceMetadataUrl, scope } = extractWWWAuthenticateParams(response)
     const where = { serverUrl, fetchFn, ...(resourceMetadataUrl && { resourceMetadataUrl }) }
     try {
