@@ -155,7 +155,9 @@ test('arguments get defaults, also for what is required; a default that does not
 })
 
 const many = Array.from({ length: 12_000 }, (_, id) => ({ id }))
-const tree = { $defs: { a: { anyOf: [{ type: 'string' }, { type: 'array', items: { $ref: '#/$defs/a' } }] } } }
+const tree = {
+  $defs: { a: { anyOf: [{ type: 'string' }, { type: 'array', items: { $ref: '#/$defs/a' } }] } },
+}
 const wide: [name: string, schema: Schema, value: Json, problems: number][] = [
   ['equal items are looked for among many', { uniqueItems: true }, many, 0],
   ['many parts below a reference do not fit', { ...tree, items: { $ref: '#/$defs/a' } }, many, 8],

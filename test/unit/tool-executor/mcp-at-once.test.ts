@@ -65,7 +65,9 @@ class SessionServer {
 test('a session that is forgotten: running calls get their answers, refused ones are made once on a new one', async () => {
   await using server = new SessionServer()
   const url = await server.open()
-  await using own = await connectTestServers({ srv: { url, resources: false, limits: { connectMs: 60_000 } } })
+  await using own = await connectTestServers({
+    srv: { url, resources: false, limits: { connectMs: 60_000 } },
+  })
   const run = () => own.run('srv_work', {}, { signal: AbortSignal.timeout(60_000) })
   const running = [run(), run()]
   await eventually('both run', () => server.calls === 2, 60_000)
@@ -103,6 +105,12 @@ test('a token that expires: calls share one renewal, and the refresh token is us
     const before = issuer.grants.length
     await Promise.all(Array.from({ length: AT_ONCE }, () => own.run('srv_who_asks')))
     assert.equal(issuer.grants.length, before + 1)
+  }
+  // Another process of the fleet, which has the token that was kept when it began.
+  await using other = await connectTestServers({ srv: { url: server.url, auth } }, { variables, keyValue })
+  for (const { run } of [other, own, other, own]) {
+    issuer.tokens.clear()
+    await run('srv_who_asks')
   }
   const used = issuer.grants.map((grant) => grant.get('refresh_token'))
   assert.equal(new Set(used).size, used.length)

@@ -15,7 +15,7 @@ import type { McpAuth, McpServer } from '../../../../runtime/config/mcp.ts'
 import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { keepPassingSecrets, secretsOfHeader } from '../../../../runtime/redaction.ts'
 import type { KeyValue } from '../../../../runtime/store/port.ts'
-import { Renewal } from './renewal.ts'
+import { Renewal, type RenewedProvider } from './renewal.ts'
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
@@ -132,12 +132,12 @@ interface RefreshState {
 }
 
 /** Somebody has signed in elsewhere, and left a refresh token. */
-class RefreshProvider implements OAuthClientProvider {
+class RefreshProvider implements RenewedProvider {
   readonly #state: RefreshState
-  readonly #keyValue: Pick<KeyValue, 'set'> | null
+  readonly #keyValue: Pick<KeyValue, 'get' | 'set'> | null
   #tokens: StoredOAuthTokens
 
-  constructor(state: RefreshState, keyValue: Pick<KeyValue, 'set'> | null) {
+  constructor(state: RefreshState, keyValue: Pick<KeyValue, 'get' | 'set'> | null) {
     this.#state = state
     this.#keyValue = keyValue
     this.#tokens = {
@@ -169,6 +169,11 @@ class RefreshProvider implements OAuthClientProvider {
 
   tokens(): StoredOAuthTokens {
     return this.#tokens
+  }
+
+  async readKept(): Promise<void> {
+    const kept = await this.#keyValue?.get(this.#state.place)
+    if (kept) this.#tokens = { ...this.#tokens, refresh_token: kept }
   }
 
   async saveTokens(tokens: StoredOAuthTokens): Promise<void> {

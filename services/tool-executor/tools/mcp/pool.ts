@@ -84,7 +84,9 @@ export class ServerPool {
     this.#closing.abort()
     const open = [...this.#connections.values(), ...this.#retired]
     this.#connections.clear()
-    await Promise.all(open.map(async (opening) => (await Promise.resolve(opening).catch(() => null))?.link.close()))
+    await Promise.all(
+      open.map(async (opening) => (await Promise.resolve(opening).catch(() => null))?.link.close()),
+    )
   }
 
   async #connection(userId: string | null, signal: AbortSignal): Promise<Connection> {

@@ -2,7 +2,8 @@
 // all that came from it.
 //
 // 1. Calls that are refused at once share one renewal, on all connections of a server.
-// 2. A call that was refused with a token that has been replaced since is sent again with the new one, without a renewal.
+// 2. Another process may have renewed meanwhile: what is kept is read before each renewal.
+// 3. A call that was refused with a token that has been replaced since is sent again with the new one, without a renewal.
 import {
   auth,
   type AuthProvider,
@@ -13,14 +14,19 @@ import {
 
 type Refused = Parameters<NonNullable<AuthProvider['onUnauthorized']>>[0]
 
+export interface RenewedProvider extends OAuthClientProvider {
+  /** Takes the refresh token that is kept, which another process may have left. */
+  readKept(): Promise<void>
+}
+
 export class Renewal implements AuthProvider {
-  readonly #provider: OAuthClientProvider
+  readonly #provider: RenewedProvider
   /** Called once a renewal has failed: what is kept elsewhere may be newer. */
   readonly #failed: () => void
   readonly #sentWith = new WeakMap<Response, string | null>()
   #running: Promise<void> | null = null
 
-  constructor(provider: OAuthClientProvider, failed: () => void) {
+  constructor(provider: RenewedProvider, failed: () => void) {
     this.#provider = provider
     this.#failed = failed
   }
@@ -50,6 +56,7 @@ export class Renewal implements AuthProvider {
     const { resourceMetadataUrl, scope } = extractWWWAuthenticateParams(response)
     const where = { serverUrl, fetchFn, ...(resourceMetadataUrl && { resourceMetadataUrl }) }
     try {
+      await this.#provider.readKept()
       const outcome = await auth(this.#provider, { ...where, ...(scope !== undefined && { scope }) })
       if (outcome !== 'AUTHORIZED') throw new UnauthorizedError()
     } catch (error) {
