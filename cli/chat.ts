@@ -6,6 +6,7 @@ import type { Read, TakeLine } from './chat-input.ts'
 import { decidedByCommand, decidedLater, shellWord, type WaitingCall } from './decision-notice.ts'
 import { exitCode, exitCodes } from './exit-codes.ts'
 import { runToEnd, type OpenFleet } from './fleet-here.ts'
+import { leave } from './interrupts.ts'
 import { LiveView } from './live-view.ts'
 import { paint, print, say } from './output.ts'
 import { watchPauses } from './pause-notice.ts'
@@ -43,6 +44,8 @@ export class Chat {
   /** Those of them whose decision is on its way. */
   readonly #sent = new Set<string>()
   #session: string
+  /** True: the task takes Ctrl-C. */
+  #isAsking = false
   #messages = 0
   /** Messages of the session that were not refused. */
   #turns = 0
@@ -57,9 +60,15 @@ export class Chat {
   /** Resolves with the exit code of the command. */
   async run(): Promise<number> {
     if (this.#input.isTerminal) this.#note(`Session ${this.#session}. /help shows what can be typed.`)
+    // Between turns, where Ctrl-C is no key: in a pipe, or on a terminal that can't be rewritten.
+    const onInterrupt = () => {
+      if (!this.#isAsking) leave({ left: () => (this.#turns > 0 ? this.#goesOn() : 'Left before a turn.') })
+    }
+    process.on('SIGINT', onInterrupt)
     try {
       return await this.#talk()
     } finally {
+      process.off('SIGINT', onInterrupt)
       if (this.#turns > 0) this.#note(this.#goesOn())
     }
   }
@@ -149,7 +158,11 @@ export class Chat {
     })
     const unwatch = watchPauses(view, () => this.#fleet.pauses())
     const task = { ...toTask(text, this.#options), sessionId: this.#session }
-    return await runToEnd(this.#fleet.client, task, view, this.#goesOn()).finally(unwatch)
+    this.#isAsking = true
+    return await runToEnd(this.#fleet.client, task, view, this.#goesOn()).finally(() => {
+      this.#isAsking = false
+      unwatch()
+    })
   }
 
   #show(result: TaskResult): void {

@@ -7,6 +7,7 @@ import { FlotillaError } from '../../runtime/errors.ts'
 import { Chat, type ChatOptions } from '../chat.ts'
 import { ChatInput } from '../chat-input.ts'
 import { exitCodeHelp } from '../exit-codes.ts'
+import { leaveOnInterrupt } from '../interrupts.ts'
 import { openFleet, type OpenFleet } from '../fleet-here.ts'
 import { LiveView } from '../live-view.ts'
 import { paint, say } from '../output.ts'
@@ -38,6 +39,7 @@ async function chat(flags: Flags): Promise<void> {
       return await new Chat(fleet, input, flags).run()
     } finally {
       input.close()
+      leaveOnInterrupt({ left: () => 'Left while the fleet was ending; its next start carries on.' })
     }
   })
   process.exit(code)

@@ -25,6 +25,7 @@ import {
   type Resource,
   type Unevaluated,
 } from './json-schema-unevaluated.ts'
+import { equalItems } from './unique-items.ts'
 
 /** Problems reported for one value; more would drown the model. */
 const MAX_PROBLEMS = 8
@@ -131,7 +132,7 @@ class Validators {
     this.#patterns = patterns ?? ((pattern) => new RegExp(pattern, 'u'))
     // `code` names the function in compiled modules, which nobody writes.
     const regExp = Object.assign((pattern: string) => this.#patterns(pattern), { code: 'patterns' })
-    this.#options = patterns ? { ...options, code: { regExp } } : options
+    this.#options = { ...options, code: { process: withFewErrors, ...(patterns && { regExp }) } }
   }
 
   compile(schema: JsonSchema): ValidateFunction {
@@ -187,6 +188,13 @@ class Validators {
       compile: (factor: number) => (value: number) => isMultipleOf(value, factor),
       error: { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` },
     })
+    ajv.removeKeyword('uniqueItems')
+    ajv.addKeyword({
+      keyword: 'uniqueItems',
+      type: 'array',
+      schemaType: 'boolean',
+      compile: (isUnique: boolean) => (isUnique ? checkUnique() : () => true),
+    })
     if (dialect !== 'draft7') for (const keyword of UNEVALUATED) this.#replace(ajv, keyword)
     return ajv
   }
@@ -212,6 +220,35 @@ class Validators {
       },
     })
   }
+}
+
+function checkUnique(): KeywordCheck {
+  const validate: KeywordCheck = (value) => {
+    const equal = equalItems(value as Json[])
+    if (equal === null) return true
+    const message = `must NOT have duplicate items (items ## ${equal[0]} and ${equal[1]} are identical)`
+    validate.errors = [{ keyword: 'uniqueItems', message, params: { i: equal[1], j: equal[0] } }]
+    return false
+  }
+  return validate
+}
+
+/** Errors of one value that are kept; the others are only counted. */
+const KEPT_ERRORS = 64
+
+/**
+ * ajv keeps an error for each part of a value that does not fit, and copies all of them for each part below a reference:
+ * a list of a million wrong items would take its square, and the memory.
+ */
+function withFewErrors(code: string): string {
+  const kept = (error: string) =>
+    `vErrors.push(vErrors.length < ${KEPT_ERRORS} ? ${error} : vErrors[${KEPT_ERRORS - 1}])`
+  return code
+    .replaceAll(/vErrors\.push\((err\d+)\)/g, (_, error: string) => kept(error))
+    .replaceAll(
+      /vErrors === null \? ([\w$.]+) : vErrors\.concat\(\1\)/g,
+      `vErrors === null ? $1 : ($1.forEach((error) => ${kept('error')}), vErrors)`,
+    )
 }
 
 const problemsOf = (validate: ValidateFunction, value: Json): readonly string[] =>

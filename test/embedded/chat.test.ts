@@ -1,5 +1,7 @@
 // `flotilla chat`: in a pipe, as a process; on a terminal, its conversation with a person who types.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -152,4 +154,22 @@ test('on a terminal: /new begins another session, a failed turn ends nothing, Ct
   assert.match(shown, /There is no \/nothing\. What can be typed/)
   const [, second = ''] = /flotilla chat --session (chat-\S+) continues/.exec(shown) ?? []
   await Promise.all([usersOf('first', 1), usersOf(second, 1)])
+})
+
+test('Ctrl-C between two turns, where it is a signal, leaves with how to go on', async () => {
+  const main = join(import.meta.dirname, '../../cli/main.ts')
+  const child = spawn(process.execPath, [main, 'chat', '--url', url, '--session', 'left'], {
+    env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', FLOTILLA_DATA: empty },
+  })
+  const closed = once(child, 'close')
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+    // What it cost, behind the answer.
+    if (/tokens/.test(said)) child.kill('SIGINT')
+  })
+  child.stdin.write('one\n')
+  const [code] = (await closed) as [number | null]
+  assert.equal(code, 130, said)
+  assert.match(said, /flotilla chat --session left continues this session/)
 })

@@ -50,7 +50,8 @@ test('a conversation goes on behind previous_response_id, without its instructio
   assert.equal(third.output_text, 'one | two\nFrom the application:\nIn French.\n\nthree')
   await assert.rejects(
     client.responses.create({ model, input: 'x', previous_response_id: 'resp_none' }),
-    /there is no response/,
+    ({ message, param }: APIError) =>
+      message.includes('there is no response') && param === 'previous_response_id',
   )
 })
 

@@ -39,7 +39,8 @@ export async function createResponse(
   const { conversation = null } = asked
   if (previous !== null && conversation !== null)
     throw refuse('conversation', 'previous_response_id and conversation exclude each other; send one of them')
-  const parent = previous === null ? null : await load(request, running, agents, previous)
+  const parent =
+    previous === null ? null : await load(request, running, agents, previous, 'previous_response_id')
   const earlier = parent === null ? [] : conversationOf(parent)
   const id = typeof conversation === 'string' ? conversation : conversation?.id
   const session = id === undefined ? null : await conversations.use(request, id)
@@ -176,31 +177,38 @@ export async function cancelResponse(
 }
 
 /** Throws a 404 if there is no such response, or none for this client. */
-async function load(request: FastifyRequest, { parts }: Running, agents: Agents, id: string): Promise<Known> {
+async function load(
+  request: FastifyRequest,
+  { parts }: Running,
+  agents: Agents,
+  id: string,
+  param = 'id',
+): Promise<Known> {
   const taskId = taskIdOf(id)
-  if (taskId === null) throw notFound(id)
+  if (taskId === null) throw notFound(id, param)
   const { client, known, owners } = parts
   try {
     const [result, submission] = await Promise.all([client.find(taskId), client.submission(taskId)])
     if (result === null && submission === null) await known.assert(taskId)
     const principal = principalOf(request)
     if (result === null) await owners.assertReadable(principal, taskId)
-    else if (!mayRead(principal, result.userId)) throw notFound(id)
+    else if (!mayRead(principal, result.userId)) throw notFound(id, param)
     const task = submission?.task ?? null
     const agent = result?.agent ?? task?.agent ?? null
-    if ((result === null && task === null) || labelsOf(task)[labels.store] === 'false') throw notFound(id)
+    if ((result === null && task === null) || labelsOf(task)[labels.store] === 'false')
+      throw notFound(id, param)
     const submittedAtMs = result?.submittedAtMs ?? submission?.atMs ?? 0
     return { taskId, task, submittedAtMs, result, agent: agents.described(agent) }
   } catch (error) {
     const isUnknown =
       error instanceof FlotillaError && (error.code === 'TASK_UNKNOWN' || error.code === 'TASK_INVALID')
-    throw isUnknown ? notFound(id) : error
+    throw isUnknown ? notFound(id, param) : error
   }
 }
 
-const notFound = (id: string): Refusal =>
+const notFound = (id: string, param: string): Refusal =>
   new Refusal(
-    { param: 'id', message: `there is no response ${JSON.stringify(id.slice(0, 150))}`, code: 'not_found' },
+    { param, message: `there is no response ${JSON.stringify(id.slice(0, 150))}`, code: 'not_found' },
     404,
   )
 

@@ -50,8 +50,9 @@ function historyFaults(history: Json, limits: InputLimits): string[] {
 }
 
 function textMistakes(text: string, maxChars: number): string[] {
-  const chars = text.trim().length
-  if (chars === 0) return ['text is empty; say what is to be done']
+  if (text.trim() === '') return ['text is empty; say what is to be done']
+  // Spaces around it count: what is sent is stored, and checked for patterns.
+  const chars = text.length
   if (chars <= maxChars) return []
   return [`text has ${chars} characters, at most ${maxChars} are allowed (limits.input.maxChars)`]
 }

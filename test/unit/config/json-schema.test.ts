@@ -153,3 +153,28 @@ test('arguments get defaults, also for what is required; a default that does not
   assert.deepEqual(unfit({}), { value: {}, problems: [] })
   assert.deepEqual(unfit({ a: 5 }).problems, ['a: must be <= 3'])
 })
+
+const many = Array.from({ length: 12_000 }, (_, id) => ({ id }))
+const tree = {
+  $defs: { a: { anyOf: [{ type: 'string' }, { type: 'array', items: { $ref: '#/$defs/a' } }] } },
+}
+const wide: [name: string, schema: Schema, value: Json, problems: number][] = [
+  ['equal items are looked for among many', { uniqueItems: true }, many, 0],
+  ['many parts below a reference do not fit', { ...tree, items: { $ref: '#/$defs/a' } }, many, 8],
+]
+for (const [name, schema, value, problems] of wide)
+  test(`${name}: in linear time`, () => {
+    const check = compileJsonSchema(schema)
+    const before = process.cpuUsage()
+    assert.equal(check(value).problems.length, problems)
+    const { user, system } = process.cpuUsage(before)
+    assert.ok(user + system < 1_000_000, `${(user + system) / 1_000} ms`)
+  })
+
+test('equal items are found in any order of their properties, and named', () => {
+  const check = compileJsonSchema({ uniqueItems: true })
+  const problem = 'value: must NOT have duplicate items (items ## 1 and 3 are identical)'
+  assert.deepEqual(check([1, { a: 1, b: [2] }, '1', { b: [2], a: 1 }]).problems, [problem])
+  assert.deepEqual(check([1, '1', true, 'true', null, 'null', [1], [[1]], { a: 1 }, { b: 1 }]).problems, [])
+  assert.deepEqual(compileJsonSchema({ uniqueItems: false })([1, 1]).problems, [])
+})

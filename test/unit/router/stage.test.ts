@@ -191,6 +191,7 @@ const invalid: [Partial<TaskSubmitted>, RegExp][] = [
   [{ text: '' }, /text is empty/],
   [{ text: ' \n\t ' }, /text is empty/],
   [{ text: 'x'.repeat(10_001) }, /10001 characters, at most 10000/],
+  [{ text: `${' '.repeat(10_000)}x` }, /10001 characters, at most 10000/],
   [{ maxSteps: 0 }, /maxSteps is 0, it must be a whole number from 1 to 10000/],
   [{ maxSteps: 10_001 }, /maxSteps/],
   [{ maxSteps: 1.5 }, /maxSteps/],
@@ -214,6 +215,12 @@ for (const [changes, message] of invalid) {
 }
 
 for (const chars of [1, 10_000])
+  test(`a text of ${chars} characters is accepted`, () => {
+    const text = 'x'.repeat(chars)
+    assert.equal(submit({ text }).only('TaskAdmitted').text, text)
+  })
+
+for (const chars of [1, 9_998])
   test(`a text of ${chars} characters within white space is accepted, and trimmed`, () => {
     const text = 'x'.repeat(chars)
     assert.equal(submit({ text: ` ${text}\n` }).only('TaskAdmitted').text, text)

@@ -15,6 +15,7 @@ import type { McpAuth, McpServer } from '../../../../runtime/config/mcp.ts'
 import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { keepPassingSecrets, secretsOfHeader } from '../../../../runtime/redaction.ts'
 import type { KeyValue } from '../../../../runtime/store/port.ts'
+import { Renewal, type RenewedProvider } from './renewal.ts'
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
@@ -22,13 +23,15 @@ export interface CredentialParts {
   readonly variables: Variables
   /** Null: renewed refresh tokens last as long as the process (doctor, sync). */
   readonly keyValue: Pick<KeyValue, 'get' | 'set'> | null
+  /** Renewals of refresh tokens, by where each is kept: connections of a server share them. */
+  readonly renewals?: Map<string, Renewal>
 }
 
 export interface Credentials {
   readonly headers: Readonly<Record<string, string>>
   /** Variables of a program. */
   readonly variables: Readonly<Record<string, string>>
-  readonly provider: OAuthClientProvider | null
+  readonly provider: OAuthClientProvider | Renewal | null
 }
 
 const KEPT_MS = 90 * 86_400_000
@@ -97,7 +100,7 @@ async function providerOf(
   server: McpServer,
   auth: McpAuth,
   parts: CredentialParts,
-): Promise<OAuthClientProvider> {
+): Promise<OAuthClientProvider | Renewal> {
   const { clientId, issuer, scope } = auth
   const scoped = scope === undefined ? {} : { scope }
   if (auth.type === 'client_credentials') {
@@ -108,11 +111,14 @@ async function providerOf(
     auth.clientSecretEnv === undefined ? null : required(server, auth.clientSecretEnv, parts.variables)
   const first = required(server, auth.refreshTokenEnv, parts.variables)
   const place = `mcp-token:${server.name}:${createHash('sha256').update(first).digest('hex')}`
-  const current = (await parts.keyValue?.get(place)) ?? first
-  return new RefreshProvider(
-    { server: server.name, clientId, secret, issuer, scope, current, place },
-    parts.keyValue,
-  )
+  const { renewals, keyValue } = parts
+  const current = (await keyValue?.get(place)) ?? first
+  const known = renewals?.get(place)
+  if (known) return known
+  const state = { server: server.name, clientId, secret, issuer, scope, current, place }
+  const renewal = new Renewal(new RefreshProvider(state, keyValue), () => renewals?.delete(place))
+  renewals?.set(place, renewal)
+  return renewal
 }
 
 interface RefreshState {
@@ -126,12 +132,12 @@ interface RefreshState {
 }
 
 /** Somebody has signed in elsewhere, and left a refresh token. */
-class RefreshProvider implements OAuthClientProvider {
+class RefreshProvider implements RenewedProvider {
   readonly #state: RefreshState
-  readonly #keyValue: Pick<KeyValue, 'set'> | null
+  readonly #keyValue: Pick<KeyValue, 'get' | 'set'> | null
   #tokens: StoredOAuthTokens
 
-  constructor(state: RefreshState, keyValue: Pick<KeyValue, 'set'> | null) {
+  constructor(state: RefreshState, keyValue: Pick<KeyValue, 'get' | 'set'> | null) {
     this.#state = state
     this.#keyValue = keyValue
     this.#tokens = {
@@ -163,6 +169,11 @@ class RefreshProvider implements OAuthClientProvider {
 
   tokens(): StoredOAuthTokens {
     return this.#tokens
+  }
+
+  async readKept(): Promise<void> {
+    const kept = await this.#keyValue?.get(this.#state.place)
+    if (kept) this.#tokens = { ...this.#tokens, refresh_token: kept }
   }
 
   async saveTokens(tokens: StoredOAuthTokens): Promise<void> {

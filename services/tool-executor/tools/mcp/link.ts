@@ -28,6 +28,7 @@ import type { Given } from '../../call.ts'
 import type { Credentials } from './credentials.ts'
 import { isStale, linkError, said } from './link-error.ts'
 import type { Asked } from './questions.ts'
+import { Renewal } from './renewal.ts'
 import { TASK, WatchedTransport } from './watched-transport.ts'
 
 export type { CallToolResult, ListedTool, ReadResourceResult }
@@ -256,12 +257,15 @@ export class Link {
 
   #innerTransport(credentials: Credentials): Transport {
     const { name, url, command = '', args = [], cwd, limits } = this.#server
-    if (url !== undefined)
+    if (url !== undefined) {
+      const { headers, provider } = credentials
+      const bounded = boundedFetch(limits.maxBytes, name)
       return new StreamableHTTPClientTransport(new URL(url), {
-        requestInit: { headers: credentials.headers },
-        fetch: boundedFetch(limits.maxBytes, name),
-        ...(credentials.provider && { authProvider: credentials.provider }),
+        requestInit: { headers },
+        fetch: provider instanceof Renewal ? provider.watched(bounded) : bounded,
+        ...(provider && { authProvider: provider }),
       }) as Transport
+    }
     const env = { ...withheld, ...credentials.variables } as Record<string, string>
     const inner = new StdioClientTransport({
       command,

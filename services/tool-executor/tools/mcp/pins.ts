@@ -11,13 +11,19 @@ import { messageOf } from '../../../../runtime/errors.ts'
 import { schemaMistakes } from '../../../../runtime/foreign-schema/bounds.ts'
 import { linearPatterns } from '../../../../runtime/foreign-schema/patterns.ts'
 import { sortedJson } from '../../../../runtime/sorted-json.ts'
+import type { Json } from '../../../../schemas/json.ts'
 import type { ListedTool } from './link.ts'
 
 const MAX_SCHEMA_BYTES = 64_000
 const MAX_DESCRIPTION_CHARS = 8_000
 const MAX_NAME_CHARS = 128
-/** Controls and formats, except line breaks, tabs and the joiner of emoji. */
-const UNSEEN = /(?![\n\r\t\u200d])[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}]/u
+/**
+ * Controls, formats and what shows nothing, except line breaks, tabs, and the joiner and the variants of emoji behind
+ * one: a text of those alone would be a message that only a model reads.
+ */
+const UNSEEN =
+  /(?![\n\r\t]|(?<=[\p{Emoji}\p{M}])\u200d|(?<=\p{Emoji})[\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u
+const CONTROL = /\p{Cc}/u
 
 /** The parts of a listed tool that count. */
 export function describedTool(tool: ListedTool): DescribedTool {
@@ -43,9 +49,8 @@ export function whyLeftOut({ name, execution }: ListedTool, tool: DescribedTool)
     return `its description has ${description.length} characters, at most ${MAX_DESCRIPTION_CHARS} are allowed`
   if (execution?.taskSupport === 'required')
     return 'it runs only as a task of revision 2025-11-25, which was an experiment; a server of 2026-07-28 may use the Tasks extension'
-  const unseen = UNSEEN.exec(JSON.stringify([name, description, input, output]).replaceAll(/\\[nrt]/g, ' '))
-  const escaped = unseen === null ? null : (unseen[0].codePointAt(0) ?? 0).toString(16).padStart(4, '0')
-  if (escaped !== null) return `its text holds an invisible character (U+${escaped.toUpperCase()})`
+  const unseen = CONTROL.exec(name)?.[0] ?? unseenIn([name, description, input, output])
+  if (unseen !== null) return `its text holds an invisible character (${codePoint(unseen)})`
   if (input['type'] !== 'object') return 'its input schema must describe an object'
   return (
     schemaProblem(input, 'input', (schema) => compileArguments(schema, { patterns: linearPatterns })) ??
@@ -54,6 +59,21 @@ export function whyLeftOut({ name, execution }: ListedTool, tool: DescribedTool)
       : schemaProblem(output, 'output', (schema) => compileJsonSchema(schema, { patterns: linearPatterns })))
   )
 }
+
+/** The first such character in a text or a name of the value; null if there is none. Its JSON would escape some. */
+function unseenIn(value: Json): string | null {
+  const left: Json[] = [value]
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const found = typeof next === 'string' ? UNSEEN.exec(next) : null
+    if (found !== null) return found[0]
+    if (typeof next !== 'object' || next === null) continue
+    for (const part of Array.isArray(next) ? next : Object.entries(next).flat()) left.push(part)
+  }
+  return null
+}
+
+const codePoint = (character: string): string =>
+  `U+${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0').toUpperCase()}`
 
 function schemaProblem(
   schema: JsonSchema,

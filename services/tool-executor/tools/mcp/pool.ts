@@ -4,7 +4,8 @@
 //    opened, or at most checkMs ago, and the server has not said since that it has changed. Another one is
 //    refused with MCP_TOOL_CHANGED, counted and logged; nothing else that a server lists has any effect.
 // 2. A connection that has ended is opened again by the next call. A request is repeated on a new one, once, only
-//    if the server said that it did not process it (session forgotten, credentials too old).
+//    if the server said that it did not process it (session forgotten, credentials too old). The old one is retired: the
+//    calls that are under way on it get their own answers, and the last of them closes it.
 // 3. At most `users` connections of a server are open: the one that was used longest ago, and is idle, goes.
 import { systemClock } from '../../../../runtime/clock.ts'
 import type { McpServer } from '../../../../runtime/config/mcp.ts'
@@ -40,13 +41,15 @@ export class ServerPool {
   readonly #clock: { now(): number }
   /** By user; '' for all. In order of use. */
   readonly #connections = new Map<string, Promise<Connection>>()
+  /** Connections that get no more calls, and are in use. */
+  readonly #retired = new Set<Connection>()
   readonly #reported = new Set<string>()
   readonly #closing = new AbortController()
 
   constructor(server: PinnedMcpServer, parts: PoolParts) {
     this.server = server
     this.#pinned = server.pinned
-    this.#parts = parts
+    this.#parts = { ...parts, renewals: new Map() }
     this.#clock = parts.clock ?? systemClock
   }
 
@@ -63,9 +66,10 @@ export class ServerPool {
         return await work(connection.link, listed)
       } catch (error) {
         if (!needsNewLink(error) || tries > 0) throw error
-        await connection.link.close()
+        this.#retired.add(connection)
       } finally {
         connection.inUse--
+        if (connection.inUse === 0 && this.#retired.delete(connection)) await connection.link.close()
       }
     }
   }
@@ -78,9 +82,11 @@ export class ServerPool {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    const open = [...this.#connections.values()]
+    const open = [...this.#connections.values(), ...this.#retired]
     this.#connections.clear()
-    await Promise.all(open.map(async (opening) => (await opening.catch(() => null))?.link.close()))
+    await Promise.all(
+      open.map(async (opening) => (await Promise.resolve(opening).catch(() => null))?.link.close()),
+    )
   }
 
   async #connection(userId: string | null, signal: AbortSignal): Promise<Connection> {
@@ -92,7 +98,7 @@ export class ServerPool {
         signal,
         known.catch(() => null),
       ))
-    if (found?.link.isOpen) {
+    if (found?.link.isOpen && !this.#retired.has(found)) {
       this.#connections.delete(user)
       this.#connections.set(user, known as Promise<Connection>)
       return found
