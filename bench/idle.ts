@@ -1,5 +1,6 @@
 // npm run bench:idle [-- embedded kafka] [--seconds 60]: a fleet without tasks. The embedded one is one process; on
-// Kafka each service is its own. Processor time a second, in milliseconds, and memory, once all are ready.
+// Kafka each service is its own, from the bundle, as a user starts it. Processor time a second, in milliseconds, and memory,
+// once all are ready: RSS counts what processes share in each of them, PSS divides it among them.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,6 +13,7 @@ import { startKafka } from '../test/infra/kafka.ts'
 import { freePort } from '../test/infra/port.ts'
 import { startRedis } from '../test/infra/redis.ts'
 import { boundToUs } from '../test/infra/server.ts'
+import { bundledCommand } from './bundled.ts'
 import { processorMs } from './measure.ts'
 
 const { values, positionals } = parseArgs({
@@ -20,8 +22,8 @@ const { values, positionals } = parseArgs({
 })
 const seconds = Number(values.seconds)
 const wanted = positionals.length > 0 ? positionals : ['embedded', 'kafka']
-/** A fleet settles: groups rebalance, first timers fire. */
-const SETTLE_MS = 10_000
+/** A fleet settles: groups rebalance, first timers fire, each process gives back what its start has taken. */
+const SETTLE_MS = 45_000
 const READY_WITHIN_MS = 300_000
 
 interface Started {
@@ -31,7 +33,7 @@ interface Started {
   stop(): Promise<void>
 }
 
-const bin = new URL('../cli/bin.js', import.meta.url).pathname
+const bin = bundledCommand()
 
 async function start(
   names: readonly string[],
@@ -77,8 +79,13 @@ async function ready({ name, url }: Started): Promise<void> {
   }
 }
 
-const residentMb = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024
+/** Resident memory, and its proportional share: what several processes map together is divided among them. */
+function memoryMb(pid: number): { rss: number; pss: number } {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  const mb = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) / 1_024
+  return { rss: mb('Rss'), pss: mb('Pss') }
+}
 
 async function report(
   title: string,
@@ -87,19 +94,22 @@ async function report(
 ) {
   await Promise.all(fleet.map(ready))
   await pause(SETTLE_MS)
-  const all = [...fleet, ...servers]
-  const before = all.map(({ pid }) => processorMs([String(pid)]))
+  const processes = [...fleet, ...servers]
+  const before = processes.map(({ pid }) => processorMs([String(pid)]))
   await pause(seconds * 1_000)
-  console.log(`\n${title}, ${seconds} s without a task\n\n| | CPU ms a second | RSS MB |\n|---|---|---|`)
-  const rows = all.map(({ name, pid }, index) => ({
+  console.log(
+    `\n${title}, ${seconds} s without a task\n\n| | CPU ms a second | RSS MB | PSS MB |\n|---|---|---|---|`,
+  )
+  const rows = processes.map(({ name, pid }, index) => ({
     name,
     cpu: (processorMs([String(pid)]) - (before[index] ?? 0)) / seconds,
-    rss: residentMb(pid),
+    ...memoryMb(pid),
   }))
-  for (const { name, cpu, rss } of rows) console.log(`| ${name} | ${cpu.toFixed(1)} | ${rss.toFixed(0)} |`)
   const own = rows.slice(0, fleet.length)
-  const sum = (field: 'cpu' | 'rss') => own.reduce((total, row) => total + row[field], 0)
-  if (own.length > 1) console.log(`| all services | ${sum('cpu').toFixed(1)} | ${sum('rss').toFixed(0)} |`)
+  const sum = (field: 'cpu' | 'rss' | 'pss') => own.reduce((total, row) => total + row[field], 0)
+  const all = { name: 'all services', cpu: sum('cpu'), rss: sum('rss'), pss: sum('pss') }
+  for (const { name, cpu, rss, pss } of own.length > 1 ? [...rows, all] : rows)
+    console.log(`| ${name} | ${cpu.toFixed(1)} | ${rss.toFixed(0)} | ${pss.toFixed(0)} |`)
 }
 
 async function embedded(): Promise<void> {

@@ -1,8 +1,9 @@
 // npm run bench:recovery [-- embedded kafka] [--tasks 80] [--latency 6000] [--rounds 1]: kill -9 of the only worker.
 //
 // All tasks are in the same model call when the worker is killed, half of the model's latency after the last one began.
-// It is started again at once. Killed in the first call of two, a task needs two more; in the second, one: the table says
-// how long after the kill the last task was done, and how much of it was not the model's time. A call that was answered
+// It is started again at once, from the bundle, as a user starts it. Killed in the first call of two, a task needs two
+// more; in the second, one: the table says how long after the kill the first call was made again, when all of them were,
+// and when the last task was done; and how much of that was not the model's time. A call that was answered
 // before the kill must not be made again. On Kafka the gateway is a process of its own, which goes on.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,6 +18,7 @@ import { freePort } from '../test/infra/port.ts'
 import { startPostgres } from '../test/infra/postgres.ts'
 import { startRedis } from '../test/infra/redis.ts'
 import { startServices, type ServiceProcess } from '../test/support/service-process.ts'
+import { bundledCommand } from './bundled.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -32,8 +34,8 @@ const [tasks, latencyMs, rounds] = [values.tasks, values.latency, values.rounds]
   number,
   number,
 ]
-/** As users start it: the bundle, if it is fresh. */
-const main = new URL('../cli/bin.js', import.meta.url).pathname
+const main = bundledCommand()
+const config = new URL('./recovery.config.ts', import.meta.url).pathname
 const CALLS = 2
 const LIMIT_MS = 120_000
 
@@ -76,6 +78,8 @@ interface Outcome {
   readonly done: number
   readonly inFlight: number
   readonly readyMs: number
+  readonly firstMs: number
+  readonly againMs: number
   readonly lastMs: number
   readonly repeated: number
   readonly cut: number
@@ -89,6 +93,7 @@ async function measure(servers: Servers | null, call: number): Promise<Outcome> 
     ...servers?.environment,
     FLOTILLA_PREFIX: `recovery${Date.now()}`,
     FLOTILLA_DATA: directory,
+    FLOTILLA_CONFIG: config,
     FLOTILLA_SCRIPTED_URL: model.url,
   }
   const running: ServiceProcess[] = []
@@ -103,16 +108,31 @@ async function measure(servers: Servers | null, call: number): Promise<Outcome> 
     const answeredBefore = model.stats().answered
     const killedMs = performance.now()
     await first.kill9()
+    const received = model.stats().received
+    const sinceKill = (): number => performance.now() - killedMs
     const second = await startWorker()
     running.push(second)
-    await second.ready(LIMIT_MS)
-    const readyMs = performance.now() - killedMs
+    const isReady = second.ready(LIMIT_MS).then(sinceKill)
+    await until(() => model.stats().received > received, 'a call again')
+    const firstMs = sinceKill()
+    await until(() => model.stats().received >= received + tasks, 'all calls again')
+    const againMs = sinceKill()
+    const readyMs = await isReady
     const results = submitted.map(({ taskId }) => client.result(taskId, { timeoutMs: LIMIT_MS }))
     const done = (await Promise.all(results)).filter(({ status }) => status === 'succeeded').length
-    const lastMs = performance.now() - killedMs
+    const lastMs = sinceKill()
     await client.close()
     const { repeated, aborted } = model.stats()
-    return { done, inFlight: tasks * call - answeredBefore, readyMs, lastMs, repeated, cut: aborted }
+    return {
+      done,
+      inFlight: tasks * call - answeredBefore,
+      readyMs,
+      firstMs,
+      againMs,
+      lastMs,
+      repeated,
+      cut: aborted,
+    }
   } finally {
     await Promise.all(running.map((each) => each.kill9()))
     await model.stop()
@@ -120,18 +140,20 @@ async function measure(servers: Servers | null, call: number): Promise<Outcome> 
   }
 }
 
-function print(log: string, call: number, { done, inFlight, readyMs, lastMs, repeated, cut }: Outcome): void {
-  const seconds = (ms: number): string => (ms / 1_000).toFixed(1)
+function print(log: string, call: number, outcome: Outcome): void {
+  const { done, inFlight, readyMs, firstMs, againMs, lastMs, repeated, cut } = outcome
+  const seconds = (ms: number): string => (ms / 1_000).toFixed(2)
   const modelMs = (CALLS - call + 1) * latencyMs
-  const cells = [inFlight, cut, done, repeated, seconds(readyMs), seconds(lastMs), seconds(lastMs - modelMs)]
+  const times = [firstMs, againMs, readyMs, lastMs, lastMs - modelMs].map(seconds)
+  const cells = [inFlight, cut, done, repeated, ...times]
   console.log(`| ${log}, in call ${call} of ${CALLS} | ${cells.join(' | ')} |`)
 }
 
 console.log(`${tasks} tasks, model ${latencyMs} ms; seconds after the kill\n`)
 console.log(
-  '| killed | calls in flight | cut | tasks done | calls repeated | ready | all done | beyond the model |',
+  '| killed | calls in flight | cut | tasks done | calls repeated | first call again | all again | ready | all done | beyond the model |',
 )
-console.log('|---|---|---|---|---|---|---|---|')
+console.log('|---|---|---|---|---|---|---|---|---|---|')
 for (const log of wanted) {
   const servers = log === 'kafka' ? await startServers() : null
   try {

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { runServices } from '../runtime/host/run.ts'
@@ -7,6 +8,11 @@ import { fail, paint, say } from './output.ts'
 import { consoleFiles } from '../services/gateway/console/files.ts'
 import { loadServices } from '../services/index.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
+
+/** Once the first tasks are on their way: writing compiled code takes a tenth of a second. */
+const KEEP_COMPILED_MS = 2_000
+/** The console of a clone is compared with its sources, which nobody waits for at a start. */
+const CONSOLE_MS = 1_000
 
 /** Runs these services until a signal; never returns. */
 export async function start(names: string[]): Promise<void> {
@@ -37,7 +43,10 @@ export async function start(names: string[]): Promise<void> {
           `  ${url}  ${chosen.some(({ routes }) => routes) ? 'console · POST /v1/tasks · /v1/chat/completions · /docs · ' : ''}/health · /ready · /metrics`,
         )
       for (const line of modelLines(loaded)) say(paint('yellow', `  ${line}`))
-      if (chosen.some(({ routes }) => routes)) void readyConsole(environment)
+      if (chosen.some(({ routes }) => routes))
+        setTimeout(() => void readyConsole(environment), CONSOLE_MS).unref()
+      // Node keeps it when a process ends by itself, and one that is killed would start slowly again.
+      setTimeout(() => flushCompileCache(), KEEP_COMPILED_MS).unref()
     },
   })
 }

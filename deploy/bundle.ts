@@ -67,6 +67,8 @@ export async function bundle({
     outdir: directory,
     chunkNames: '[name]-[hash]',
     bundle: true,
+    minifyWhitespace: true,
+    lineLimit: 160,
     splitting: true,
     format: 'esm',
     platform: 'node',
@@ -74,11 +76,11 @@ export async function bundle({
     legalComments: 'none',
     banner: { js: banner },
     external,
-    plugins: [ownPlace(root, place), builtIns],
+    plugins: [ownPlace(root, place), builtIns, undiciInParts],
     metafile: true,
     logLevel: 'warning',
   })
-  const files = Object.keys(metafile.inputs).filter((path) => !path.startsWith('built-in:'))
+  const files = Object.keys(metafile.inputs).filter((path) => !/^(built-in|undici-in-parts):/.test(path))
   return files.map((path) => root + path)
 }
 
@@ -112,6 +114,30 @@ const builtIns: Plugin = {
     build.onResolve({ filter: isBuiltIn }, ({ path }) => ({ path, namespace }))
     build.onLoad({ filter: /.*/, namespace }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
+    }))
+  },
+}
+
+/** Loads of undici what is used when it is used: what keeps connections needs a third of the package. */
+const undiciInParts: Plugin = {
+  name: 'undici-in-parts',
+  setup(build) {
+    const namespace = 'undici-in-parts'
+    const parts = {
+      Agent: 'lib/dispatcher/agent.js',
+      EnvHttpProxyAgent: 'lib/dispatcher/env-http-proxy-agent.js',
+      buildConnector: 'lib/core/connect.js',
+    }
+    const whole = ['request', 'fetch']
+    const getter = (name: string, from: string): string => `get ${name}() { return require(${from}) }`
+    const getters = [
+      ...Object.entries(parts).map(([name, path]) => getter(name, JSON.stringify(`undici/${path}`))),
+      ...whole.map((name) => `get ${name}() { return require('undici/index.js').${name} }`),
+    ]
+    build.onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace }))
+    build.onLoad({ filter: /.*/, namespace }, () => ({
+      contents: `module.exports = { ${getters.join(', ')} }`,
+      resolveDir: repository,
     }))
   },
 }

@@ -1,7 +1,8 @@
 // One process of the fleet: its log, stores, codec, the stages it runs, and its HTTP server.
 //
-// Start order: configuration → stores (refused when not durable) → HTTP → log and registry, waited for while
-// they are away → stages. Stop order: stages drain and commit, then everything is closed in reverse.
+// Start order: configuration → stores (refused when not durable) → log and registry, waited for while they are away →
+// stages. HTTP is up before the log on Kafka, whose outage /health must survive; after the lanes on one machine, because
+// what a killed process left must not wait for it. Stop order: stages drain and commit, then all is closed in reverse.
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { backoffMs } from '../backoff.ts'
@@ -13,17 +14,19 @@ import type { Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
 import { FlotillaError, toFailure } from '../errors.ts'
 import { createSchemaChecks } from '../foreign-schema/checks.ts'
-import { homeOf } from '../log/home.ts'
 import type { EmbeddedLog } from '../log/embedded/log.ts'
 import { openLog } from '../log/open.ts'
 import type { Log } from '../log/port.ts'
 import { redactedJson } from '../redaction.ts'
-import { createBreakers, type BreakerChange, type Breakers } from '../breakers.ts'
+import { createBreakers, type Breakers } from '../breakers.ts'
 import type { Callers, RoutesContext, Service } from '../service.ts'
-import { openStores, type Stores } from '../store/open.ts'
+import { isProvenDead, ownMark } from '../process-mark.ts'
+import { openStores, requireShared, type Stores } from '../store/open.ts'
 import type { Telemetry } from '../telemetry/open.ts'
+import { publishBreakerChange } from './breaker-changes.ts'
 import { Bugs } from './bugs.ts'
 import { CallMaker } from './calls/calls.ts'
+import { requireFree } from './http/port.ts'
 import type { Readiness } from './http/server.ts'
 import { openJournal, type JournalOptions } from './calls/journal.ts'
 import { defaultHostOptions, type HostParts } from './context.ts'
@@ -65,9 +68,16 @@ const JOURNAL_MS = longestTask.timeoutMs + 86_400_000
 
 /** Embedded: the file lock proves that a former owner is dead. Kafka: it may live on, hence leases, marks. */
 const embeddedJournal: JournalOptions = { leaseMs: 0, keepMs: JOURNAL_MS, forgottenMs: 0 }
-const fleetJournal: JournalOptions = { leaseMs: 5_000, keepMs: JOURNAL_MS, forgottenMs: 3_600_000 }
+const fleetJournal: JournalOptions = {
+  leaseMs: 5_000,
+  isDead: (owner) => isProvenDead(owner.slice(owner.indexOf('/') + 1)),
+  keepMs: JOURNAL_MS,
+  forgottenMs: 3_600_000,
+}
 
 const MAX_WAIT_MS = 5_000
+/** HTTP starts after that, whatever the lanes do. */
+const OPENING_MS = 1_000
 
 export async function startProcess(options: ProcessOptions): Promise<FleetProcess> {
   const running = new RunningProcess(options)
@@ -90,7 +100,9 @@ class RunningProcess implements FleetProcess {
   readonly #checks: { name: string; check: () => Promise<void> }[] = []
   #pauses: Pauses | null = null
   #lag: Lag | null = null
-  #starting: string | null = 'starting'
+  #isStarted = false
+  /** Parts that it waits for, each with how that goes. */
+  readonly #waits = new Map<string, string>()
   #stopped: Promise<void> | null = null
   #opened: { log: Log; codec: Codec; stores: Stores } | null = null
 
@@ -117,20 +129,54 @@ class RunningProcess implements FleetProcess {
     const { environment, telemetry } = this.#options
     this.#closers.push(() => telemetry.close())
     this.#closers.push(() => this.#schemas.close())
+    requireShared(environment)
+    const log = await openLog(environment, telemetry.instruments.log)
+    this.#closers.push(() => log.close())
+    const codec = openCodec(environment)
+    const prepared = Promise.all([
+      this.#untilAvailable('the log', () => log.ensureTopics(this.#stageNames())),
+      this.#untilAvailable('the schema registry', () => codec.prepare()),
+    ])
+    // A failure of the stores is reported first.
+    prepared.catch(() => {})
+    const opened = { log, codec, stores: await this.#openStores() }
+    this.#opened = opened
+    if (log.kind === 'kafka') {
+      await this.#startHttp(opened)
+      await prepared
+      await this.#startStages(opened)
+    } else {
+      await prepared
+      await this.#requirePort()
+      await this.#startStages(opened)
+      await this.#untilOpen(log.partitions)
+      await this.#startHttp(opened)
+    }
+    this.#isStarted = true
+  }
+
+  /** All lanes of one machine are this process's, and open within a few turns of the event loop. */
+  async #untilOpen(lanes: number): Promise<void> {
+    const untilMs = performance.now() + OPENING_MS
+    while (this.#hosts.some((host) => host.openLanes().length < lanes) && performance.now() < untilMs)
+      await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  async #openStores(): Promise<Stores> {
+    const { environment, telemetry } = this.#options
     const stores = await this.#untilAvailable('the stores', () =>
       openStores(environment, telemetry.instruments.log),
     )
     this.#closers.push(() => stores.close())
     await this.#untilAvailable('the key-value store', () => this.#requireDurability(stores))
-    const log = await openLog(environment, telemetry.instruments.log)
-    this.#closers.push(() => log.close())
-    const codec = openCodec(environment)
-    this.#opened = { log, codec, stores }
-    await this.#startHttp(this.#opened)
-    await this.#untilAvailable('the log', () => log.ensureTopics(this.#stageNames()))
-    await this.#untilAvailable('the schema registry', () => codec.prepare())
-    await this.#startStages(this.#opened)
-    this.#starting = null
+    return stores
+  }
+
+  /** Why it does not work, or not yet; null: it does. */
+  get #problem(): string | null {
+    if (this.#stopped) return 'stopping'
+    const [wait = 'starting'] = this.#waits.values()
+    return this.#isStarted ? null : wait
   }
 
   #stageNames(): string[] {
@@ -151,15 +197,17 @@ class RunningProcess implements FleetProcess {
 
   /** Waits for a broker that starts later; throws errors that waiting can't cure. */
   async #untilAvailable<T>(what: string, step: () => Promise<T>): Promise<T> {
-    this.#starting = `waiting for ${what}`
+    this.#waits.set(what, `waiting for ${what}`)
     for (let attempt = 0; ; attempt++) {
       try {
-        return await step()
+        const done = await step()
+        this.#waits.delete(what)
+        return done
       } catch (error) {
         if (this.#options.environment.kafkaBrokers.length === 0) throw error
         if (error instanceof FlotillaError && !error.retryable) throw error
         if (this.#stopped) throw error
-        this.#starting = `waiting for ${what}: ${toFailure(error).message}`
+        this.#waits.set(what, `waiting for ${what}: ${toFailure(error).message}`)
         this.#options.telemetry.instruments.log.warn(
           { reason: toFailure(error).message },
           `failed to reach ${what}; retrying`,
@@ -167,6 +215,12 @@ class RunningProcess implements FleetProcess {
         await sleep(systemClock, backoffMs(attempt, 200, MAX_WAIT_MS))
       }
     }
+  }
+
+  /** Rejects with PORT_IN_USE before a task begins that would be broken off. */
+  async #requirePort(): Promise<void> {
+    const { environment, http } = this.#options
+    if (http !== false) await requireFree(environment.host, environment.port)
   }
 
   async #startHttp(parts: { log: Log; codec: Codec; stores: Stores }): Promise<void> {
@@ -205,8 +259,9 @@ class RunningProcess implements FleetProcess {
   /** The HTTP API answers LOG_UNAVAILABLE until the log and the registry are there, and while draining. */
   #refuseUntilStarted(app: FastifyInstance): void {
     app.addHook('onRequest', async ({ url }) => {
-      if (this.#starting !== null && url.startsWith('/v1/'))
-        throw new FlotillaError('LOG_UNAVAILABLE', `this process can't serve now: ${this.#starting}`)
+      const problem = this.#problem
+      if (problem !== null && url.startsWith('/v1/'))
+        throw new FlotillaError('LOG_UNAVAILABLE', `this process can't serve now: ${problem}`)
     })
   }
 
@@ -219,6 +274,7 @@ class RunningProcess implements FleetProcess {
     const capacity = new Semaphore(fleet.limits.concurrency)
     const trials = new TrialGate(systemClock)
     const pauses = await this.#followPauses(parts)
+    const mark = parts.log.kind === 'kafka' ? await ownMark() : null
     for (const service of services) {
       const stage = service.stage?.(fleet)
       if (!stage) continue
@@ -241,7 +297,7 @@ class RunningProcess implements FleetProcess {
           ...(made?.slots ? { slots: made.slots } : {}),
         }),
         options: { ...defaultHostOptions, drainMs: environment.drainMs },
-        instance: this.#instance,
+        instance: mark === null ? this.#instance : `${this.#instance}/${mark}`,
         trials,
         pauses,
         keyValue: parts.stores.keyValue,
@@ -271,34 +327,17 @@ class RunningProcess implements FleetProcess {
   }
 
   #breakersOf(stage: string, parts: { log: Log; codec: Codec }): Breakers {
-    const breakers = createBreakers({ onChange: (change) => this.#publishChange(stage, parts, change) })
+    const breakers = createBreakers({
+      onChange: (change) =>
+        publishBreakerChange(change, {
+          ...parts,
+          stage,
+          instance: this.#instance,
+          instruments: this.#options.telemetry.instruments,
+        }),
+    })
     this.#closers.push(async () => breakers.close())
     return breakers
-  }
-
-  #publishChange(stage: string, { log, codec }: { log: Log; codec: Codec }, changed: BreakerChange): void {
-    const change = redactedJson(changed)
-    const { instruments } = this.#options.telemetry
-    const level = { closed: 0, half_open: 1, open: 2 }[change.to]
-    instruments.gauge('breaker_state', level, { stage, breaker: change.breaker })
-    instruments.count('breaker_changes', 1, { stage, breaker: change.breaker, to: change.to })
-    instruments.log.warn({ ...change, stage }, 'a breaker changed state')
-    try {
-      const value = codec.encode(
-        'BreakerChanged',
-        { ...change, stage, instance: this.#instance },
-        'ops.health',
-      )
-      const partition = homeOf(change.breaker, log.partitions)
-      const record = { topic: 'ops.health', partition, key: change.breaker, value, headers: {} } as const
-      log
-        .publish([record])
-        .catch((error: unknown) =>
-          instruments.log.debug({ err: error }, 'failed to publish a breaker change; it is lost'),
-        )
-    } catch (error) {
-      instruments.log.debug({ err: error }, 'failed to publish a breaker change; it is lost')
-    }
   }
 
   async #metrics(): Promise<string> {
@@ -308,7 +347,7 @@ class RunningProcess implements FleetProcess {
   }
 
   async readiness(): Promise<Readiness> {
-    const parts: { name: string; problem: string | null }[] = [{ name: 'process', problem: this.#starting }]
+    const parts: { name: string; problem: string | null }[] = [{ name: 'process', problem: this.#problem }]
     for (const host of this.#hosts) {
       const { stage, problems } = host.status()
       parts.push({ name: `stage ${stage}`, problem: problems[0] ?? null })
@@ -339,7 +378,6 @@ class RunningProcess implements FleetProcess {
   }
 
   async #close(): Promise<void> {
-    this.#starting = 'stopping'
     await Promise.allSettled(this.#hosts.map((host) => host.drain()))
     for (const close of this.#closers.reverse()) await close().catch(() => {})
   }

@@ -13,6 +13,7 @@ import type { Service } from '../service.ts'
 import { openTelemetry } from '../telemetry/open.ts'
 import { Bugs } from './bugs.ts'
 import { startProcess, type FleetProcess } from './process.ts'
+import { collectAtRest } from './rest.ts'
 import { stopOnSignal } from './signals.ts'
 
 /** Beyond the drain: to leave groups and close connections. */
@@ -55,6 +56,7 @@ export async function runServices(
     if (!running) return process.exit(1)
     const stopped = stopOnSignal(running, environment.drainMs + CLOSE_MS, telemetry.instruments.log)
     options.started?.(running)
+    collectAtRest()
     const code = await Promise.race([stopped.then(() => 0), thrown.then(() => running.stop()).then(() => 1)])
     process.exit(code)
   } catch (error) {

@@ -1,11 +1,22 @@
 // The command as a bundle: what it runs, what a project's files get of it, and when a clone no longer runs it.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { bundle } from '../../deploy/bundle.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { startServices } from '../support/service-process.ts'
 
 const root = join(import.meta.dirname, '../../')
 const place = `.cache/command-test-${process.pid}`
@@ -89,6 +100,20 @@ test('a clone runs its bundle until a file of it changes', () => {
   assert.equal(says(), 'bundle')
   rmSync(bundled, { recursive: true })
   assert.equal(says(), 'modules')
+})
+
+test('compiled code is kept while a fleet runs: one that is killed has it at its next start', async () => {
+  const compiled = join(directory, 'compiled')
+  const env = { NODE_COMPILE_CACHE: compiled, FLOTILLA_DATA: join(directory, 'killed') }
+  const fleet = await startServices([], { main: join(root, place, 'main.js'), env })
+  try {
+    await fleet.ready()
+    const files = () =>
+      readdirSync(compiled, { recursive: true, withFileTypes: true }).filter((each) => each.isFile())
+    await eventually('its modules are kept', () => files().length > 50)
+  } finally {
+    await fleet.kill9()
+  }
 })
 
 test('a fleet starts with the memory settings that nobody has given, in the same process', () => {

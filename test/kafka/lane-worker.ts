@@ -1,5 +1,6 @@
 // A process that answers every record of tasks.submitted with one on tasks.completed, as a host would: concurrently,
-// committed in groups, what is finished beyond the position in its metadata. Started, and killed, by log-kill.test.ts.
+// committed in groups, what is finished beyond the position in its metadata. Started, and killed, by log-kill.test.ts and
+// log-restart.test.ts.
 import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
 import type { LogRecord, Membership, OpenLane } from '../../runtime/log/port.ts'
 import { brokers, PARTITIONS } from './brokers.ts'
@@ -77,8 +78,16 @@ class Worker {
   }
 }
 
-const [, , prefix = '', instance = ''] = process.argv
-const log = createKafkaLog({ brokers: brokers(), prefix, partitions: PARTITIONS, clientId: instance })
+const [, , prefix = '', instance = '', sessionTimeoutMs] = process.argv
+const log = createKafkaLog({
+  brokers: brokers(),
+  prefix,
+  partitions: PARTITIONS,
+  clientId: instance,
+  ...(sessionTimeoutMs === undefined
+    ? {}
+    : { sessionTimeoutMs: Number(sessionTimeoutMs), heartbeatMs: 1_000 }),
+})
 const workers = new Map<number, Worker>()
 const owned = new Set<number>()
 

@@ -8,7 +8,7 @@ import { ProducerSession } from '../../runtime/log/kafka/producer-session.ts'
 import { CommitRefused, LaneFenced, type Log, type LogRecord, type OpenLane } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, outgoing, TestMember, textOf } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { brokers, kafkaLog, uniquePrefix } from './brokers.ts'
+import { brokers, kafkaLog, PARTITIONS, uniquePrefix } from './brokers.ts'
 
 const prefix = uniquePrefix('lanes')
 const timing = { transactionTimeoutMs: 30_000, deliveryTimeoutMs: 10_000 }
@@ -209,4 +209,18 @@ test("a readers' group that holds other members says so to its reader", async ()
   assert.match((await refused.promise).message, /readers\.taken refused this reader/)
   await tail.close()
   await other.member.leave()
+})
+
+test('another number of partitions than the topics have is refused before a topic is created with it', async () => {
+  const other = kafkaLog(prefix, { partitions: PARTITIONS + 2 })
+  await assert.rejects(other.ensureTopics(['planner', 'alerting']), { code: 'TOPICS_MISMATCH' })
+  await other.close()
+  const admin = createClient({ brokers: brokers(), clientId: 'test', requestTimeoutMs: 10_000 }).admin()
+  await admin.connect()
+  const topics = await admin.listTopics()
+  await admin.disconnect()
+  assert.deepEqual(
+    ['planner', 'alerting'].map((stage) => topics.includes(`${prefix}.${stage}.state`)),
+    [true, false],
+  )
 })

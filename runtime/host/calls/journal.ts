@@ -4,7 +4,7 @@
 //    clock. A lower epoch than the entry's is refused.
 // 2. A recorded outcome answers forever (within the entry's lifetime): the call is never made again.
 // 3. Begun by a former owner without an outcome: while its lease lives the new owner waits (the former one
-//    may still finish and record). Lapsed: an idempotent call is made again and counted as in doubt; any
+//    may still finish and record), unless its process is proven dead. Lapsed: an idempotent call is made again and counted as in doubt; any
 //    other is never made again.
 // 4. If the store is this process's own (no lease), a beginning of its own that has not ended is waited for,
 //    and any other is of a process that is dead. An outcome and its settling are written in one tick, which
@@ -83,6 +83,8 @@ export type Beginning =
 export interface JournalOptions {
   /** 0 if the store is this process's own: a former owner must be dead (the embedded log's file lock). */
   leaseMs: number
+  /** Whether the process of this owner is certainly dead: its lease is not waited for. Default: nobody knows. */
+  isDead?: (owner: string) => Promise<boolean>
   /** Lifetime of an entry whose commit was never seen. */
   keepMs: number
   /** Lifetime of the mark left after the commit, if a zombie is possible at all; 0: none is left. */
@@ -198,11 +200,16 @@ class Journal implements CallJournal {
       if (result.current === null) continue
       const found = JSON.parse(result.current) as Entry
       const isOurs = isBegunBy(found, owner, epoch) && !this.#begun.get(id)?.has(epoch)
-      const leaseLeftMs = leaseLeft(found, result.leaseLeftMs ?? 0, askedMs)
+      const leasedMs = leaseLeft(found, result.leaseLeftMs ?? 0, askedMs)
+      const leaseLeftMs = leasedMs > 0 && (await this.#isOfDead(found)) ? 0 : leasedMs
       const beginning = isOurs ? null : judge(found, { epoch, hash, of, idempotent, leaseLeftMs })
       if (beginning) return beginning
       inDoubt = isOurs ? found.inDoubt : found.state !== 'released'
     }
+  }
+
+  async #isOfDead(entry: Entry): Promise<boolean> {
+    return entry.state === 'begun' && ((await this.#options.isDead?.(entry.owner)) ?? false)
   }
 
   #note(id: string, epoch: number, own: Own): void {

@@ -18,6 +18,7 @@ import { Bodies } from './body.ts'
 import { guard, type AllowedHosts } from './guard.ts'
 import { boundConnections } from './connections.ts'
 import { boundPipelining } from './pipelining.ts'
+import { listenFailure } from './port.ts'
 import { OpenStreams } from '../open-streams.ts'
 
 declare module 'fastify' {
@@ -206,13 +207,7 @@ function tooDeep(): FlotillaError {
 
 /** Resolves with the URL. Rejects with PORT_IN_USE. */
 export async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
-  try {
-    return await app.listen({ host, port })
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'EADDRINUSE') throw error
-    throw new FlotillaError('PORT_IN_USE', `port ${port} on ${host} is in use`, {
-      cause: error,
-    })
-  }
+  return await app.listen({ host, port }).catch((error: unknown) => {
+    throw listenFailure(error, host, port)
+  })
 }

@@ -93,6 +93,10 @@ async function ensureOnce(context: Context, wanted: readonly WantedTopic[]): Pro
     await admin.connect()
     const existing = new Set(await admin.listTopics())
     const missing = wanted.filter(({ topic }) => !existing.has(topic))
+    const present = wanted.filter(({ topic }) => existing.has(topic))
+    // A wrong setting must leave nothing behind: what is created with it would have to be deleted by hand.
+    if (missing.length > 0 && present.length > 0)
+      comparePartitions(present, await partitionsOf(admin, present))
     if (missing.length > 0) {
       const replicas =
         context.replicationFactor ?? Math.min(3, (await admin.describeCluster()).brokers.length)
@@ -102,13 +106,16 @@ async function ensureOnce(context: Context, wanted: readonly WantedTopic[]): Pro
         topics: missing.map((want) => creation(want, replicas)),
       })
     }
-    const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) })
-    const found = new Map(topics.map(({ name, partitions }) => [name, partitions.length]))
-    comparePartitions(wanted, found)
+    comparePartitions(wanted, await partitionsOf(admin, wanted))
     if (missing.length < wanted.length) await warnOfSettings(context, admin)
   } finally {
     await admin.disconnect().catch(() => {})
   }
+}
+
+async function partitionsOf(admin: Admin, wanted: readonly WantedTopic[]): Promise<Map<string, number>> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) })
+  return new Map(topics.map(({ name, partitions }) => [name, partitions.length]))
 }
 
 function creation(

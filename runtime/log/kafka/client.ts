@@ -166,6 +166,9 @@ export interface Broker {
   }): Promise<{ memberAssignment: Buffer }>
   heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
+  describeGroups(request: {
+    groupIds: string[]
+  }): Promise<{ groups: { state: string; members: { memberId: string; memberMetadata: Buffer }[] }[] }>
   offsetCommit(request: OffsetTopics & { groupGenerationId: number; memberId: string }): Promise<unknown>
   offsetFetch(request: {
     groupId: string

@@ -9,6 +9,8 @@
 // 4. `confirm` resolves once the group has confirmed, after the call, which lanes are ours: by a heartbeat
 //    that it accepted, or by a new assignment. It rejects when the member leaves, also if its heartbeat was
 //    under way then.
+// 5. Before its first join it looks for members whose process is dead, and takes them out (dead-members.ts).
+import { ownMark } from '../../process-mark.ts'
 import {
   decodeAssignment,
   decodeSubscription,
@@ -16,6 +18,7 @@ import {
   encodeSubscription,
   type GroupIdentity,
 } from './client.ts'
+import { deadMembers, removeMembers } from './dead-members.ts'
 import { errorType, isTransient, isUnreachable } from './errors.ts'
 import { assignLanes, decodeClaim, encodeClaim } from './lane-assigner.ts'
 import type { Link } from './link.ts'
@@ -174,14 +177,19 @@ export class GroupMember {
     await this.#link.connect()
     const coordinator = await this.#link.coordinator('group', groupId)
     const declined = [...this.#declined]
-    const claim = encodeClaim({ generation: this.#generation, lanes: this.#lanes, declined })
-    const joined = await coordinator.joinGroup({
+    const mark = await ownMark()
+    const dead = this.#memberId === '' ? await deadMembers(coordinator, groupId).catch(() => []) : []
+    const claimed = { generation: this.#generation, lanes: this.#lanes, declined }
+    const claim = encodeClaim({ ...claimed, ...(mark === null ? {} : { mark }) })
+    const joining = coordinator.joinGroup({
       groupId,
       memberId: this.#memberId,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: rebalanceTimeoutMs,
       groupProtocols: [{ name: protocol, metadata: encodeSubscription(topics, claim) }],
     })
+    if (dead.length > 0) void removeMembers(this.#leaveLink, groupId, dead)
+    const joined = await joining
     this.#memberId = joined.memberId
     if (this.#left) return
     const synced = await coordinator.syncGroup({

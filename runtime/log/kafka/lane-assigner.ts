@@ -14,6 +14,8 @@ export interface Claim {
   readonly lanes: readonly number[]
   /** Lanes that it can't work on. */
   readonly declined?: readonly number[]
+  /** Mark of its process (runtime/process-mark.ts). */
+  readonly mark?: string
 }
 
 export function assignLanes(claims: readonly Claim[], laneCount: number): Map<string, number[]> {
@@ -62,20 +64,22 @@ const count = (of: ReadonlyMap<string, readonly number[]>, member: string): numb
   of.get(member)?.length ?? 0
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-export function encodeClaim({ generation, lanes, declined = [] }: Omit<Claim, 'memberId'>): Buffer {
-  return Buffer.from(JSON.stringify({ generation, lanes, ...(declined.length > 0 ? { declined } : {}) }))
+export function encodeClaim({ generation, lanes, declined = [], mark }: Omit<Claim, 'memberId'>): Buffer {
+  const more = { ...(declined.length > 0 ? { declined } : {}), ...(mark === undefined ? {} : { mark }) }
+  return Buffer.from(JSON.stringify({ generation, lanes, ...more }))
 }
 
 /** Unreadable data claims nothing: a member of another release must not stop the group. */
 export function decodeClaim(memberId: string, data: Buffer): Claim {
   try {
-    const { generation, lanes, declined } = JSON.parse(data.toString('utf8')) as Partial<Claim>
+    const { generation, lanes, declined, mark } = JSON.parse(data.toString('utf8')) as Partial<Claim>
     if (typeof generation === 'number' && Array.isArray(lanes))
       return {
         memberId,
         generation,
         lanes: lanes.filter((lane) => Number.isInteger(lane)),
         ...(Array.isArray(declined) ? { declined } : {}),
+        ...(typeof mark === 'string' ? { mark } : {}),
       }
   } catch {
     // falls through

@@ -23,7 +23,7 @@ export interface KafkaLogOptions {
   readonly requestTimeoutMs?: number
   /** How long a member may send no heartbeat before its lanes move. Default 6,000, the broker's minimum. */
   readonly sessionTimeoutMs?: number
-  /** Default 1,000, at most a third of sessionTimeoutMs. */
+  /** Default: a third of sessionTimeoutMs. */
   readonly heartbeatMs?: number
   /** How long the broker holds an empty fetch; a lane or topic added meanwhile waits as long. Default 100. */
   readonly fetchWaitMs?: number
@@ -58,7 +58,7 @@ export function settingsOf(options: KafkaLogOptions): Settings {
     deliveryTimeoutMs: options.deliveryTimeoutMs ?? Math.min(10_000, transactionTimeoutMs / 2),
     requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
     sessionTimeoutMs,
-    heartbeatMs: options.heartbeatMs ?? Math.min(1_000, sessionTimeoutMs / 3),
+    heartbeatMs: options.heartbeatMs ?? sessionTimeoutMs / 3,
     fetchWaitMs: options.fetchWaitMs ?? 100,
     startTimeoutMs: options.startTimeoutMs ?? 60_000,
     topicCheckMs: options.topicCheckMs ?? 10_000,

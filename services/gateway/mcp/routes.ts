@@ -4,11 +4,11 @@
 // 2. A request holds a slot until it is answered: as many as streams, in all and for each client.
 // 3. If the client leaves, the request is aborted, and with it the task that it waited for.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { createMcpHandler, type AuthInfo, type McpHttpHandler } from '@modelcontextprotocol/server'
 import { agents, mcp } from '../../../api/routes.ts'
 import type { HttpSettings } from '../../../runtime/config/environment.ts'
 import { retryAfter, statusOf, type HttpError } from '../../../runtime/host/http/errors.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
+import { once } from '../../../runtime/once.ts'
 import type { Log } from '../../../runtime/telemetry/instruments.ts'
 import { clientOf, principalOf } from '../access/principal.ts'
 import { serve } from '../routes/serve.ts'
@@ -16,8 +16,7 @@ import { noHead } from '../streams.ts'
 import { agentTools } from './agent-tools.ts'
 import type { McpFleet } from './fleet.ts'
 import { gatewayFleet, type GatewayParts } from './gateway-fleet.ts'
-import { protocolError } from './results.ts'
-import { createMcpServer } from './server.ts'
+import type { Answering } from './handler.ts'
 
 export interface McpParts extends GatewayParts {
   readonly http: HttpSettings
@@ -36,13 +35,20 @@ function register(app: FastifyInstance, parts: McpParts): void {
   const { http, logger } = parts
   const { maxStreams, maxStreamsPerClient, heartbeatMs } = http
   const open = new OpenStreams({ total: maxStreams, perClient: maxStreamsPerClient })
-  const handler = createMcpHandler(({ era, authInfo }) => createMcpServer(fleetIn(authInfo), era), {
-    keepAliveMs: heartbeatMs,
-    maxSubscriptions: maxStreams,
-    onerror: (error) => logger.debug({ err: error }, 'an MCP request was refused or failed'),
+  let close = async () => {}
+  // The packages for it are a twentieth of a start, and most gateways never get a request of MCP.
+  const handler = once(async () => {
+    const { createHandler } = await import('./handler.ts')
+    const made = createHandler({
+      keepAliveMs: heartbeatMs,
+      maxSubscriptions: maxStreams,
+      onerror: (error) => logger.debug({ err: error }, 'an MCP request was refused or failed'),
+    })
+    close = () => made.close()
+    return made
   })
-  app.addHook('onClose', () => handler.close())
-  app.setErrorHandler((error: Error, { method, url }, reply) => {
+  app.addHook('onClose', () => close())
+  app.setErrorHandler(async (error: Error, { method, url }, reply) => {
     if (statusOf(error as HttpError) >= 500)
       logger.error({ err: error, method, url }, 'failed to answer a request')
     return sendError(error, reply)
@@ -50,7 +56,7 @@ function register(app: FastifyInstance, parts: McpParts): void {
   const exchange = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const release = open.take(clientOf(request))
     reply.raw.once('close', release)
-    return answer(handler, request, reply, gatewayFleet(parts, request))
+    return answer(await handler(), request, reply, gatewayFleet(parts, request))
   }
   serve(app, mcp.call, exchange)
   // There is neither a stream of its own nor a session: the handler says so.
@@ -58,12 +64,8 @@ function register(app: FastifyInstance, parts: McpParts): void {
   serve(app, mcp.end, exchange)
 }
 
-/** What the factory of servers gets of a request. */
-const authOf = (fleet: McpFleet): AuthInfo => ({ token: '', clientId: '', scopes: [], extra: { fleet } })
-const fleetIn = (auth: AuthInfo | undefined): McpFleet => auth?.extra?.['fleet'] as McpFleet
-
 async function answer(
-  handler: McpHttpHandler,
+  handler: Answering,
   request: FastifyRequest,
   reply: FastifyReply,
   fleet: McpFleet,
@@ -83,10 +85,7 @@ async function answer(
     signal: left.signal,
     ...(method === 'POST' ? { body: JSON.stringify(body ?? null) } : {}),
   })
-  const response = await handler.fetch(asked, {
-    authInfo: authOf(fleet),
-    ...(method === 'POST' ? { parsedBody: body ?? null } : {}),
-  })
+  const response = await handler.answer(asked, fleet, method === 'POST' ? { parsedBody: body ?? null } : {})
   return reply.send(response)
 }
 
@@ -99,7 +98,8 @@ function headersOf({ headers }: FastifyRequest): Headers {
 }
 
 /** Before a message was read, nothing is known of its id. */
-function sendError(error: Error, reply: FastifyReply): FastifyReply {
+async function sendError(error: Error, reply: FastifyReply): Promise<FastifyReply> {
+  const { protocolError } = await import('./results.ts')
   const { code, message, data } = protocolError(error)
   const { retryAfterMs } = data as { readonly retryAfterMs?: number }
   return retryAfter(reply.code(statusOf(error as HttpError)), retryAfterMs).send({

@@ -85,6 +85,25 @@ test('begun and its lease alive: a new owner waits until it lapses', async () =>
   assert.deepEqual(await journal().begin('c1', 'p2', 2, once), { do: 'wait', forMs: LEASE_MS - 1_000 })
 })
 
+test('a lease is not waited for if its owner is proven dead, and is if another one is', async () => {
+  const { clock, keyValue } = leased()
+  const asked: string[] = []
+  const isDead = async (owner: string): Promise<boolean> => {
+    asked.push(owner)
+    return owner === 'p1'
+  }
+  const journal = () => openJournal(keyValue, clock, { ...options, isDead })
+  const first = journal()
+  await first.begin('c1', 'p1', 1, call())
+  await first.begin('c2', 'p1', 1, once)
+  assert.deepEqual(await journal().begin('c1', 'p2', 2, call()), { do: 'call', inDoubt: true })
+  assert.deepEqual(await journal().begin('c2', 'p2', 2, once), { do: 'giveUp' })
+  assert.deepEqual(await journal().begin('c1', 'p3', 3, call()), { do: 'wait', forMs: LEASE_MS })
+  // What arrives of the dead owner's counts nowhere.
+  assert.equal(await first.finish('c1', 1, outcome('late')), false)
+  assert.deepEqual(asked, ['p1', 'p1', 'p2'])
+})
+
 test('lapsed: an idempotent call is made again, in doubt; the first owner is refused from then on', async () => {
   const { journal, wait } = leased()
   const [first, second] = [journal(), journal()]
