@@ -8,7 +8,7 @@ import type { Client } from './client.ts'
 import { Connections } from './link.ts'
 
 /** To each broker. */
-const COUNT = 8
+const COUNT = 4
 
 export class LaneConnections {
   readonly #all: readonly Connections[]
