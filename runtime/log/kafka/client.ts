@@ -12,7 +12,6 @@
 // 5. Every connection wakes a thousand times a second for a queue that is empty, and ten times to look for requests
 //    that have gone unanswered (request-queue.ts).
 // 6. Its encoder takes half a kilobyte for each part of a request (byte-writer.ts).
-// 7. Those who find a connection broken at the same time open a socket each (connection.ts).
 //
 // Requests that it can't encode are in transaction-v2.ts and fetch-request.ts, sent through its connections.
 import { createRequire } from 'node:module'
@@ -29,7 +28,6 @@ import type {
 } from 'kafkajs'
 import type { Unpacker } from './record-batches.ts'
 import type { KafkaSecurity } from '../../config/server-security.ts'
-import { connectTogether, type Connection } from './connection.ts'
 import { checkOnlyIfWaiting, checkTogether, type RequestQueue } from './request-queue.ts'
 import { saslOptions } from './sasl.ts'
 import { Sockets } from './socket.ts'
@@ -196,8 +194,6 @@ export interface Cluster {
   refreshMetadataIfNecessary(): Promise<void>
   addMultipleTargetTopics(topics: string[]): Promise<void>
   removeBroker(address: { host: string; port: number }): void
-  /** The topics whose leaders it asks for. */
-  readonly targetTopics: Set<string>
   /** Replaced as a whole when it is refreshed; null before the first time. */
   readonly brokerPool: { readonly metadata: object | null }
   findBroker(node: { nodeId: string }): Promise<Broker>
@@ -356,6 +352,3 @@ export function unpackerOf(attributes: number): Unpacker {
 const { prototype: queues } = part('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }
 checkOnlyIfWaiting(queues)
 checkTogether(queues)
-
-const { prototype: connections } = part('kafkajs/src/network/connection') as { prototype: Connection }
-connectTogether(connections)

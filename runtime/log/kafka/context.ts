@@ -1,6 +1,5 @@
 // Context that the parts of one Kafka log share.
 import { createClient, type Client, type KafkaLogger } from './client.ts'
-import { LaneConnections } from './lane-connections.ts'
 import { Link } from './link.ts'
 import { namesUnder, type Names } from './names.ts'
 import { settingsOf, type KafkaLogOptions, type Settings } from './options.ts'
@@ -15,17 +14,11 @@ export interface Context {
   readonly logger: KafkaLogger | undefined
   /** For short requests: offsets, bounds, leaving. Never a join, never a long fetch. */
   readonly shared: Link
-  readonly forLanes: LaneConnections
   readonly topicWatch: TopicWatch
 }
 
 export function newLink(context: Context, topics: readonly string[] = []): Link {
   return new Link(context.client, topics)
-}
-
-/** A lane's way to the brokers. */
-export function newLaneLink({ client, forLanes }: Context, topics: readonly string[]): Link {
-  return new Link(client, topics, forLanes.next())
 }
 
 /** Does not connect yet: the first use does. */
@@ -49,7 +42,6 @@ export function contextOf(options: KafkaLogOptions): Context {
     replicationFactor,
     logger,
     shared,
-    forLanes: new LaneConnections(client),
     topicWatch,
   }
 }

@@ -6,7 +6,7 @@
 //    records and could never be reached.
 import type { InputLoss, StateRow } from '../port.ts'
 import { ensureStateTopic } from './admin.ts'
-import { newLaneLink, type Context } from './context.ts'
+import { newLink, type Context } from './context.ts'
 import { errorType, isTransient } from './errors.ts'
 import { byTopic } from './group-positions.ts'
 import { KafkaLane, type LaneOptions, type Restored } from './lane.ts'
@@ -35,7 +35,7 @@ import { lookAt } from './topic-watch.ts'
 export async function openLane(context: Context, options: LaneOptions): Promise<KafkaLane> {
   const { names, settings } = context
   const stateTopic = names.stateTopic(options.stage)
-  const link = newLaneLink(context, [stateTopic, ...options.topics.map(names.topic)])
+  const link = newLink(context, [stateTopic, ...options.topics.map(names.topic)])
   const producer = new LaneProducer(link, {
     transactionalId: names.transactionalId(options.stage, options.lane),
     transactionTimeoutMs: settings.transactionTimeoutMs,

@@ -1,26 +1,18 @@
-// A user's way to the brokers, over connections of its own or shared ones, with the known leaders of partitions and
-// coordinators of groups and transactional ids.
+// One set of connections, with the known leaders of partitions and coordinators of groups and transactional
+// ids.
 //
-// 1. A broker answers a connection's requests in order, and a JoinGroup or a long fetch blocks it. So every group member
-//    and every fetcher has its own connections. Lanes, whose requests are short, share a few (context.ts).
+// 1. A broker answers a connection's requests in order, and a JoinGroup or a long fetch blocks it. So every
+//    lane, every group member and every fetcher has its own link.
 // 2. `attempt` retries transient errors until its deadline, finding leaders and coordinators again on the
 //    way; what it throws in the end is the last error.
 // 3. Nothing begins on a link that is closed: kafkajs would reconnect, and nobody would close those
 //    connections.
-// 4. A topic that is missing fails those who name it: the others' leaders are found without it.
 import type { Broker, Client, Cluster, CoordinatorKind } from './client.ts'
-import { errorType, isMisdirected, isTransient, isUnreachable } from './errors.ts'
-import { factsFrom } from './topic-ids.ts'
+import { isMisdirected, isTransient, isUnreachable } from './errors.ts'
 
 const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 250
 const CLOSE_MS = 5_000
-/** Errors of one topic that fail a request for all. */
-const OF_A_TOPIC = new Set([
-  'UNKNOWN_TOPIC_OR_PARTITION',
-  'TOPIC_AUTHORIZATION_FAILED',
-  'INVALID_TOPIC_EXCEPTION',
-])
 
 export interface AttemptOptions {
   /** How long to retry, in milliseconds. */
@@ -31,13 +23,10 @@ export interface AttemptOptions {
   readonly retryable?: (error: unknown) => boolean
 }
 
-/** Connections to each broker, for one link or several. */
-export class Connections {
+export class Link {
   readonly cluster: Cluster
   readonly #client: Client
-  readonly #topics = new Set<string>()
-  /** Topics whose leaders were asked for and are not known. */
-  readonly #missed = new Set<string>()
+  readonly #topics: Set<string>
   readonly #coordinators = new Map<string, Promise<Broker>>()
   /** Leaders by topic and partition, of this metadata: a fetch asks for each of its partitions. */
   readonly #leaders = new Map<string, string[]>()
@@ -45,40 +34,34 @@ export class Connections {
   #connected: Promise<void> | null = null
   #closed = false
 
-  constructor(client: Client) {
+  constructor(client: Client, topics: readonly string[]) {
     this.#client = client
     this.cluster = client.cluster()
+    this.#topics = new Set(topics)
   }
 
-  /** Connects, and makes sure that leaders of these topics are known. Rejects if one of them is missing. */
-  async know(topics: Iterable<string>): Promise<void> {
-    if (this.#closed) throw closed()
-    await this.#connect()
-    const missing = [...topics].filter((topic) => !this.#topics.has(topic))
-    if (missing.length === 0 && this.cluster.brokerPool.metadata !== null) return
-    try {
-      await this.cluster.addMultipleTargetTopics(missing)
-    } catch (error) {
-      if (!isOfATopic(error) || (await this.#dropRefused()) === 0) throw error
-      await this.cluster.addMultipleTargetTopics(missing)
-    }
-    for (const topic of missing) this.#topics.add(topic)
-  }
-
-  #connect(): Promise<void> {
-    this.#connected ??= this.cluster.connect().catch((error: unknown) => {
+  /** Connects once; later calls return at once. Rejects if no broker answers or a topic is missing. */
+  connect(): Promise<void> {
+    if (this.#closed) return Promise.reject(new Error('these connections to Kafka are closed'))
+    this.#connected ??= this.#dial().catch((error: unknown) => {
       this.#connected = null
       throw error
     })
     return this.#connected
   }
 
-  /** Asks no more for known topics that are missing now. Resolves with how many those were. */
-  async #dropRefused(): Promise<number> {
-    const facts = await factsFrom(await this.cluster.findControllerBroker(), [...this.#topics])
-    const refused = facts.filter(({ name, errorCode }) => errorCode !== 0 && this.#topics.delete(name))
-    for (const { name } of refused) this.cluster.targetTopics.delete(name)
-    return refused.length
+  async #dial(): Promise<void> {
+    await this.cluster.connect()
+    await this.cluster.addMultipleTargetTopics([...this.#topics])
+  }
+
+  /** Makes sure that leaders of these topics are known. */
+  async know(topics: Iterable<string>): Promise<void> {
+    await this.connect()
+    const missing = [...topics].filter((topic) => !this.#topics.has(topic))
+    if (missing.length === 0) return
+    await this.cluster.addMultipleTargetTopics(missing)
+    for (const topic of missing) this.#topics.add(topic)
   }
 
   leaderOf(topic: string, partition: number): string {
@@ -93,18 +76,14 @@ export class Connections {
   }
 
   #findLeader(topic: string, partition: number): string {
-    if (!this.#topics.has(topic)) {
-      this.#missed.add(topic)
-      const missing = new Error(`nothing is known of ${topic}`)
-      throw Object.assign(missing, { type: 'UNKNOWN_TOPIC_OR_PARTITION', retriable: true })
-    }
     const [leader] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
     if (leader !== undefined && leader !== '-1') return leader
     const error = new Error(`${topic}[${partition}] has no leader`)
     throw Object.assign(error, { type: 'LEADER_NOT_AVAILABLE', retriable: true })
   }
 
-  coordinator(kind: CoordinatorKind, id: string): Promise<Broker> {
+  async coordinator(kind: CoordinatorKind, id: string): Promise<Broker> {
+    await this.connect()
     const key = `${kind} ${id}`
     const known = this.#coordinators.get(key)
     if (known !== undefined) return known
@@ -123,80 +102,7 @@ export class Connections {
     this.#coordinators.clear()
     const { host, port } = error as { host?: string; port?: number }
     if (host !== undefined && port !== undefined) this.cluster.removeBroker({ host, port })
-    await this.#refresh().catch(() => {})
-    const missed = [...this.#missed]
-    this.#missed.clear()
-    for (const topic of missed) await this.know([topic]).catch(() => {})
-  }
-
-  async #refresh(): Promise<void> {
-    try {
-      await this.cluster.refreshMetadata()
-    } catch (error) {
-      if (!isOfATopic(error) || (await this.#dropRefused()) === 0) throw error
-      await this.cluster.refreshMetadata()
-    }
-  }
-
-  /** Resolves in a few seconds at most: what does not answer by then is left to the client's own close. */
-  async close(): Promise<void> {
-    this.#closed = true
-    await within(CLOSE_MS, this.#disconnect())
-  }
-
-  /** kafkajs waits for requests that are under way, and not all of them end. */
-  async #disconnect(): Promise<void> {
-    await this.#connected?.catch(() => {})
-    await this.cluster.disconnect().catch(() => {})
-  }
-}
-
-export class Link {
-  readonly #connections: Connections
-  readonly #isShared: boolean
-  readonly #topics: readonly string[]
-  #connected: Promise<void> | null = null
-  #closed = false
-
-  /** `shared`: connections of others too, which outlive the link. */
-  constructor(client: Client, topics: readonly string[], shared?: Connections) {
-    this.#connections = shared ?? new Connections(client)
-    this.#isShared = shared !== undefined
-    this.#topics = topics
-  }
-
-  get cluster(): Cluster {
-    return this.#connections.cluster
-  }
-
-  /** Connects once; later calls return at once. Rejects if no broker answers or a topic is missing. */
-  connect(): Promise<void> {
-    if (this.#closed) return Promise.reject(closed())
-    this.#connected ??= this.#connections.know(this.#topics).catch((error: unknown) => {
-      this.#connected = null
-      throw error
-    })
-    return this.#connected
-  }
-
-  /** Makes sure that leaders of these topics are known. */
-  async know(topics: Iterable<string>): Promise<void> {
-    await this.connect()
-    await this.#connections.know(topics)
-  }
-
-  leaderOf(topic: string, partition: number): string {
-    return this.#connections.leaderOf(topic, partition)
-  }
-
-  async coordinator(kind: CoordinatorKind, id: string): Promise<Broker> {
-    await this.connect()
-    return this.#connections.coordinator(kind, id)
-  }
-
-  /** After an error: forgets who answered, so that the next request asks again. */
-  async recover(error: unknown): Promise<void> {
-    if (!this.#closed) await this.#connections.recover(error)
+    await this.cluster.refreshMetadata().catch(() => {})
   }
 
   async attempt<T>(work: () => Promise<T>, options: AttemptOptions): Promise<T> {
@@ -214,19 +120,17 @@ export class Link {
     }
   }
 
-  /** Nothing begins after it. Connections of its own are closed, in a few seconds at most. */
+  /** Resolves in a few seconds at most: what does not answer by then is left to the client's own close. */
   async close(): Promise<void> {
     this.#closed = true
-    if (!this.#isShared) await this.#connections.close()
+    await within(CLOSE_MS, this.#disconnect())
   }
-}
 
-function closed(): Error {
-  return new Error('these connections to Kafka are closed')
-}
-
-function isOfATopic(error: unknown): boolean {
-  return OF_A_TOPIC.has(errorType(error) ?? '')
+  /** kafkajs waits for requests that are under way, and not all of them end. */
+  async #disconnect(): Promise<void> {
+    await this.#connected?.catch(() => {})
+    await this.cluster.disconnect().catch(() => {})
+  }
 }
 
 /** Resolves when the work does, or after this time. */

@@ -163,8 +163,7 @@ class KafkaLog implements Log {
     await Promise.allSettled([...this.#open].map((close) => close()))
     await this.#context.topicWatch.close()
     await this.#publisher.close()
-    const { forLanes, shared } = this.#context
-    await Promise.all([this.#readLink.close(), forLanes.close(), shared.close()])
+    await Promise.all([this.#readLink.close(), this.#context.shared.close()])
     this.#context.client.close()
   }
 }

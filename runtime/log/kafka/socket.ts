@@ -3,9 +3,7 @@
 // 1. without Nagle's algorithm: the second of two requests sent together would wait for the acknowledgement
 //    of the first, up to 40 ms;
 // 2. safe to `unref` when dead: kafkajs does so on every try to reach a broker that is away, and would leave
-//    a listener behind each time;
-// 3. with one write for all requests of a turn of the event loop: a system call costs more than encoding a request,
-//    and on one machine it does the receiver's work too.
+//    a listener behind each time.
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 
@@ -56,24 +54,5 @@ function openSocket({ host, port, ssl, onConnect }: SocketOptions): Socket {
   socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS)
   const unref = socket.unref.bind(socket)
   socket.unref = () => (socket.destroyed ? socket : unref())
-  return gathering(socket)
-}
-
-/** What one turn of the event loop writes leaves in one system call. */
-function gathering(socket: Socket): Socket {
-  const write = socket.write.bind(socket)
-  let gathers = false
-  const flush = (): void => {
-    gathers = false
-    socket.uncork()
-  }
-  socket.write = ((...given: Parameters<Socket['write']>) => {
-    if (!gathers) {
-      gathers = true
-      socket.cork()
-      setImmediate(flush)
-    }
-    return write(...given)
-  }) as Socket['write']
   return socket
 }
