@@ -1,4 +1,4 @@
-// Members of a group whose process is dead, and taking them out of it at once (ADR 0033).
+// Members of a group whose process is dead, and taking them out of it at once (ADR 0032).
 //
 // 1. Only what process-mark.ts proves counts. A wrong proof costs a rebalance: the member joins again, and who owns a
 //    lane is decided by its transactional id.
