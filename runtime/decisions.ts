@@ -22,7 +22,7 @@ export function merge<R extends Rows>(...decisions: readonly Decision<R>[]): Dec
     if (decision.rows) rows = rows ? { ...rows, ...decision.rows } : decision.rows
     if (decision.timers) timers = timers ? { ...timers, ...decision.timers } : decision.timers
     if (decision.wakeParts !== undefined) merged.wakeParts = decision.wakeParts
-    if (decision.lane) merged.lane = merged.lane ? { ...merged.lane, ...decision.lane } : decision.lane
+    if (decision.lane) merged.lane = merged.lane ? laneOf(merged.lane, decision.lane) : decision.lane
     if (decision.emit) merged.emit = merged.emit ? [...merged.emit, ...decision.emit] : decision.emit
     if (decision.call) merged.call = decision.call
   }
@@ -30,6 +30,11 @@ export function merge<R extends Rows>(...decisions: readonly Decision<R>[]): Dec
   if (rows) merged.rows = rows
   if (timers) merged.timers = timers
   return merged
+}
+
+/** Without a prototype: the names are of tasks, and V8 would make a hidden class for each. */
+function laneOf(...rows: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
+  return Object.assign(Object.create(null) as Record<string, unknown>, ...rows)
 }
 
 /** A copy of the rows with these changes; null and undefined delete. What is inherited (stage.ts, `isCold`) stays so. */

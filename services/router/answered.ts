@@ -7,6 +7,7 @@
 //    bucket that is due, some rows in each decision, so that no commit is large.
 // 3. The sets are V8's, whose hash can't be predicted from outside: users choose ids.
 import { ANSWER_BUCKET_MS, REMEMBER_MS } from './constants.ts'
+import { laneRow } from './lane-row.ts'
 
 const PREFIX = 'answered:'
 /** Rows that one decision deletes. */
@@ -62,7 +63,7 @@ export class Answered {
   keep(taskId: string, atMs: number): { lane: Record<string, 1>; timers: Record<string, number> } {
     const bucket = Math.floor(atMs / ANSWER_BUCKET_MS)
     const timers = this.#buckets.has(bucket) ? {} : { [FORGET_ANSWERED]: endOf(bucket) }
-    return { lane: { [rowOf(bucket, taskId)]: 1 }, timers }
+    return { lane: laneRow(rowOf(bucket, taskId), 1), timers }
   }
 
   /** The first ids that have expired. */

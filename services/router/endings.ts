@@ -11,6 +11,7 @@ import { submittedEvents, type Submitted } from './admission/delegated.ts'
 import { isLimited } from './call.ts'
 import { REMEMBER_AFTER_DEADLINE_MS, REMEMBER_MS } from './constants.ts'
 import { endEvents } from './events.ts'
+import { laneRow } from './lane-row.ts'
 import type { RouterDecision } from './rows.ts'
 import { rowOf, type Schedule } from './schedule.ts'
 
@@ -67,7 +68,7 @@ export function endLost(event: StageEvent): RouterDecision {
 /** A task that waits here ends, with these events: its row and its deadline go. */
 export const gone = ({ key }: StageEvent, emit: Emit[]): RouterDecision => ({
   emit,
-  lane: { [rowOf(key)]: null },
+  lane: laneRow(rowOf(key), null),
   timers: { deadline: null },
 })
 

@@ -12,6 +12,7 @@ import { failure } from '../../runtime/errors.ts'
 import { plural } from '../../runtime/quantities.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+import { laneRow } from './lane-row.ts'
 import { rowOf, type ScheduleRow, type Schedule } from './schedule.ts'
 
 type QueueLimits = Fleet['limits']['queue']
@@ -36,10 +37,10 @@ export function admitOrQueue(
 ): Placed | { rejected: Failure } {
   const { taskId } = task
   if (task.askedBy)
-    return { lane: { [rowOf(taskId)]: delegated }, emit: admissionEvents(task, event.atMs, traceparent) }
+    return { lane: laneRow(rowOf(taskId), delegated), emit: admissionEvents(task, event.atMs, traceparent) }
   const room = limits.inFlight - lane.running
   if (lane.isRunning(taskId) || (room > 0 && lane.waiting === 0))
-    return { lane: { [rowOf(taskId)]: running }, emit: admissionEvents(task, event.atMs, traceparent) }
+    return { lane: laneRow(rowOf(taskId), running), emit: admissionEvents(task, event.atMs, traceparent) }
   const full = lane.waitingTask(taskId) ? null : queueFull(task, lane, limits)
   if (full) return { rejected: full }
   const next = fillSlots(lane, room, event.atMs)
@@ -64,7 +65,7 @@ export function waitInSession(
   if (full) return { rejected: full }
   const traceparent = event.traceparent ?? null
   const row: ScheduleRow = { at: 'session', task, traceparent, ...(keepsMemory && { keepsMemory }) }
-  return { lane: { [rowOf(task.taskId)]: row }, timers: { deadline: task.deadlineMs } }
+  return { lane: laneRow(rowOf(task.taskId), row), timers: { deadline: task.deadlineMs } }
 }
 
 /** These tasks have ended, running or queued: their slots go to the next ones in the queue. */
@@ -105,7 +106,7 @@ export function resumeTask(taskId: string, callId: string, lane: Schedule): Plac
   if (!held?.includes(callId)) return {}
   const callIds = held.filter((id) => id !== callId)
   const row: ScheduleRow = callIds.length > 0 ? { at: 'held', callIds } : running
-  return { lane: { [rowOf(taskId)]: row } }
+  return { lane: laneRow(rowOf(taskId), row) }
 }
 
 function fillSlots(lane: Schedule, room: number, atMs: number, except: readonly string[] = []) {

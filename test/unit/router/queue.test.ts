@@ -242,7 +242,7 @@ test('a waiting task whose row is lost gets a result all the same: by its deadli
       [results.length, result?.taskId, result?.status, result?.error?.code],
       [1, 'lost', 'failed', 'PAYLOAD_MISSING'],
     )
-    assert.deepEqual([changed, timers], [{ [rowOf('lost')]: null }, { deadline: null }])
+    assert.deepEqual([{ ...changed }, timers], [{ [rowOf('lost')]: null }, { deadline: null }])
   }
   lane.write(rowOf('lost'), null)
   assert.equal(lane.isLost('lost'), false)
