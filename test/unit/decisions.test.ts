@@ -15,12 +15,15 @@ test('events in their order, and of one name the last', () => {
   const first: Decision = { rows: { a: 1, b: 1 }, emit: [ended('1')], timers: { t: 1 }, lane: { l: 1 } }
   const second: Decision = { rows: { b: null }, emit: [ended('2')], timers: { t: null }, lane: { m: 1 } }
   const merged = merge(first, {}, second)
-  assert.deepEqual({ ...merged, lane: { ...merged.lane } }, {
-    rows: { a: 1, b: null },
-    emit: [ended('1'), ended('2')],
-    timers: { t: null },
-    lane: { l: 1, m: 1 },
-  })
+  assert.deepEqual(
+    { ...merged, lane: { ...merged.lane } },
+    {
+      rows: { a: 1, b: null },
+      emit: [ended('1'), ended('2')],
+      timers: { t: null },
+      lane: { l: 1, m: 1 },
+    },
+  )
 })
 
 test('what clears a key drops rows and timers from before, and no events', () => {
