@@ -1,5 +1,5 @@
-// Finds two equal items of a list in time linear in its JSON: comparing each with each takes hours for a list that a
-// server may send.
+// Finds two equal items of a list in time linear in its JSON: comparing each with each takes hours for a list that
+// a server may send.
 import type { Json } from '../../schemas/json.ts'
 import { sortedJson } from '../sorted-json.ts'
 

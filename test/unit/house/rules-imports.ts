@@ -112,6 +112,7 @@ const pureRuntime = [
   'runtime/task-result.ts',
   'runtime/session-turns.ts',
   'runtime/config/exact-multiples.ts',
+  'runtime/config/unique-items.ts',
   'runtime/config/json-schema.ts',
   'runtime/config/coercion.ts',
   'runtime/config/coercion-schema.ts',

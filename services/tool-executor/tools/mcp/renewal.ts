@@ -1,9 +1,10 @@
-// Renews the tokens of a server: a refresh token may be good once, and an issuer that sees one a second time may take back
-// all that came from it.
+// Renews the tokens of a server: a refresh token may be good once, and an issuer that sees one a second time may
+// take back all that came from it.
 //
 // 1. Calls that are refused at once share one renewal, on all connections of a server.
 // 2. Another process may have renewed meanwhile: what is kept is read before each renewal.
-// 3. A call that was refused with a token that has been replaced since is sent again with the new one, without a renewal.
+// 3. A call that was refused with a token that has been replaced since is sent again with the new one, without a
+//    renewal.
 import {
   auth,
   type AuthProvider,
