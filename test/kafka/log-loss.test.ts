@@ -280,6 +280,9 @@ test('topics that delete what is still needed are said, with the remedy', async 
   })
   assert.match(advice[0] ?? '', /planner\.state loses state.*--add-config cleanup\.policy=compact$/)
   assert.match(advice[1] ?? '', /tasks\.admitted loses records.*--add-config cleanup\.policy=delete$/)
+  await setCleanup(state, 'compact')
+  await setCleanup(task, 'delete')
+  await eventually('nothing is said', async () => (await log.advice()).length === 0)
 })
 
 async function reading(tail: Tail, use: () => Promise<unknown>): Promise<void> {
