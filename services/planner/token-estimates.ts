@@ -16,21 +16,28 @@ export function estimatedInputTokens(request: ModelRequest): number {
  * A request is asked for its size some times, before it is sent and after, and is sent as this text; the tools of most
  * requests are the same list.
  */
-const written = new WeakMap<object, { readonly json: string; readonly bytes: number }>()
+const written = new WeakMap<object, Written>()
 
-function writtenAs(list: readonly object[]): { readonly json: string; readonly bytes: number } {
+interface Written {
+  readonly json: string
+  readonly bytes: number
+  /** Entries of the list then: one that has grown is written again. */
+  readonly length: number
+}
+
+function writtenAs(list: readonly object[]): Written {
   const known = written.get(list)
-  if (known) return known
+  if (known?.length === list.length) return known
   const json = JSON.stringify(list)
-  const made = { json, bytes: Buffer.byteLength(json) }
+  const made = { json, bytes: Buffer.byteLength(json), length: list.length }
   written.set(list, made)
   return made
 }
 
-/** A list as JSON. It must not change afterwards. */
+/** A list as JSON. Its entries must not change afterwards. */
 export const jsonOf = (list: readonly object[]): string => writtenAs(list).json
 
-/** Bytes of a list as JSON. It must not change afterwards. */
+/** Bytes of a list as JSON. Its entries must not change afterwards. */
 export const jsonBytes = (list: readonly object[]): number => writtenAs(list).bytes
 
 /** Bytes of all text of a request that the model reads. */
