@@ -12,6 +12,7 @@ import { taskStages } from '../../services/index.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Conversation } from '../../runtime/scripted-model/conversations.ts'
+import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 
 let calls = 0
@@ -167,8 +168,11 @@ test('tools mode: a fork gets the recorded outcomes, shared steps cost nothing, 
     const compared = await operator.forks.compare(origin.taskId, forked.taskId)
     assert.deepEqual([compared.firstDifference, compared.sameOutput], [null, true])
   }
-  const listed = await operator.tasks.list({ parent: origin.taskId })
-  assert.ok(listed.tasks.length > 0)
+  // The ledger comes after the results.
+  await eventually('they are listed', async () => {
+    const { tasks } = await operator.tasks.list({ parent: origin.taskId })
+    return tasks.length === 3
+  })
 })
 
 test('code mode: Python is rebuilt with its seed, its clock and the recorded outcomes', async () => {
