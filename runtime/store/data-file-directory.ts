@@ -57,29 +57,6 @@ export function takeLock(dir: string): DatabaseSync {
   }
 }
 
-/** A copy or a diagnosis that reads the file ends within this. */
-const READERS_MS = 5_000
-
-/**
- * Throws DATA_LOCKED if another process has the file open. `flotilla.lock` may have been removed under a fleet that
- * runs: two on one file would give out the same offsets, and it could not be opened again.
- */
-export function refuseShared(path: string): void {
-  const alone = new DatabaseSync(path, { timeout: READERS_MS })
-  try {
-    // In this mode SQLite wants the file for itself, in WAL mode too.
-    alone.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK')
-  } catch (cause) {
-    if (!isLocked(cause)) throw unavailable(path, cause)
-    const who = `${describeOwner(dirname(path))} or a program that reads it`
-    throw new FlotillaError('DATA_LOCKED', `${path} is open in ${who}, although flotilla.lock is free`, {
-      cause,
-    })
-  } finally {
-    alone.close()
-  }
-}
-
 function openLock(path: string): DatabaseSync {
   try {
     return new DatabaseSync(path)

@@ -2,8 +2,8 @@
 // serves all.
 //
 // 1. One process holds a data directory. The proof is an SQLite lock on `flotilla.lock`, which the operating
-//    system drops with the process (kill -9 included); if that was removed, the file itself is found open.
-//    `owner.json` only names the holder for the error message.
+//    system drops with the process (kill -9 included); `owner.json` only names the holder for the error
+//    message.
 // 2. Writes requested within one tick share one transaction; each resolves after its COMMIT.
 // 3. A write that throws is rolled back alone; the others of its transaction stay. A savepoint costs as much as a
 //    small write, so they run without any first. If one throws, all are rolled back and run again, each in a
@@ -16,13 +16,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../errors.ts'
 import { Checkpoints, OWN_PAGES } from './data-file-checkpoints.ts'
-import {
-  createDirectory,
-  keepPrivate,
-  nearestDirectory,
-  refuseShared,
-  takeLock,
-} from './data-file-directory.ts'
+import { createDirectory, keepPrivate, nearestDirectory, takeLock } from './data-file-directory.ts'
 import { closedError, commitError, sqliteCode, unavailable } from './data-file-errors.ts'
 
 /**
@@ -329,7 +323,6 @@ const nothing = (): void => {}
 
 function openDatabase(path: string, durability: Durability): DatabaseSync {
   keepPrivate(path)
-  refuseShared(path)
   const db = new DatabaseSync(path, { timeout: 5_000 })
   try {
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};

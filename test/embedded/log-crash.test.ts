@@ -83,14 +83,3 @@ test('a second process is refused while the first one lives, and is told who hol
   await store.close()
   assert.deepEqual(await tryToOpen(dataDir), { opened: true })
 })
-
-test('a second process is refused although somebody has removed the lock file', async (context) => {
-  const dataDir = freshDir(context)
-  const log = openEmbeddedLog({ dataDir, partitions: 2 })
-  rmSync(join(dataDir, 'flotilla.lock'))
-  const refused = await tryToOpen(dataDir)
-  assert.equal(refused['code'], 'DATA_LOCKED')
-  assert.match(String(refused['message']), /is open in process \d+ or .* although flotilla.lock is free/)
-  await log.close()
-  assert.deepEqual(await tryToOpen(dataDir), { opened: true })
-})
