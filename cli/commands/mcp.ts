@@ -96,7 +96,16 @@ async function embedded(environment: Environment): Promise<Opened> {
   const { client, fleet, operator, stop } = started
   const tools = agentTools(fleet, null)
   const { tasks } = await operator()
-  return { fleet: clientFleet({ client, tasks, tools: async () => tools }), where: environment.dataDir, stop }
+  const served = clientFleet({ client, tasks, tools: async () => tools })
+  // The fleet ends with the command: a cancel that it has not read yet would wait for the next start.
+  const cancel: McpFleet['cancel'] = async (taskId, reason) => {
+    await served.cancel(taskId, reason)
+    await client.result(taskId, { timeoutMs: CANCEL_MS }).catch(() => {})
+  }
+  return { fleet: { ...served, cancel }, where: environment.dataDir, stop }
 }
+
+/** Most that the end of the command waits for the end of a cancelled task. */
+const CANCEL_MS = 5_000
 
 const startHere = async () => (await import('../embedded.ts')).startEmbedded()
