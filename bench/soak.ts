@@ -1,7 +1,7 @@
 // npm run soak -- [embedded|kafka] [--tasks N] [--in-flight 64]: many tasks through one process of the whole
 // fleet, and the effect on it. Default 200,000 tasks on the embedded log, 50,000 on Kafka. A row per tenth:
-// memory, open files, disk, time of a task (of the processor too); the last one compares the last tenth with the second (in the
-// first one code is still compiled). The model and the tools answer at once, from this process.
+// memory, open files, disk, time of a task (of the processor too); the last line compares the last tenth with the
+// second (in the first one code is still compiled). The model and the tools answer at once, from this process.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { execFileSync } from 'node:child_process'
 import { tmpdir } from 'node:os'

@@ -4,8 +4,8 @@
 //    clock. A lower epoch than the entry's is refused.
 // 2. A recorded outcome answers forever (within the entry's lifetime): the call is never made again.
 // 3. Begun by a former owner without an outcome: while its lease lives the new owner waits (the former one
-//    may still finish and record), unless its process is proven dead. Lapsed: an idempotent call is made again and counted as in doubt; any
-//    other is never made again.
+//    may still finish and record), unless its process is proven dead. Lapsed: an idempotent call is made again
+//    and counted as in doubt; any other is never made again.
 // 4. If the store is this process's own (no lease), a beginning of its own that has not ended is waited for,
 //    and any other is of a process that is dead. An outcome and its settling are written in one tick, which
 //    is one transaction.

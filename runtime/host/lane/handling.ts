@@ -134,15 +134,10 @@ export function wholeEvent(
   const whole = (data: unknown) => ({ ...event, data }) as StageEvent
   const { payloads } = parts.stage.consumes.find(({ topic }) => topic === record?.topic) ?? {}
   if (payloads === 'unread') return whole(withoutPayloads(type, event.data))
-  const begun = asBug(() => resolve(type, event.data, parts.blobs))
-  if (!(begun instanceof Promise)) return begun === event.data ? event : whole(begun)
-  let first: typeof begun | null = begun
   let missing = 0
   const fetch = async () => {
-    const pending = first ?? resolve(type, event.data, parts.blobs)
-    first = null
     try {
-      return await pending
+      return await resolve(type, event.data, parts.blobs)
     } catch (error) {
       if (!isMissingPayload(error) || ++missing < MISSING_TRIES) throw error
       const gone = payloads === 'optional' ? 'null' : 'spare'

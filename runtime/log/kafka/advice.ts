@@ -93,16 +93,14 @@ export async function sizeAdvice({ names }: Context, admin: Admin): Promise<stri
 
 /** Advice for topics that lose records which are still needed. */
 export async function cleanupAdvice({ names }: Context, admin: Admin): Promise<string[]> {
-  const ours = names.topic('' as never)
-  const isState = (topic: string): boolean => topic.startsWith(ours) && topic.endsWith('.state')
   const whole = new Set(contract.flatMap(({ name, compacted }) => (compacted ? [] : [names.topic(name)])))
-  const topics = (await admin.listTopics()).filter((topic) => isState(topic) || whole.has(topic))
+  const topics = (await admin.listTopics()).filter((topic) => names.isState(topic) || whole.has(topic))
   const found = await settingsOf(admin, TOPIC_RESOURCE, topics, [CLEANUP])
   return found.flatMap(({ resource, settings }) => {
-    const wanted = isState(resource) ? 'compact' : 'delete'
+    const wanted = names.isState(resource) ? 'compact' : 'delete'
     const now = settings.get(CLEANUP) ?? wanted
     if (now === wanted) return []
-    const loses = isState(resource)
+    const loses = names.isState(resource)
       ? 'state of tasks that wait for longer than its retention'
       : 'records of a task that are not read yet'
     return [`${resource} loses ${loses} (${CLEANUP}=${now}): ${alteration(resource, CLEANUP, wanted)}`]

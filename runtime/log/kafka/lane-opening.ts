@@ -16,7 +16,7 @@ import { KafkaLane, type LaneOptions, type Restored } from './lane.ts'
 import { LaneProducer } from './lane-producer.ts'
 import type { Link } from './link.ts'
 import { OPENED_KEY, rowMessage } from './names.ts'
-import { readRange } from './partition-reader.ts'
+import { endsOf, readRange } from './partition-reader.ts'
 import {
   choosePositions,
   isAnother,
@@ -86,11 +86,10 @@ async function connect(context: Context, link: Link, stage: string): Promise<voi
 }
 
 async function startOf(context: Context, link: Link, topic: string, lane: number): Promise<number> {
-  const asked = [{ topic, partitions: [{ partition: lane }], fromBeginning: true }]
-  const [answer] = await link.attempt(() => link.cluster.fetchTopicsOffset(asked), {
+  const found = await link.attempt(() => endsOf(link, topic, [lane], true), {
     withinMs: context.settings.deliveryTimeoutMs,
   })
-  return Number(answer?.partitions[0]?.offset ?? 0)
+  return found.get(lane) ?? 0
 }
 
 async function writeOpened(

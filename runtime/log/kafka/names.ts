@@ -13,6 +13,8 @@ export const OPENED_KEY = '$opened'
 export interface Names {
   topic(topic: LogTopic): string
   stateTopic(stage: string): string
+  /** Whether it is the state topic of any stage. */
+  isState(topic: string): boolean
   group(kind: GroupKind, name: string): string
   transactionalId(stage: string, lane: number): string
 }
@@ -21,6 +23,7 @@ export function namesUnder(prefix: string): Names {
   return {
     topic: (topic) => `${prefix}.${topic}`,
     stateTopic: (stage) => `${prefix}.${stage}.state`,
+    isState: (topic) => topic.startsWith(`${prefix}.`) && topic.endsWith('.state'),
     group: (kind, name) => `${prefix}.${groupName(kind, name)}`,
     transactionalId: (stage, lane) => `${prefix}.${stage}.${lane}`,
   }

@@ -103,15 +103,25 @@ export async function offsetAtTime(
 
 export async function boundsOf(link: Link, topic: string, partitions: readonly number[]): Promise<Bounds[]> {
   await link.know([topic])
-  const ask = async (fromBeginning: boolean): Promise<Map<number, number>> => {
-    const wanted = partitions.map((partition) => ({ partition }))
-    const answers = await link.cluster.fetchTopicsOffset([{ topic, partitions: wanted, fromBeginning }])
-    return new Map(answers.flatMap((a) => a.partitions.map((p) => [p.partition, Number(p.offset)])))
-  }
-  const [earliest, next] = await Promise.all([ask(true), ask(false)])
+  const [earliest, next] = await Promise.all([
+    endsOf(link, topic, partitions, true),
+    endsOf(link, topic, partitions, false),
+  ])
   return partitions.map((partition) => ({
     partition,
     earliest: earliest.get(partition) ?? 0,
     next: next.get(partition) ?? 0,
   }))
+}
+
+/** The earliest offset of each partition, or the next one. The link must know the topic. */
+export async function endsOf(
+  link: Link,
+  topic: string,
+  partitions: readonly number[],
+  fromBeginning: boolean,
+): Promise<Map<number, number>> {
+  const wanted = partitions.map((partition) => ({ partition }))
+  const answers = await link.cluster.fetchTopicsOffset([{ topic, partitions: wanted, fromBeginning }])
+  return new Map(answers.flatMap((a) => a.partitions.map((p) => [p.partition, Number(p.offset)])))
 }
