@@ -1,36 +1,26 @@
 // Checks what comes from outside by a schema of the API. A message names the field, says what it must be and
 // shows what it is; a field that is not known is refused, because it may be a misspelt one.
 import type { z } from 'zod'
-import { FlotillaError, type ErrorCode } from '../runtime/errors.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 import { plural } from '../runtime/quantities.ts'
 
-export interface CheckOptions {
+interface CheckOptions {
   /** What a field is called: `field`, `parameter`, `filter`. Default field. */
   readonly word?: string
-  /** Code for a required field that is missing or wrong. Default REQUEST_INVALID. */
-  readonly invalid?: ErrorCode
 }
 
 const SHOWN_CHARS = 100
 
-/** The checked value. Throws REQUEST_INVALID, or `invalid`, with every mistake. */
+/** The checked value. Throws REQUEST_INVALID with every mistake. */
 export function checked<S extends z.ZodObject>(
   schema: S,
   value: unknown,
-  options: CheckOptions = {},
+  { word = 'field' }: CheckOptions = {},
 ): z.output<S> {
-  const { word = 'field', invalid = 'REQUEST_INVALID' } = options
   const found = schema.safeParse(value, { reportInput: true, error: wording })
   if (found.success) return found.data
-  const { issues } = found.error
-  const isOfRequired = issues.some(({ path: [name] }) => name !== undefined && isRequired(schema, name))
-  const message = issues.map((issue) => mistake(issue, schema, word)).join('; ')
-  throw new FlotillaError(isOfRequired ? invalid : 'REQUEST_INVALID', message)
-}
-
-const isRequired = (schema: z.ZodObject, name: PropertyKey): boolean => {
-  const field = Object.entries(schema.shape).find(([known]) => known === name)?.[1]
-  return field !== undefined && field._zod.optin === undefined
+  const message = found.error.issues.map((issue) => mistake(issue, schema, word)).join('; ')
+  throw new FlotillaError('REQUEST_INVALID', message)
 }
 
 function mistake(issue: z.core.$ZodIssue, schema: z.ZodObject, word: string): string {

@@ -167,7 +167,7 @@ class Builder {
     const { answers, errors = [], body, params, path, protocol } = route
     const found: Record<string, JsonObject> = {}
     for (const [status, answer] of Object.entries(answers)) found[status] = this.#answer(answer)
-    const inTask = body || params ? (['TASK_INVALID'] as const) : []
+    const inTask = params ? (['TASK_INVALID'] as const) : []
     const ofAccess = scopeOf(route) === null ? [] : closed
     const codes = [...new Set([...everywhere, ...ofAccess, ...errors, ...inTask])]
     const byStatus = Map.groupBy(codes, (code) => String(statusOfCode(code)))

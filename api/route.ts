@@ -54,8 +54,6 @@ export interface Route {
   readonly checkedLater?: readonly ('query' | 'body')[]
   /** Whose errors it answers with. Default: `Error` of this API. */
   readonly protocol?: 'openai' | 'mcp'
-  /** Code for a required field of the body that is missing or wrong. Default REQUEST_INVALID. */
-  readonly invalid?: 'TASK_INVALID'
   readonly bodyExample?: unknown
   /** By status. */
   readonly answers: Readonly<Record<number, Answer>>

@@ -13,6 +13,9 @@ const sessionView = z
     begunAtMs: timeMs,
     lastAtMs: timeMs.meta({ description: 'When its last turn ended, epoch milliseconds.' }),
     turns: z.number().meta({ description: 'Turns that have ended.' }),
+    asked: z.string().nullable().meta({
+      description: 'What its first turn asked, at most 200 characters of it; null: not known any more.',
+    }),
   })
   .meta({ id: 'Session' })
 

@@ -59,7 +59,6 @@ export const tasks = {
     body: taskInput,
     // By a check that clients over Kafka share.
     checkedLater: ['body'],
-    invalid: 'TASK_INVALID',
     bodyExample: { text: 'What is 6 times 7?', userId: 'ann' },
     answers: {
       200: {
@@ -359,7 +358,6 @@ export const tasks = {
         })
         .exactOptional(),
     }),
-    invalid: 'TASK_INVALID',
     bodyExample: { approved: true, decidedBy: 'ann' },
     answers: { 202: acceptedAnswer },
     errors: ['TASK_INVALID', 'TASK_UNKNOWN', 'CALL_UNKNOWN', 'CALL_NOT_WAITING'],
@@ -376,7 +374,6 @@ export const tasks = {
       comment: remark('In words.').exactOptional(),
       userId: name('Whose rating it is.').exactOptional(),
     }),
-    invalid: 'TASK_INVALID',
     bodyExample: { satisfaction: 0.8, comment: 'fine' },
     answers: { 202: acceptedAnswer },
     errors: ['TASK_INVALID', 'TASK_UNKNOWN'],
@@ -392,7 +389,6 @@ export const tasks = {
       quality: share('0 (useless) to 1 (perfect).'),
       scorer: name('The evaluator: a person, a check, a model as judge.').exactOptional(),
     }),
-    invalid: 'TASK_INVALID',
     bodyExample: { quality: 0.5, scorer: 'judge' },
     answers: { 202: acceptedAnswer },
     errors: ['TASK_INVALID', 'TASK_UNKNOWN'],

@@ -13,7 +13,7 @@ import { startKafka } from '../test/infra/kafka.ts'
 import { freePort } from '../test/infra/port.ts'
 import { startRedis } from '../test/infra/redis.ts'
 import { boundToUs } from '../test/infra/server.ts'
-import { bundledCommand } from './bundled.ts'
+import { bundledCommand } from '../test/support/bundled.ts'
 import { processorMs } from './measure.ts'
 
 const { values, positionals } = parseArgs({

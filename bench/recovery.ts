@@ -18,7 +18,7 @@ import { freePort } from '../test/infra/port.ts'
 import { startPostgres } from '../test/infra/postgres.ts'
 import { startRedis } from '../test/infra/redis.ts'
 import { startServices, type ServiceProcess } from '../test/support/service-process.ts'
-import { bundledCommand } from './bundled.ts'
+import { bundledCommand } from '../test/support/bundled.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -5,7 +5,7 @@ import { LOG_CHANNEL } from '../runtime/config/alerts.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
-import { FlotillaError, messageOf } from '../runtime/errors.ts'
+import { FlotillaError, hasCode, messageOf } from '../runtime/errors.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { say } from './output.ts'
 
@@ -23,7 +23,7 @@ export async function usingAlerts<T>(work: (alerts: AlertOperator) => Promise<T>
       return work({ list, silence, test: (rule) => testFromHere(rule, fleet, environment) })
     })
   } catch (error) {
-    if (!(error instanceof FlotillaError && error.code === 'NO_FLEET')) throw error
+    if (!hasCode(error, 'NO_FLEET')) throw error
     return work(configuredOperator(await loadFleet(environment), environment, error))
   }
 }

@@ -7,6 +7,7 @@
 // takes 12 ms.
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (process.env.npm_command && !isDetached()) endWithParent()
 if (major > 24 || (major === 24 && minor >= 16)) await runHere()
 else await runWithNewerNode()
 
@@ -22,6 +23,41 @@ async function runHere() {
   const main = mainModule(fs)
   if (main.endsWith('command/main.js')) resolveChunks(module, main)
   await import(main)
+}
+
+/**
+ * npm (npx, npm start) runs the command in a shell, and a signal to npm ends npm and the shell alone: the fleet would go
+ * on with nobody to end it, holding its data directory and its port against the one that a supervisor starts next.
+ */
+function endWithParent() {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    console.error('flotilla ends, because the shell in which npm started it has ended')
+    process.kill(process.pid, 'SIGTERM')
+  }, 1_000)
+  watch.unref()
+}
+
+/** Whether it is meant to outlive the shell: the script puts it into the background, or into a session of its own. */
+function isDetached() {
+  const script = (process.env.npm_lifecycle_script ?? '')
+    .replace(/'[^']*'|"(?:[^"\\]|\\.)*"|\\./g, 'quoted')
+    .replace(/[<>]&[0-9-]*|&>+/g, ' ')
+    .replace(/&&|\|[|&]?|\n/g, ';')
+  return /\bflotilla\b[^;&]*&/.test(script) || isSessionLeader()
+}
+
+/** `setsid flotilla start`. On Linux, whose fields of a process stand behind its name, in parentheses. */
+function isSessionLeader() {
+  try {
+    const stat = process.getBuiltinModule('fs').readFileSync('/proc/self/stat', 'utf8')
+    const [, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return Number(session) === process.pid
+  } catch {
+    return false
+  }
 }
 
 /**

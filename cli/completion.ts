@@ -2,6 +2,7 @@
 // Node: a script that a shell sourced is as old as the version it was made with.
 import type { Command } from 'commander'
 import { visibleOptions } from './default-subcommand.ts'
+import { quoted } from './quoted.ts'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]
@@ -149,4 +150,3 @@ ${lines.join('\n')}
 const firstLine = (text: string): string => text.split('\n')[0] ?? ''
 
 /** A word of the shell, taken literally. */
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`

@@ -1,4 +1,5 @@
 // How a call that waits for a person can be decided, in words.
+import { quoted } from './quoted.ts'
 
 export interface WaitingCall {
   readonly taskId: string
@@ -27,5 +28,4 @@ export const decidedLater = (call: WaitingCall): string =>
   `leave it with Ctrl-C, twice; then flotilla start, and ${decidedByCommand(call)}`
 
 /** The text as one word of a shell. */
-export const shellWord = (text: string): string =>
-  /^[\w.:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+export const shellWord = (text: string): string => (/^[\w.:@%+-]+$/.test(text) ? text : quoted(text))

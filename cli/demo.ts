@@ -16,6 +16,15 @@ const demoConfig = new URL(`../examples/flotilla.config.${extension}`, import.me
 
 const LEFT = 'Left the demo; nothing of it is kept. Again: flotilla demo'
 
+const NEXT_WIDTH = 15
+const next = [
+  ['In a browser', 'FLOTILLA_MODEL=scripted npx flotilla start, then http://127.0.0.1:8000'],
+  [
+    'With a model',
+    'set OPENAI_API_KEY (or OPENAI_BASE_URL), then: npx flotilla run "What is 2 to the power of 100?"',
+  ],
+] as const
+
 /** Runs the bundled tasks, then ends the command. */
 export async function demo(): Promise<void> {
   const dataDir = makeTemporaryDirectory('flotilla-demo-')
@@ -53,8 +62,8 @@ export async function demo(): Promise<void> {
     failures === 0
       ? paint('green', `${demoTasks.length} of ${demoTasks.length} tasks succeeded.`)
       : paint('red', `${failures} of ${demoTasks.length} tasks did not succeed.`)
-  say(
-    `${verdict} Next: set OPENAI_API_KEY (or OPENAI_BASE_URL) and try: npx flotilla run "What is 2 to the power of 100?"`,
-  )
+  say(verdict)
+  for (const [what, how] of next)
+    say(beside(`  ${what.padEnd(NEXT_WIDTH)}`, NEXT_WIDTH + 2, how, process.stderr))
   process.exit(failures === 0 ? 0 : 1)
 }

@@ -7,6 +7,7 @@ import { startProcess, type FleetProcess } from '../runtime/host/process.ts'
 import { readPauses, type Pause } from '../runtime/pauses.ts'
 import { openTelemetry } from '../runtime/telemetry/open.ts'
 import { loadServices, stageNames, taskStages } from '../services/index.ts'
+import { fail } from './output.ts'
 import { loadWithScriptedModel } from './scripted.ts'
 
 export interface EmbeddedFleet {
@@ -67,6 +68,10 @@ export async function startEmbedded(
     await running.stop()
     await loaded.stop()
   }
+  void running.failed.then(async (error) => {
+    await stop().catch(() => {})
+    fail(error)
+  })
   const operator = async () => (await import('../operator/direct/index.ts')).directOperator(await parts())
   return {
     fleet,

@@ -9,6 +9,8 @@ import { gatewayBehind } from '../operator/running-fleet.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import { taskStages } from '../services/index.ts'
 import type { EmbeddedFleet } from './embedded.ts'
+import { usingGateway } from './fleet-here.ts'
+import { say } from './output.ts'
 
 export interface EvaluationFleet {
   readonly client: Client
@@ -29,7 +31,9 @@ export async function withEvaluationFleet<T>(
   try {
     fleet = await (await import('./embedded.ts')).startEmbedded({}, { model })
   } catch (error) {
-    return overHttp(gatewayBehind(error, environment), environment, work)
+    const gateway = gatewayBehind(error, environment)
+    say(usingGateway(environment, gateway))
+    return overHttp(gateway, environment, work)
   }
   try {
     return await work({ client: fleet.client, operator: await fleet.operator() })

@@ -11,7 +11,7 @@ import { OWN_MODEL } from '../evaluation/rows.ts'
 import { runCases, type Outcome } from '../evaluation/run.ts'
 import { checkThresholds, readThreshold, type Checked } from '../evaluation/thresholds.ts'
 import type { AgentView, EvaluationOperator, ModelView, Operator } from '../operator/index.ts'
-import { FlotillaError } from '../runtime/errors.ts'
+import { FlotillaError, hasCode } from '../runtime/errors.ts'
 import { createSchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import type { Json } from '../schemas/json.ts'
 import { shown } from '../schemas/identity.ts'
@@ -137,7 +137,7 @@ export async function findRun(
   evaluations: Pick<EvaluationOperator, 'get'>,
 ): Promise<EvaluationRun | null> {
   return evaluations.get(id).catch((error: unknown) => {
-    if (error instanceof FlotillaError && error.code === 'NOT_FOUND') return null
+    if (hasCode(error, 'NOT_FOUND')) return null
     throw error
   })
 }
@@ -229,7 +229,7 @@ const scorersOf = (cases: readonly Case[]): ReadonlySet<string> =>
 /** What a client without the scope may not see is not checked here: the router checks it. */
 async function visible<T>(views: Promise<T[]>): Promise<T[] | null> {
   return views.catch((error: unknown) => {
-    if (error instanceof FlotillaError && error.code === 'FORBIDDEN') return null
+    if (hasCode(error, 'FORBIDDEN')) return null
     throw error
   })
 }

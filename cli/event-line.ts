@@ -1,12 +1,14 @@
 // An event of a task as one line: when, where, what, and what matters of the rest.
 import type { StreamedEvent } from '../client/types.ts'
 import { paint } from './output.ts'
+import { shorten } from './render.ts'
 import { count, elapsed, moment, money } from './units.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
 /** As long as the longest name of a stage. */
 const STAGE_WIDTH = 13
+const PYTHON_CHARS = 80
 const ENDED_BADLY: ReadonlySet<unknown> = new Set(['failed', 'rejected', 'timed_out', 'unknown'])
 
 /** Null: the line would say nothing that others do not. */
@@ -27,8 +29,12 @@ export function eventLine(event: StreamedEvent, withTask: boolean): string | nul
   )
 }
 
-const isTrouble = ({ status, code }: Fields): boolean =>
-  ENDED_BADLY.has(status) || (typeof code === 'string' && code !== '')
+const isTrouble = ({ type, status, code }: Fields): boolean =>
+  ENDED_BADLY.has(status) || (type !== 'code' && typeof code === 'string' && code !== '')
+
+/** The code of an error; of a step of Python its beginning; --json has the whole. */
+const codeOf = ({ type, code }: Fields): unknown =>
+  type === 'code' ? shorten(String(code), PYTHON_CHARS) : code
 
 function detailOf(fields: Fields): string {
   const { model, tool, from, to, inputTokens, outputTokens, cost, durationMs, waiting } = fields
@@ -38,7 +44,9 @@ function detailOf(fields: Fields): string {
       : null
   const parts = [
     ...[model, tool, from, to === undefined ? null : `→ ${String(to)}`],
-    ...['agent', 'child', 'why', 'by', 'outcome', 'status', 'code', 'message'].map((name) => fields[name]),
+    ...['agent', 'child', 'why', 'by', 'outcome', 'status'].map((name) => fields[name]),
+    codeOf(fields),
+    fields['message'],
     typeof waiting === 'number' ? `${count(waiting)} before it` : null,
     tokens,
     typeof cost === 'number' ? money(cost) : null,

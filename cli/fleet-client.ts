@@ -8,7 +8,7 @@ import { HttpClient } from '../client/http/client.ts'
 import type { Client } from '../client/types.ts'
 import { gatewayBehind, openFleetLog } from '../operator/running-fleet.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
-import { FlotillaError } from '../runtime/errors.ts'
+import { FlotillaError, hasCode } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log/port.ts'
 import { hasDataFile } from '../runtime/store/data-file.ts'
 
@@ -34,8 +34,7 @@ export async function withClient<T>(work: Work<T>, options: FleetClientOptions =
   }
 }
 
-const isNoGateway = (error: unknown): error is FlotillaError =>
-  error instanceof FlotillaError && error.code === 'GATEWAY_UNAVAILABLE'
+const isNoGateway = (error: unknown): error is FlotillaError => hasCode(error, 'GATEWAY_UNAVAILABLE')
 
 const isFile = ({ kafkaBrokers, raw, dataDir }: Environment): boolean =>
   kafkaBrokers.length === 0 && !raw['FLOTILLA_URL'] && hasDataFile(dataDir)

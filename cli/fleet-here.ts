@@ -4,7 +4,7 @@ import { HttpClient } from '../client/http/client.ts'
 import type { Client, TaskInput, TaskResult } from '../client/types.ts'
 import { httpOperator } from '../operator/http.ts'
 import { gatewayBehind } from '../operator/running-fleet.ts'
-import { readEnvironment } from '../runtime/config/environment.ts'
+import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import { messageOf } from '../runtime/errors.ts'
 import type { Pause } from '../runtime/pauses.ts'
 import { endOnInterrupt } from './interrupts.ts'
@@ -17,6 +17,10 @@ export interface OpenFleet {
   pauses(): Promise<readonly Pause[]>
   stop(): Promise<void>
 }
+
+/** For the person at the terminal: agents and tools are those of the running fleet, whatever FLOTILLA_CONFIG says here. */
+export const usingGateway = ({ dataDir }: Pick<Environment, 'dataDir'>, gateway: string): string =>
+  `A fleet is running on ${dataDir}: using its gateway, ${gateway}, and its configuration.`
 
 /**
  * Starts this command's own fleet, or uses the gateway of the process that holds the data directory. `model`: the
@@ -36,7 +40,7 @@ export async function openFleet(
     const apiKey = environment.raw['FLOTILLA_API_KEY']
     const onReconnect = ({ message }: Error) => note(`${message}; reconnecting`)
     const client = new HttpClient(gateway, { apiKey, onReconnect })
-    if (!isQuiet) note(`A fleet is running on ${environment.dataDir}: using its gateway, ${gateway}.`)
+    if (!isQuiet) note(usingGateway(environment, gateway))
     const { pauses } = httpOperator(gateway, { apiKey })
     return { client, isOwn: false, pauses: () => pauses.list(), stop: () => client.close() }
   }

@@ -1,6 +1,7 @@
 // A project to begin with: a configuration, an agent, a tool with its test, and questions to evaluate it by.
 import { lstatSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { createRequire } from 'node:module'
+import { basename, dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { makeDirectory } from '../runtime/make-directory.ts'
@@ -11,6 +12,10 @@ import { VERSION } from './version.ts'
 export const FIRST_TASK = 'What does it cost to send 3 kg to Norway?'
 
 const starter = fileURLToPath(new URL('../examples/starter/', import.meta.url))
+
+/** The folder of this package: in node_modules, or a clone, which no registry has. */
+const ownFolder = dirname(createRequire(import.meta.url).resolve('flotilla/package.json'))
+const isClone = !ownFolder.split(sep).includes('node_modules')
 
 /** Files that a project has anyway: an existing one stays as it is. */
 const shared: readonly string[] = ['.gitignore', 'README.md', 'package.json', 'tsconfig.json']
@@ -29,6 +34,10 @@ export interface Initialized {
   readonly kept: readonly string[]
   /** False: the package.json that was there does not name Flotilla, so the project can't import it. */
   readonly isDependency: boolean
+  /** False: nothing above the project has Flotilla installed, so `npx flotilla` would ask the registry for it. */
+  readonly isInstalled: boolean
+  /** What `npm install` takes to install this very Flotilla. */
+  readonly source: string
   /** Lines that the .gitignore that was there lacks: without them git takes keys and data. */
   readonly unignored: readonly string[]
 }
@@ -57,7 +66,18 @@ export function init(directory: string, { model }: InitOptions = {}): Initialize
     written,
     kept: found,
     isDependency: !found.includes('package.json') || dependsOnUs(directory),
+    isInstalled: isInstalled(directory),
+    source: isClone ? ownFolder : 'flotilla',
     unignored: found.includes('.gitignore') ? notIgnored(directory) : [],
+  }
+}
+
+function isInstalled(directory: string): boolean {
+  try {
+    createRequire(join(directory, 'package.json')).resolve('flotilla/package.json')
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -121,7 +141,7 @@ function packageOf(directory: string, text: string): string {
   const whole = {
     name: name === 'flotilla' ? 'my-flotilla' : name || 'fleet',
     ...rest,
-    dependencies: { flotilla: `^${VERSION}` },
+    dependencies: { flotilla: isClone ? `file:${ownFolder}` : `^${VERSION}` },
     devDependencies,
   }
   return `${JSON.stringify(whole, null, 2)}\n`

@@ -2,7 +2,7 @@
 import { usingOperator } from '../operator/connect.ts'
 import { assertSameText, type TaskDetail } from '../operator/direct/tasks.ts'
 import { readEnvironment } from '../runtime/config/environment.ts'
-import { FlotillaError } from '../runtime/errors.ts'
+import { hasCode } from '../runtime/errors.ts'
 
 /** Rejects with TASK_UNKNOWN. What can't be found out, without the database for example, counts as known. */
 export async function assertTask(taskId: string): Promise<void> {
@@ -12,6 +12,14 @@ export async function assertTask(taskId: string): Promise<void> {
 /** The same, also for a fleet behind a gateway: for commands that got nothing from it. */
 export async function assertNotUnknown(taskId: string): Promise<void> {
   await taskOf(taskId)
+}
+
+export type Ending = Pick<TaskDetail, 'status' | 'errorCode'>
+
+/** How the task ended; null if it is open, or if that can't be found out. Rejects with TASK_UNKNOWN. */
+export async function endingOf(taskId: string): Promise<Ending | null> {
+  const task = await taskOf(taskId)
+  return task === null || task.completedAtMs === null ? null : task
 }
 
 /** Rejects with TASK_ID_REUSED if the id was used for another text. */
@@ -30,7 +38,7 @@ async function taskOf(taskId: string): Promise<TaskDetail | null> {
   try {
     return await usingOperator(({ tasks }) => tasks.get(taskId))
   } catch (error) {
-    if (error instanceof FlotillaError && error.code === 'TASK_UNKNOWN') throw error
+    if (hasCode(error, 'TASK_UNKNOWN')) throw error
     return null
   }
 }

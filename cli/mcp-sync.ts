@@ -5,7 +5,7 @@ import type { Environment } from '../runtime/config/environment.ts'
 import type { McpServer } from '../runtime/config/mcp.ts'
 import { loadMcpServers } from '../runtime/config/mcp-load.ts'
 import { mcpLockText, readMcpLock, type McpLock } from '../runtime/config/mcp-lock.ts'
-import { FlotillaError, messageOf } from '../runtime/errors.ts'
+import { FlotillaError, hasCode, messageOf } from '../runtime/errors.ts'
 import { openStores } from '../runtime/store/open.ts'
 import type { ReadServers } from '../services/tool-executor/tools/mcp/sync.ts'
 import { lockChanges, type PinChange } from '../runtime/config/mcp-lock-diff.ts'
@@ -98,7 +98,7 @@ const marks = {
 
 /** The remedies of other codes are for calls of a tool. */
 const remedyOf = (error: Error): string =>
-  error instanceof FlotillaError && error.code === 'MCP_AUTH_FAILED'
+  hasCode(error, 'MCP_AUTH_FAILED')
     ? error.remedy
     : 'Start the server, or correct its url or command in flotilla.config.ts; then run flotilla mcp sync again.'
 

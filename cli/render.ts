@@ -10,9 +10,11 @@ const MAX_LINE = 160
 const MAX_LINES = 14
 
 export function shorten(text: string, limit = MAX_LINE): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim()
-  return line.length > limit ? `${line.slice(0, limit - 1)}…` : line
+  return cut(text.replaceAll(/\s+/g, ' ').trim(), limit)
 }
+
+const cut = (line: string, limit: number): string =>
+  line.length > limit ? `${line.slice(0, limit - 1)}…` : line
 
 function textOf(value: Json | undefined): string {
   return typeof value === 'string' ? value : JSON.stringify(value ?? null)
@@ -20,7 +22,7 @@ function textOf(value: Json | undefined): string {
 
 export function block(text: string): string {
   const lines = text.trimEnd().split('\n')
-  const shown = lines.slice(0, MAX_LINES).map((line) => `    ${line.slice(0, MAX_LINE)}`)
+  const shown = lines.slice(0, MAX_LINES).map((line) => `    ${cut(line, MAX_LINE)}`)
   if (lines.length > MAX_LINES) shown.push(`    … ${plural(lines.length - MAX_LINES, 'more line')}`)
   return shown.join('\n')
 }

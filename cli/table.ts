@@ -1,9 +1,10 @@
 // Tables for people. On a terminal a table fits its width; in a pipe every value is whole.
 //
 // 1. Columns are two spaces apart; figures are right-aligned, text is left-aligned, the last text is not padded.
-// 2. If the table is too wide, optional columns go first, from the right; then the widest text columns are cut
-//    with an ellipsis, but not below their header. Figures and columns to keep (ids) are never cut: the line then is
-//    wider than the terminal.
+// 2. On a terminal optional columns that say nothing of any row are left out. If the table is too wide, the other
+//    optional ones go, from the right, until the rest is wide enough to be read; then the widest text columns are cut
+//    with an ellipsis, but not below their header. Figures and columns to keep (ids, times) are never cut: the line then
+//    is wider than the terminal.
 import { paint, print, visible } from './output.ts'
 import { cutTo, widthOf } from './text-width.ts'
 
@@ -11,17 +12,21 @@ export interface Column {
   readonly name: string
   /** Default text. */
   readonly kind?: 'text' | 'figure'
-  /** Never cut: an id that other commands take. */
+  /** Never cut: an id that other commands take, or a time, whose end is what differs. */
   readonly keep?: boolean
-  /** Left out where the terminal is too narrow. */
-  readonly optional?: boolean
+  /** Left out where the terminal is too narrow; `first`: before the others. */
+  readonly optional?: boolean | 'first'
+  /** Width of a text below which it says little: optional columns make room for it. Default: READABLE_WIDTH. */
+  readonly readable?: number
 }
 
 const GAP = '  '
+const NOTHING: ReadonlySet<string> = new Set(['', '–'])
 const LEAST_WIDTH = 8
+const READABLE_WIDTH = 18
 
 /** Columns of the terminal; infinite in a pipe. */
-const tableWidth = (): number => (process.stdout.isTTY ? process.stdout.columns : Infinity)
+export const terminalWidth = (): number => (process.stdout.isTTY ? process.stdout.columns : Infinity)
 
 type Row = readonly string[]
 type Style = Parameters<typeof paint>[0]
@@ -41,14 +46,23 @@ export function printTable(
 }
 
 /** Lines of the table, header first. */
-export function tableLines(columns: readonly Column[], rows: readonly Row[], width = tableWidth()): string[] {
+export function tableLines(
+  columns: readonly Column[],
+  rows: readonly Row[],
+  width = terminalWidth(),
+): string[] {
   const lines = [columns.map(({ name }) => name), ...rows].map((line) => line.map(oneLine))
-  const shown = columns.map((_, index) => index)
+  const isSilent = (index: number): boolean =>
+    Number.isFinite(width) &&
+    Boolean(columns[index]?.optional) &&
+    lines.slice(1).every((line) => NOTHING.has(line[index] ?? ''))
+  const shown = columns.flatMap((_, index) => (isSilent(index) ? [] : index))
   const natural = columns.map((_, index) => Math.max(...lines.map((line) => widthOf(line[index] ?? ''))))
-  while (totalOf(shown.map((index) => leastOf(columns[index], natural[index]))) > width) {
+  while (totalOf(shown.map((index) => readable(columns[index], natural[index]))) > width) {
+    const first = shown.findLastIndex((index) => columns[index]?.optional === 'first')
     const last = shown.findLastIndex((index) => columns[index]?.optional)
     if (last === -1) break
-    shown.splice(last, 1)
+    shown.splice(first === -1 ? last : first, 1)
   }
   const widths = fit(shown, columns, natural, width)
   return lines.map((line) =>
@@ -64,8 +78,12 @@ const totalOf = (widths: readonly number[]): number =>
   widths.reduce((total, width) => total + width, GAP.length * (widths.length - 1))
 
 const isCut = (column: Column | undefined): boolean => column?.kind !== 'figure' && !column?.keep
-const leastOf = (column: Column | undefined, natural = 0): number =>
-  isCut(column) ? Math.min(natural, Math.max(LEAST_WIDTH, widthOf(column?.name ?? ''))) : natural
+const cutDownTo = (least: number, column: Column | undefined, natural = 0): number =>
+  isCut(column) ? Math.min(natural, Math.max(least, widthOf(column?.name ?? ''))) : natural
+const leastOf = (column: Column | undefined, natural?: number): number =>
+  cutDownTo(LEAST_WIDTH, column, natural)
+const readable = (column: Column | undefined, natural?: number): number =>
+  cutDownTo(column?.readable ?? READABLE_WIDTH, column, natural)
 
 /** Takes what is too much from the widest column that may be cut, until the table fits or nothing is left to cut. */
 function fit(

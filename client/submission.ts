@@ -3,6 +3,7 @@ import type { TaskSubmitted } from '../schemas/generated/events.ts'
 import { historyMistakes, metadataMistakes } from '../schemas/history.ts'
 import { identityMistakes, shown } from '../schemas/identity.ts'
 import { emptyTask, taskFields, type TaskFieldKind } from '../schemas/task-fields.ts'
+import { halfPairs } from '../schemas/whole-text.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { recordingMistakes } from '../runtime/recording.ts'
 import type { TaskInput } from './types.ts'
@@ -45,7 +46,7 @@ function fieldMistakes(name: string, value: unknown): string[] {
   }
   if (value === undefined || value === null) return []
   const wanted = field.kind
-  if (isOf(wanted, value)) return []
+  if (isOf(wanted, value)) return typeof value === 'string' ? halfPairs(name, value) : []
   const what =
     typeof wanted === 'string' ? `a ${wanted}`.replace('a object', 'an object') : wanted.join(' or ')
   return [`${name} is ${JSON.stringify(value)?.slice(0, 80)}, it must be ${what}`]

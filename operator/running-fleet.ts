@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Environment } from '../runtime/config/environment.ts'
-import { FlotillaError } from '../runtime/errors.ts'
+import { FlotillaError, hasCode } from '../runtime/errors.ts'
 import type { Readiness } from '../runtime/host/http/server.ts'
 import type { Log } from '../runtime/log/port.ts'
 import { hasDataFile } from '../runtime/store/data-file.ts'
@@ -73,7 +73,7 @@ export async function openFleetLog(environment: Environment): Promise<Log> {
 }
 
 function isLocked(error: unknown): boolean {
-  return error instanceof FlotillaError && error.code === 'DATA_LOCKED'
+  return hasCode(error, 'DATA_LOCKED')
 }
 
 /** Null if this part of the running fleet works, else its problem. */

@@ -1,7 +1,6 @@
 // Several decisions as one, and rows with a decision's changes.
+import { setOwn } from './own-property.ts'
 import type { Decision, Rows } from './stage.ts'
-
-const WRITABLE = { enumerable: true, configurable: true, writable: true } as const
 
 /**
  * The decisions one after the other, as if one had been made: events in their order; of rows and timers with one name
@@ -61,7 +60,7 @@ export function changeRows(
       try {
         rows[name] = row
       } catch {
-        Object.defineProperty(rows, name, { ...WRITABLE, value: row })
+        setOwn(rows, name, row)
       }
   }
   return rows

@@ -11,7 +11,7 @@ export const errorTable = {
     'recoverable',
     false,
     'A field of the task is missing, of the wrong type or out of range.',
-    'Correct the named field and submit again with a new task id.',
+    'Correct what the message names and submit again. A task that was rejected keeps its id: give it another one.',
   ),
   TASK_ID_REUSED: row(
     'recoverable',
@@ -47,7 +47,7 @@ export const errorTable = {
     'recoverable',
     false,
     'No model is configured, or its provider has no key or base URL.',
-    'Set a key (OPENAI_API_KEY, GROQ_API_KEY, …) or OPENAI_BASE_URL where the fleet runs, or name another model; flotilla doctor shows what is missing.',
+    'Set the variable that the message names where the fleet runs, or name another model; flotilla models shows what each lacks.',
   ),
   EXECUTOR_NOT_CONFIGURED: row(
     'recoverable',

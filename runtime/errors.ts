@@ -48,6 +48,14 @@ export class FlotillaError extends Error {
   }
 }
 
+/** True for an error of the table with one of the codes. */
+export const hasCode = (error: unknown, ...codes: ErrorCode[]): error is FlotillaError =>
+  error instanceof FlotillaError && codes.includes(error.code)
+
+/** True for an error of the table that no retry cures. */
+export const isFinal = (error: unknown): error is FlotillaError =>
+  error instanceof FlotillaError && !error.retryable
+
 function waitOf(ms: number | undefined): number | undefined {
   return ms === undefined || Number.isNaN(ms)
     ? undefined

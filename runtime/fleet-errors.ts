@@ -8,7 +8,12 @@ export const fleetErrors = {
     'The bytes are not a record of this topic.',
     'See flotilla dead-letters show. Correct the program that wrote it: the registered schema, or plain JSON on tasks.submitted. Then let it publish again.',
   ),
-  SCHEMA_MISMATCH: row('degraded', false, 'A value does not fit its schema.', 'Correct the named field.'),
+  SCHEMA_MISMATCH: row(
+    'degraded',
+    false,
+    'A value does not fit its schema.',
+    'Correct the field that the message names; if no program of yours wrote it, report it.',
+  ),
   SCHEMA_INCOMPATIBLE: row(
     'critical',
     false,
@@ -37,7 +42,7 @@ export const fleetErrors = {
     'degraded',
     false,
     'A stage threw while handling an event: a bug.',
-    'See flotilla dead-letters show; report it, and once it is fixed: flotilla dead-letters replay.',
+    'See flotilla dead-letters show, and report it. Once it is fixed: submit the task again under another id, or, if its task has not ended, flotilla dead-letters replay.',
   ),
   PROCESS_DIED: row(
     'critical',

@@ -37,8 +37,8 @@ export const isPausedBy = (pauses: readonly Pause[], stage: string): boolean =>
 
 export async function readPauses(log: Log, codec: Codec): Promise<Pause[]> {
   const home = homeOf(PAUSES_KEY, log.partitions)
-  const ranges = await log.ranges([PAUSES_TOPIC])
-  const { earliest = 0, next = 0 } = ranges.find(({ partition }) => partition === home) ?? {}
+  const [range] = await log.ranges([PAUSES_TOPIC], { partitions: [home] })
+  const { earliest = 0, next = 0 } = range ?? {}
   const events: StagePaused[] = []
   for (let from = Math.max(earliest, next - MAX_EVENTS); from < next;) {
     const records = await log.read(PAUSES_TOPIC, home, from, PAGE)

@@ -15,11 +15,13 @@ export const REDACTED = '***'
 const MIN_CHARS = 8
 /** Secrets that come and go, such as tokens that an HTTP tool renews: the latest are kept. */
 const MAX_PASSING = 200
+/** Longer forms are found by their beginning: an expression of any length can't be compiled. */
+const FOUND_BY_CHARS = 256
 
 const lasting = new Set<string>()
 const passing = new Map<string, readonly string[]>()
 let forms: readonly string[] = []
-/** Finds any form in one pass over a text. */
+/** Finds the beginning of any form in one pass over a text. */
 let mayShow = /(?!)/
 
 /** Names of fields are the same ones nearly always. Those that hide nothing are kept, as long as no secret is added. */
@@ -50,8 +52,9 @@ function collect(): void {
   plainNames.clear()
   const all = new Set([...lasting, ...[...passing.values()].flat()])
   forms = [...all].sort((a, b) => b.length - a.length)
+  const beginnings = new Set(forms.map((form) => form.slice(0, FOUND_BY_CHARS)))
   mayShow = new RegExp(
-    forms.map((form) => form.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|') || '(?!)',
+    [...beginnings].map((text) => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|') || '(?!)',
   )
 }
 

@@ -50,6 +50,8 @@ export interface EventMeta {
   readonly traceId: string | null
   /** Trace context of this handling, for events emitted later for its task (`Emit.traceparent`). */
   readonly traceparent?: string | null
+  /** True: a former owner of the lane, which died, had begun the call that `mayHaveBegun` names. */
+  readonly begun?: true
 }
 
 /** A timer that came due, set earlier by a Decision of the same key. */
@@ -109,6 +111,8 @@ export interface Call {
    * commit of what was decided before it. Default true.
    */
   readonly journalled?: boolean
+  /** Calls with the same text here are made one after the other, in the order in which they were asked for. */
+  readonly inOrderOf?: string
 }
 
 export interface CallFailure extends Failure {
@@ -204,6 +208,11 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
    * them. They are deleted by `clear` only. Not for a stage whose keys have parts. Default: none.
    */
   isCold?(name: string): boolean
+  /**
+   * The call that a former owner, which died, may have begun for this event: `begun` of the event says then whether it had.
+   * For a stage that decides by settings which may have changed since. Null: none.
+   */
+  mayHaveBegun?(event: StageEvent, rows: Readonly<Partial<R>>): Pick<Call, 'kind' | 'target'> | null
   /** `lane`: the lane's rows as they are now, to be read only; empty without a `laneIndex`. */
   decide(event: StageEvent, rows: Readonly<Partial<R>>, lane: L): Decision<R>
   /** The outcome of the call that `decide` asked for. `rows` show decide's own writes, `lane` everyone's. */

@@ -73,6 +73,10 @@ export const laneView = z
     paused: z.boolean(),
     lag: z.number().meta({ description: 'Records that the stage has not finished yet.' }),
     topics: z.array(z.object({ topic: z.enum(topicNames), position: z.number(), next: z.number() })),
+    leaderless: z
+      .array(z.enum(topicNames))
+      .optional()
+      .meta({ description: 'Topics whose partition no broker leads: they are not in the lag.' }),
   })
   .meta({ id: 'Lane' })
 
@@ -92,6 +96,10 @@ export const topicView = z
     records: z.number(),
     events: texts,
     purpose: z.string(),
+    leaderless: z
+      .array(z.number())
+      .optional()
+      .meta({ description: 'Partitions that no broker leads: their records are not counted.' }),
   })
   .meta({ id: 'Topic' })
 

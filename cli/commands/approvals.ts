@@ -72,17 +72,23 @@ async function list(flags: { all?: boolean; user?: string; limit?: number; json?
   process.exit(0)
 }
 
-const columns: readonly Column[] = [
+/** A decision names the call only if several of its task wait. */
+const columnsOf = (found: readonly ApprovalView[]): Column[] => [
   { name: 'task', keep: true },
-  { name: 'call', keep: true },
+  { name: 'call', keep: true, ...(hasSeveral(found) ? {} : { optional: 'first' }) },
   { name: 'tool' },
   { name: 'what' },
-  { name: 'state' },
+  { name: 'state', optional: true },
   { name: 'since' },
   { name: 'arguments' },
   { name: 'agent', optional: true },
   { name: 'user', optional: true },
 ]
+
+function hasSeveral(found: readonly ApprovalView[]): boolean {
+  const waiting = found.filter(({ status }) => status === 'waiting')
+  return new Set(waiting.map(({ taskId }) => taskId)).size < waiting.length
+}
 
 const ARGUMENT_CHARS = 60
 
@@ -99,7 +105,7 @@ function show(found: readonly ApprovalView[]): void {
     call.agent ?? '–',
     call.userId ?? '–',
   ])
-  printTable(columns, rows, (index) => (found[index]?.status === 'waiting' ? null : 'dim'))
+  printTable(columnsOf(found), rows, (index) => (found[index]?.status === 'waiting' ? null : 'dim'))
 }
 
 function stateOf({ status, terms, agreed }: ApprovalView): string {

@@ -1,9 +1,10 @@
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { copyDataFile } from '../../runtime/store/data-file-backup.ts'
 import { print, printJson } from '../output.ts'
+import { quoted } from '../quoted.ts'
 
 export function defineBackup(command: Command): void {
   command
@@ -17,6 +18,8 @@ export function defineBackup(command: Command): void {
 }
 
 async function backUp(directory: string, options: { json?: boolean }): Promise<void> {
+  // As of a variable that is not set: it would mean the current directory.
+  if (directory === '') throw new FlotillaError('REQUEST_INVALID', 'the directory has no name')
   const { kafkaBrokers, dataDir } = readEnvironment(process.env)
   if (kafkaBrokers.length > 0)
     throw new FlotillaError(
@@ -26,6 +29,9 @@ async function backUp(directory: string, options: { json?: boolean }): Promise<v
   const { path, bytes } = await copyDataFile(dataDir, resolve(directory))
   if (options.json) return printJson({ path, bytes })
   print(
-    `${path}: ${Math.ceil(bytes / 2 ** 20)} MB. To go back to it: FLOTILLA_DATA=${directory} flotilla start`,
+    `${path}: ${Math.ceil(bytes / 2 ** 20)} MB. To go back to it: FLOTILLA_DATA=${word(dirname(path))} flotilla start`,
   )
 }
+
+/** As one word of a shell. */
+const word = (text: string): string => (/^[\w./-]+$/.test(text) ? text : quoted(text))

@@ -27,7 +27,7 @@ const colours = { open: 'red', half_open: 'yellow', closed: 'green' } as const
 const columns: readonly Column[] = [
   { name: 'breaker', keep: true },
   { name: 'state' },
-  { name: 'since' },
+  { name: 'since', keep: true },
   { name: 'reason' },
   { name: 'stage', optional: true },
   { name: 'process', optional: true },

@@ -52,7 +52,7 @@ const bulkOptions = (command: Command, description: string): Command =>
 
 const columns: readonly Column[] = [
   { name: 'id', keep: true },
-  { name: 'failed at' },
+  { name: 'failed at', keep: true },
   { name: 'code' },
   { name: 'message' },
   { name: 'stage', optional: true },
@@ -104,11 +104,14 @@ async function show(id: string, options: { json?: boolean }): Promise<void> {
     if (options.json) printJson(letter)
     else
       for (const [field, value] of Object.entries(letter))
-        print(
-          `${paint('cyan', field.padEnd(16))} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
-        )
+        print(`${paint('cyan', field.replace(/Ms$/, '').padEnd(16))} ${shownField(field, value)}`)
   })
   process.exit(0)
+}
+
+function shownField(field: string, value: unknown): string {
+  if (field.endsWith('AtMs') && typeof value === 'number') return moment(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 type Bulk = Filters & { limit: number; dryRun?: boolean; json?: boolean }

@@ -14,6 +14,7 @@ import { loadFleet } from '../../runtime/config/load.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Setting } from '../../runtime/config/effective.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
+import { sayLeaderless } from '../leaderless-notice.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
 import { count, elapsed } from '../units.ts'
@@ -189,6 +190,10 @@ function showSettings(settings: readonly Setting[]): void {
   printTable(columns, rows, (index) => (settings[index]?.source === 'default' ? 'dim' : null))
 }
 
+const leaderlessIn = (lanes: readonly LaneView[]): string[] => [
+  ...new Set(lanes.flatMap(({ lane, leaderless = [] }) => leaderless.map((topic) => `${topic}[${lane}]`))),
+]
+
 /** One line for each stage and owner. */
 function showStages(lanes: readonly LaneView[]): void {
   const columns: Column[] = [
@@ -211,6 +216,7 @@ function showStages(lanes: readonly LaneView[]): void {
   printTable(columns, rows, (index) =>
     groups[index]?.[0]?.owner === null || groups[index]?.[0]?.paused ? 'yellow' : null,
   )
+  sayLeaderless(leaderlessIn(lanes))
 }
 
 function showLanes(lanes: readonly LaneView[]): void {
@@ -227,4 +233,5 @@ function showLanes(lanes: readonly LaneView[]): void {
     topics.map(({ topic, position, next }) => `${topic} ${position}/${next}`).join(', '),
   ])
   printTable(columns, rows, (index) => (lanes[index]?.owner === null ? 'yellow' : null))
+  sayLeaderless(leaderlessIn(lanes))
 }

@@ -1,16 +1,16 @@
 // Forks of ended tasks, and tasks side by side.
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import type { TaskResult } from '../../client/types.ts'
+import type { Client, TaskResult } from '../../client/types.ts'
 import type { Comparison, ComparedStep, ComparedTask } from '../../operator/direct/comparison.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import type { ForkOptions } from '../../operator/direct/forks.ts'
+import type { Forked, ForkOptions } from '../../operator/direct/forks.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import { toolPolicies, type ToolPolicy } from '../../runtime/recording.ts'
 import { taskStages } from '../../services/index.ts'
 import { number, wholeNumber } from '../arguments.ts'
 import { exitCode, exitCodeHelp } from '../exit-codes.ts'
-import { withClient } from '../fleet-client.ts'
+import { AT_NEXT_START, withClient } from '../fleet-client.ts'
 import { followToEnd } from '../fleet-here.ts'
 import { LiveView } from '../live-view.ts'
 import { paint, print, printJson, say } from '../output.ts'
@@ -79,29 +79,54 @@ interface ForkFlags {
 }
 
 async function fork(taskId: string, flags: ForkFlags): Promise<void> {
-  const forked = await usingOperator(({ forks }) => forks.fork(taskId, optionsOf(flags)), {
-    stages: taskStages,
-  })
-  if (!flags.wait) {
-    if (flags.json) printJson(forked)
-    else print(forked.taskId)
-    process.exit(0)
+  const options = optionsOf(flags)
+  // Without a running fleet the file would take the fork, and nothing would run it while the command waits.
+  const forked = await usingOperator(
+    async ({ forks }, reached) => {
+      const isFile = reached === 'file'
+      return isFile && flags.wait ? null : { ...(await forks.fork(taskId, options)), isFile }
+    },
+    { stages: taskStages },
+  )
+  if (forked === null) return forkHere(taskId, flags)
+  if (flags.wait) {
+    const result = await withClient((client) => follow(client, forked, flags))
+    return end(result, flags)
   }
-  if (!flags.json)
-    say(paint('dim', `task ${forked.taskId} is a fork of ${taskId} from step ${forked.fromStep}`))
-  const result = await follow(forked.taskId, flags)
-  if (flags.json) printJson(result)
-  else show(result, flags.steps === true)
-  process.exit(exitCode(result.status))
+  const { isFile, ...shown } = forked
+  if (flags.json) printJson(shown)
+  else print(forked.taskId)
+  if (isFile && !flags.json) say(paint('dim', AT_NEXT_START))
+  process.exit(0)
+}
+
+/** In a fleet inside this command. */
+async function forkHere(taskId: string, flags: ForkFlags): Promise<void> {
+  const { startEmbedded } = await import('../embedded.ts')
+  const fleet = await startEmbedded({}, { model: flags.model ?? null })
+  let result: TaskResult
+  try {
+    const { forks } = await fleet.operator()
+    result = await follow(fleet.client, await forks.fork(taskId, optionsOf(flags)), flags)
+  } finally {
+    await fleet.stop()
+  }
+  end(result, flags)
 }
 
 /** With --steps they are on stdout: only what happens now is shown meanwhile. */
-async function follow(taskId: string, { json, steps }: ForkFlags): Promise<TaskResult> {
+async function follow(client: Client, forked: Forked, { json, steps }: ForkFlags): Promise<TaskResult> {
+  const { taskId, forkedFrom, fromStep } = forked
+  if (!json) say(paint('dim', `task ${taskId} is a fork of ${forkedFrom} from step ${fromStep}`))
   const view = new LiveView({ detail: detailOf({ json }), ...(steps ? { print: () => {} } : {}) })
   view.now('waiting for the router')
-  return await withClient((client) => followToEnd(client, Promise.resolve(taskId), view)).finally(() =>
-    view.end(),
-  )
+  return await followToEnd(client, Promise.resolve(taskId), view).finally(() => view.end())
+}
+
+function end(result: TaskResult, flags: ForkFlags): never {
+  if (flags.json) printJson(result)
+  else show(result, flags.steps === true)
+  process.exit(exitCode(result.status))
 }
 
 function optionsOf({ prompt, user, wait: _w, steps: _s, json: _j, ...same }: ForkFlags): ForkOptions {

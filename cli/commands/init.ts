@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { FIRST_TASK, init, type InitOptions } from '../init.ts'
+import { FIRST_TASK, init, type Initialized, type InitOptions } from '../init.ts'
 import { paint, print } from '../output.ts'
 
 export function defineInit(command: Command): void {
@@ -13,7 +13,7 @@ export function defineInit(command: Command): void {
 }
 
 function write(directory: string, options: InitOptions): void {
-  const { written, kept, isDependency, unignored } = init(resolve(directory), options)
+  const { written, kept, unignored, ...project } = init(resolve(directory), options)
   for (const path of written) print(`${paint('green', 'wrote')} ${path}`)
   for (const name of kept) print(`${paint('dim', 'kept')}  ${name}, as it is`)
   if (unignored.length > 0)
@@ -22,7 +22,7 @@ function write(directory: string, options: InitOptions): void {
     ...(directory === '.'
       ? []
       : [`cd ${/^[\w./-]+$/.test(directory) ? directory : JSON.stringify(directory)}`]),
-    ...(isDependency ? [] : ['npm install flotilla     # package.json does not name it']),
+    ...installing(project),
     'npx flotilla test',
     `npx flotilla run --model scripted "${FIRST_TASK}"`,
     'npx flotilla doctor',
@@ -30,4 +30,14 @@ function write(directory: string, options: InitOptions): void {
   ]
   const first = 'The scripted model has a recorded answer. To connect another, see .env.example. Next:'
   print(`\n${first}\n${steps.map((step) => `  ${step}`).join('\n')}`)
+}
+
+/** Without Flotilla in reach npx would ask the registry for it. */
+function installing({
+  isDependency,
+  isInstalled,
+  source,
+}: Omit<Initialized, 'written' | 'kept' | 'unignored'>): string[] {
+  if (!isDependency) return [`npm install ${source}     # package.json does not name it`]
+  return isInstalled ? [] : ['npm install']
 }

@@ -132,9 +132,9 @@ const columns: readonly Column[] = [
   { name: 'user' },
   { name: 'state' },
   { name: 'scopes' },
-  { name: 'last used' },
+  { name: 'last used', keep: true },
   { name: 'agents', optional: true },
-  { name: 'created', optional: true },
+  { name: 'created', keep: true, optional: true },
 ]
 
 function showKeys(keys: readonly KeyView[]): void {

@@ -10,6 +10,7 @@ import { readEnvironment, type Environment } from '../../runtime/config/environm
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { McpFleet } from '../../services/gateway/mcp/fleet.ts'
 import { keepStdoutForResults, paint, say } from '../output.ts'
+import { shorten } from '../render.ts'
 import { defineMcpServers } from './mcp-servers.ts'
 
 export function defineMcp(command: Command): void {
@@ -47,20 +48,28 @@ async function serve({ url }: { url?: string }): Promise<void> {
   const gateway = url ?? environment.raw['FLOTILLA_URL']
   const { fleet, where, stop } = gateway ? await behind(gateway, environment) : await embedded(environment)
   const { serveOnStdio } = await import('../../services/gateway/mcp/stdio.ts')
-  const onError = (error: Error): void => say(paint('yellow', `MCP: ${error.message}`))
+  const onError = ({ message }: Error): void => say(paint('yellow', `MCP: ${shorten(message, SHOWN_CHARS)}`))
   const serving = serveOnStdio(fleet, { input: process.stdin, output, onError })
   say(`ready: agents of ${where}`)
-  await untilOver()
+  const problem = await Promise.race([untilOver(), serving.over])
   await serving.close()
   await stop()
+  if (problem)
+    throw new FlotillaError(
+      'REQUEST_INVALID',
+      `closed the connection of the client: ${shorten(problem.message, SHOWN_CHARS)}`,
+    )
   process.exit(0)
 }
 
-function untilOver(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  process.stdin.once('end', resolve)
-  process.stdin.once('close', resolve)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+const SHOWN_CHARS = 300
+
+function untilOver(): Promise<null> {
+  const { promise, resolve } = Promise.withResolvers<null>()
+  const end = (): void => resolve(null)
+  process.stdin.once('end', end)
+  process.stdin.once('close', end)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end)
   return promise
 }
 

@@ -49,11 +49,12 @@ async function ps({ all, json, ...filters }: Options): Promise<void> {
 const columns: readonly Column[] = [
   { name: 'id', keep: true },
   { name: 'status', keep: true },
-  { name: 'doing' },
+  { name: 'doing', optional: true },
   { name: 'for', kind: 'figure' },
   { name: 'age', kind: 'figure', optional: true },
   { name: 'agent', optional: true },
-  { name: 'task' },
+  // Ids of the fleet take nearly half of a terminal; what was asked says which task it is.
+  { name: 'task', readable: 36 },
   { name: 'step', kind: 'figure', optional: true },
   { name: 'user', optional: true },
   { name: 'cost', kind: 'figure', optional: true },

@@ -42,8 +42,8 @@ const columns: readonly Column[] = [
   { name: 'session', keep: true },
   { name: 'user' },
   { name: 'turns', kind: 'figure' },
-  { name: 'begun', optional: true },
-  { name: 'last turn' },
+  { name: 'begun', keep: true, optional: true },
+  { name: 'last turn', keep: true },
 ]
 
 const cellsOf = ({ sessionId, userId, turns, begunAtMs, lastAtMs }: SessionView): string[] => [

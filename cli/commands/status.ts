@@ -7,6 +7,7 @@ import { paint, print, printJson } from '../output.ts'
 import { renderCompaction, shorten } from '../render.ts'
 import { doing, sayNotRunning, statusColours } from '../task-state.ts'
 import { treeLines } from '../task-tree.ts'
+import { beside } from '../text-width.ts'
 import { count, elapsed, moment, money } from '../units.ts'
 
 export function defineStatus(command: Command): void {
@@ -28,6 +29,8 @@ async function status(taskId: string, options: { json?: boolean }): Promise<void
   })
   process.exit(0)
 }
+
+const NAMES_WIDTH = 12
 
 function show(task: TaskDetail): void {
   const nowMs = Date.now()
@@ -54,10 +57,11 @@ function show(task: TaskDetail): void {
     ])
     lines.push(['steps', count(task.steps ?? 0)])
   }
-  for (const [name, value] of lines) print(`${paint('cyan', name.padEnd(12))}${value}`)
+  for (const [name, value] of lines)
+    print(beside(paint('cyan', name.padEnd(NAMES_WIDTH)), NAMES_WIDTH, value, process.stdout))
   if (task.completedAtMs !== null)
     return print(
-      paint('dim', `Its answer: flotilla result ${task.taskId}; its events: flotilla logs ${task.taskId}`),
+      paint('dim', `Its answer: flotilla result ${task.taskId}\nIts events: flotilla logs ${task.taskId}`),
     )
   if (!task.eventsWhole) print(paint('dim', '… earlier events are further back in the log than is read'))
   for (const event of task.events) print(eventLine(event, task.submittedAtMs))

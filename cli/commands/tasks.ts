@@ -6,12 +6,12 @@ import { queryFrom } from '../../api/schemas/task-query.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { CancelOptions } from '../../operator/direct/cancel.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError, hasCode } from '../../runtime/errors.ts'
 import { wholeNumber } from '../arguments.ts'
 import { AT_NEXT_START, withClient } from '../fleet-client.ts'
 import { addTaskFilters, filtersOf } from '../task-filters.ts'
 import { plural } from '../units.ts'
-import { assertNotUnknown, assertTask, assertUnused } from '../known-task.ts'
+import { assertNotUnknown, assertTask, assertUnused, endingOf, type Ending } from '../known-task.ts'
 import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { shellWord } from '../decision-notice.ts'
@@ -130,7 +130,7 @@ async function waitFor(
   try {
     return await client.result(taskId, limit)
   } catch (error) {
-    if (error instanceof FlotillaError && error.code === 'TASK_TIMED_OUT') return null
+    if (hasCode(error, 'TASK_TIMED_OUT')) return null
     throw error
   } finally {
     off()
@@ -212,10 +212,10 @@ async function cancel(
   if (taskId !== undefined && (isFiltered || dryRun))
     throw new FlotillaError('REQUEST_INVALID', 'name one task by its id, or several by a filter, not both')
   if (taskId === undefined) return cancelMatching({ ...filter, ...given({ reason, limit, dryRun }) }, json)
-  await assertTask(taskId)
+  const ended = await endingOf(taskId)
+  if (ended !== null) return hasEnded(taskId, ended, json)
   const isRunning = await withClient(
     async (client, isRunning) => {
-      if (!isRunning) await assertNotUnknown(taskId)
       await client.cancel(taskId, reason)
       return isRunning
     },
@@ -223,6 +223,16 @@ async function cancel(
   )
   if (json) printJson({ matched: [taskId], more: false })
   else print(`cancel sent for task ${taskId}${isRunning ? '' : `; ${AT_NEXT_START}`}`)
+  process.exit(0)
+}
+
+/** Nothing is sent: its result can't change. */
+function hasEnded(taskId: string, { status, errorCode }: Ending, json: boolean | undefined): void {
+  if (json) printJson({ matched: [], more: false })
+  else {
+    const how = errorCode === null ? status : `${status}, ${errorCode}`
+    print(`task ${taskId} has ended already (${how}): there is nothing to cancel`)
+  }
   process.exit(0)
 }
 

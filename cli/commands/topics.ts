@@ -4,6 +4,8 @@ import { readEnvironment, type Environment } from '../../runtime/config/environm
 import { FlotillaError } from '../../runtime/errors.ts'
 import { openLog } from '../../runtime/log/open.ts'
 import { usingOperator } from '../../operator/connect.ts'
+import { dropRow } from '../drop-row.ts'
+import { sayLeaderless } from '../leaderless-notice.ts'
 import { paint, printJson, say } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
 import { count } from '../units.ts'
@@ -19,6 +21,10 @@ export function defineTopics(command: Command): void {
       '--acls [principal]',
       'grant each service its rights on the broker (docs/principals.md), by principals of this form; ' +
         '{service} stands for the service',
+    )
+    .option(
+      '--drop-row <row...>',
+      'take a row that another program has written out of a stage’s state: stage, lane, and key as /ready shows it',
     )
     .option('--json', 'JSON on stdout')
     .action(topics)
@@ -37,6 +43,7 @@ interface Options {
   readonly schemas?: boolean
   /** True: the usual form. */
   readonly acls?: string | true
+  readonly dropRow?: readonly string[]
   readonly json?: boolean
 }
 
@@ -59,12 +66,15 @@ async function topics(options: Options): Promise<void> {
       say(
         paint('yellow', 'Topics are missing: start the fleet, or create them with flotilla topics --create.'),
       )
+    sayLeaderless(
+      rows.flatMap(({ name, leaderless = [] }) => leaderless.map((partition) => `${name}[${partition}]`)),
+    )
   })
   process.exit(0)
 }
 
 /** Creates what a fleet needs on its servers. Whatever exists already stays as it is. */
-async function prepare({ create, schemas, acls }: Options): Promise<void> {
+async function prepare({ create, schemas, acls, dropRow: row }: Options): Promise<void> {
   const environment = readEnvironment(process.env)
   // Mistakes are named before anything is created.
   const form = acls === undefined ? null : principalForm(environment, acls === true ? 'User:{service}' : acls)
@@ -73,6 +83,7 @@ async function prepare({ create, schemas, acls }: Options): Promise<void> {
   if (create) await createTopics(environment)
   if (schemas) await registerSchemas(environment)
   if (form !== null) await grantRights(environment, form)
+  if (row !== undefined) await dropRow(environment, row)
 }
 
 async function createTopics(environment: Environment): Promise<void> {

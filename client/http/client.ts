@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { initOf, pathOf, type Asked } from '../../api/request.ts'
 import type { AnswerOf, BodyOf, Route } from '../../api/route.ts'
 import { tasks as routes } from '../../api/tasks.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError, hasCode } from '../../runtime/errors.ts'
 import { exactTime } from '../../runtime/quantities.ts'
 import { runBatch } from '../batch.ts'
 import { formatPositions, parsePositions, POSITIONS_HEADER, type Positions } from '../positions.ts'
@@ -50,7 +50,7 @@ export interface HttpClientOptions extends ReconnectOptions {
 }
 
 const isRetryAsked = (error: unknown): error is FlotillaError =>
-  error instanceof FlotillaError && (error.code === 'SEARCH_UNFINISHED' || error.code === 'TOO_MANY_STREAMS')
+  hasCode(error, 'SEARCH_UNFINISHED', 'TOO_MANY_STREAMS')
 
 export class HttpClient implements Client {
   readonly #url: string
@@ -70,7 +70,7 @@ export class HttpClient implements Client {
 
   async find(taskId: string): Promise<TaskResult | null> {
     return this.#repeat(taskId, {}).catch((error: unknown) => {
-      if (error instanceof FlotillaError && error.code === 'TASK_UNKNOWN') return null
+      if (hasCode(error, 'TASK_UNKNOWN')) return null
       throw error
     })
   }

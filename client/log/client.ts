@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { resolve, storeRecording } from '../../runtime/codec/claim-check.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import { readable, unlessUndecodable } from '../../runtime/codec/skip.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError, isFinal } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord, Tail } from '../../runtime/log/port.ts'
 import type { BlobStore } from '../../runtime/store/port.ts'
@@ -128,23 +128,23 @@ export class LogClient implements Client {
 
   async feedback({ taskId, satisfaction, comment, userId }: Feedback): Promise<void> {
     if (!(satisfaction >= 0 && satisfaction <= 1))
-      throw new FlotillaError('TASK_INVALID', 'satisfaction must be a number from 0 to 1')
+      throw new FlotillaError('REQUEST_INVALID', 'satisfaction must be a number from 0 to 1')
     const data = { taskId, satisfaction, comment: comment ?? null, userId: userId ?? null }
     await this.#say('FeedbackGiven', data)
   }
 
   async scoreQuality({ taskId, quality, scorer }: QualityScore): Promise<void> {
     if (!(quality >= 0 && quality <= 1))
-      throw new FlotillaError('TASK_INVALID', 'quality must be a number from 0 to 1')
+      throw new FlotillaError('REQUEST_INVALID', 'quality must be a number from 0 to 1')
     const data = { taskId, quality, scorer: scorer ?? null }
     await this.#say('QualityScored', data)
   }
 
-  /** Publishes an event of a submitted task. Throws TASK_INVALID with every id and name that can't be one. */
+  /** Publishes an event of a submitted task. Throws REQUEST_INVALID with every name that can't be one; TASK_INVALID for the id. */
   async #say<T extends EventType>(type: T, data: EventMap[T] & { taskId: string }): Promise<void> {
     assertTaskId(data.taskId)
     const mistakes = identityMistakes(type, data)
-    if (mistakes.length > 0) throw new FlotillaError('TASK_INVALID', mistakes.join('; '))
+    if (mistakes.length > 0) throw new FlotillaError('REQUEST_INVALID', mistakes.join('; '))
     await this.#publish('tasks.control', type, data, data.taskId)
   }
 
@@ -295,7 +295,7 @@ export class LogClient implements Client {
     }
     // A blob that is unavailable is retried; one that will never come must not block the reader silently.
     const refuse = (error: unknown): never => {
-      if (error instanceof FlotillaError && !error.retryable) stream.end(error)
+      if (isFinal(error)) stream.end(error)
       throw error
     }
     const tail = this.#parts.log.tail(options, async (records) => {
@@ -349,7 +349,7 @@ export class LogClient implements Client {
     assertTaskId(taskId)
     const { log } = this.#parts
     const home = homeOf(taskId, log.partitions)
-    const ranges = (await log.ranges(['tasks.history'])).filter(({ partition }) => partition === home)
+    const ranges = await log.ranges(['tasks.history'], { partitions: [home] })
     return new Map(ranges.map((range) => [home, offsetBefore(range, 'latest')]))
   }
 

@@ -63,7 +63,9 @@ export class Following<T> implements AsyncIterableIterator<Positioned<T>>, Async
     const { log, topic, live, after } = this.#parts
     if (after.size === 0) return
     await live.ready
-    for (const { partition, earliest, next } of await log.ranges([topic])) {
+    for (const { partition, earliest, next } of await log.ranges([topic], {
+      partitions: [...after.keys()],
+    })) {
       const from = after.get(partition)
       if (from === undefined) continue
       // A position beyond the end is one of another log: this one was made again.

@@ -64,10 +64,9 @@ export class History {
   readonly #pages: Pages
   readonly #ofTask: FanOut<Seen>
   readonly #ofAll: FanOut<Seen>
-  readonly #ranges = {
-    'tasks.history': new Coalesced(() => this.#parts.log.ranges(['tasks.history'])),
-    'tasks.streaming': new Coalesced(() => this.#parts.log.ranges(['tasks.streaming'])),
-  }
+  readonly #allRanges = new Coalesced(() => this.#parts.log.ranges(['tasks.history']))
+  /** By topic and partition: one that no broker leads fails no reader of another. */
+  readonly #ranges = new Map<string, Coalesced<PartitionRange[]>>()
 
   constructor(parts: HistoryParts) {
     const { log } = parts
@@ -96,11 +95,15 @@ export class History {
   }
 
   ranges(): Promise<PartitionRange[]> {
-    return this.#ranges['tasks.history'].run()
+    return this.#allRanges.run()
   }
 
   async rangeOf(topic: 'tasks.history' | 'tasks.streaming', partition: number): Promise<PartitionRange> {
-    const found = (await this.#ranges[topic].run()).find((range) => range.partition === partition)
+    const name = `${topic} ${partition}`
+    const ask = () => this.#parts.log.ranges([topic], { partitions: [partition] })
+    const asked = this.#ranges.get(name) ?? new Coalesced(ask)
+    this.#ranges.set(name, asked)
+    const [found] = await asked.run()
     return found ?? { topic, partition, earliest: 0, next: 0 }
   }
 

@@ -48,6 +48,20 @@ export function duration(ms: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
+const HOUR_MS = 3_600_000
+const units = [
+  [HOUR_MS, 'h'],
+  [60_000, 'min'],
+  [1_000, 's'],
+] as const
+
+/** A time that somebody chose, such as a limit: where it is whole hours, minutes or seconds, in them. */
+export function period(ms: number): string {
+  const unit =
+    isFigure(ms) && ms > 0 && ms < 48 * HOUR_MS ? units.find(([size]) => ms % size === 0) : undefined
+  return unit === undefined ? duration(ms) : `${whole.format(ms / unit[0])} ${unit[1]}`
+}
+
 /** US dollars, to the digits that say something. */
 export function cost(dollars: number): string {
   if (!isFigure(dollars)) return UNKNOWN

@@ -5,16 +5,22 @@ import { signal } from '@preact/signals'
 export interface Place {
   readonly path: string
   readonly query: URLSearchParams
+  /** By Back, Forward or a link with the class `back`: the viewer expects it as it was. */
+  readonly isReturn: boolean
 }
 
-export const here = (): Place => ({ path: location.pathname, query: new URLSearchParams(location.search) })
+export const here = (isReturn = false): Place => ({
+  path: location.pathname,
+  query: new URLSearchParams(location.search),
+  isReturn,
+})
 
 export const place = signal<Place>(here())
 
-export function navigate(url: string, { replace = false } = {}): void {
+export function navigate(url: string, { replace = false, isReturn = false } = {}): void {
   if (url === location.pathname + location.search) return
   history[replace ? 'replaceState' : 'pushState'](null, '', url)
-  place.value = here()
+  place.value = here(isReturn)
 }
 
 /** The same path with these parameters set; null removes one. */
@@ -31,7 +37,7 @@ export function withQuery(changes: Readonly<Record<string, string | null>>): str
 const foreign = /^\/(v1|docs|openapi\.json|health|ready|metrics|assets)(\/|$)/
 
 export function followLinks(): void {
-  addEventListener('popstate', () => (place.value = here()))
+  addEventListener('popstate', () => (place.value = here(true)))
   document.addEventListener('click', (event) => {
     const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey
     const anchor = event.target instanceof Element ? event.target.closest('a') : null
@@ -39,6 +45,6 @@ export function followLinks(): void {
     if (anchor.origin !== location.origin || foreign.test(anchor.pathname)) return
     if (anchor.hasAttribute('download') || anchor.getAttribute('href')?.startsWith('#')) return
     event.preventDefault()
-    navigate(anchor.pathname + anchor.search)
+    navigate(anchor.pathname + anchor.search, { isReturn: anchor.classList.contains('back') })
   })
 }

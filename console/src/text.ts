@@ -30,6 +30,10 @@ export function visible(given: string): string {
     .replace(piled, '$1')
 }
 
+/** As a title has it: it begins with a capital, unless the first word is a name of code. */
+export const sentence = (text: string): string =>
+  /^[a-z]+[ ,:;]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text
+
 /** One line of it, at most so long; empty only if the text is. */
 export function line(text: string, most = 200): string {
   const start = textOf(text)

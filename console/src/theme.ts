@@ -1,5 +1,6 @@
 // Light or dark: as the system has it, or as the viewer chose. The choice is kept; it is no secret.
 import { computed, effect, signal } from '@preact/signals'
+import { isPrinting } from './print.ts'
 
 export type Theme = 'system' | 'light' | 'dark'
 
@@ -20,7 +21,8 @@ export const themeName = computed<'light' | 'dark'>(() =>
 export function applyTheme(): void {
   dark.addEventListener('change', ({ matches }) => (isSystemDark.value = matches))
   effect(() => {
-    document.documentElement.dataset['theme'] = themeName.value
+    // Paper is light.
+    document.documentElement.dataset['theme'] = isPrinting.value ? 'light' : themeName.value
   })
 }
 

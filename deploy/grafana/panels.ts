@@ -46,6 +46,11 @@ const quantiles = (of: (q: number) => string): readonly Given[] => [
   [of(0.95), 'p95'],
   [of(0.99), 'p99'],
 ]
+// Grafana's own units of rates count requests.
+const TASKS = 'suffix:tasks/s'
+const CALLS = 'suffix:calls/s'
+const STEPS = 'suffix:steps/s'
+const TOKENS = 'suffix:tokens/s'
 const PRICED = 'a model with a price was called'
 const FAILED = 'failed|timed_out'
 const ENDED = 'succeeded|failed|timed_out'
@@ -55,7 +60,7 @@ const overview: Dashboard = {
   title: 'Flotilla / Overview',
   description: 'What users notice: tasks, how they end, how long they take, what they cost.',
   panels: [
-    figure('Tasks per second', 'Tasks completed.', 'reqps', [rate('tasks'), 'tasks']),
+    figure('Tasks per second', 'Tasks completed.', TASKS, [rate('tasks'), 'tasks']),
     until(
       'the first task failed',
       figure('Failed', 'Share of completed tasks that failed or timed out.', 'percentunit', [
@@ -68,14 +73,11 @@ const overview: Dashboard = {
       PRICED,
       figure('Cost', 'Estimated cost in the time shown.', 'currencyUSD', [increase('cost_usd'), 'cost']),
     ),
-    graph('Tasks by status', 'Tasks completed, by status.', 'reqps', [
-      rate('tasks', ['status']),
-      '{{status}}',
-    ]),
+    graph('Tasks by status', 'Tasks completed, by status.', TASKS, [rate('tasks', ['status']), '{{status}}']),
     graph('Latency of tasks', 'Submission to completion.', 's', ...quantiles((q) => quantile(q, 'task'))),
     until(
       'the first task failed',
-      graph('Errors', 'Tasks that did not succeed, by error code.', 'reqps', [
+      graph('Errors', 'Tasks that did not succeed, by error code.', TASKS, [
         rate('task_errors', ['code']),
         '{{code}}',
       ]),
@@ -84,7 +86,7 @@ const overview: Dashboard = {
       gauge('lag', ['stage'], 'max'),
       '{{stage}}',
     ]),
-    graph('Tasks by agent', 'Tasks completed, by agent.', 'reqps', [rate('tasks', ['agent']), '{{agent}}']),
+    graph('Tasks by agent', 'Tasks completed, by agent.', TASKS, [rate('tasks', ['agent']), '{{agent}}']),
     graph('Steps', 'Steps of a completed task, on average.', 'short', [
       mean('task_steps', ['agent']),
       '{{agent}}',
@@ -134,6 +136,10 @@ const stages: Dashboard = {
     graph('Paused', '1 while an operator has paused the stage.', 'short', [
       gauge('paused', ['stage'], 'max'),
       '{{stage}}',
+    ]),
+    graph('Parts that do not work', 'What /ready of each process says of its parts.', 'short', [
+      gauge('problems', ['part'], 'max'),
+      '{{part}}',
     ]),
     graph('Input problems', 'Topics and partitions that a stage can not read.', 'short', [
       gauge('input_problems', ['stage'], 'max'),
@@ -246,6 +252,15 @@ const stages: Dashboard = {
       'short',
       [total('task_ids_reused'), 'submissions'],
     ),
+    until(
+      'the key-value store lost its journal',
+      graph(
+        'Lost journals',
+        'Times that the key-value store had lost what it held, since the processes began.',
+        'short',
+        [total('store_losses'), 'losses'],
+      ),
+    ),
   ],
 }
 
@@ -254,7 +269,7 @@ const models: Dashboard = {
   title: 'Flotilla / Models and cost',
   description: 'Calls of models, tokens, cost, budgets and breakers.',
   panels: [
-    graph('Model calls', 'By provider and outcome: an error code, or ok.', 'reqps', [
+    graph('Model calls', 'By provider and outcome: an error code, or ok.', CALLS, [
       rate('calls', ['target', 'outcome'], { kind: 'model' }),
       '{{target}} {{outcome}}',
     ]),
@@ -262,10 +277,7 @@ const models: Dashboard = {
       quantile(0.95, 'call', ['target'], { kind: 'model' }),
       '{{target}}',
     ]),
-    graph('Tokens', 'Per second, by model and kind.', 'short', [
-      rate('tokens', ['model', 'kind']),
-      '{{model}} {{kind}}',
-    ]),
+    graph('Tokens', 'By model and kind.', TOKENS, [rate('tokens', ['model', 'kind']), '{{model}} {{kind}}']),
     until(
       PRICED,
       graph('Cost by model', 'Estimated US dollars in the time shown.', 'currencyUSD', [
@@ -337,10 +349,10 @@ const models: Dashboard = {
       ]),
     ),
     until(
-      'a process died during a call',
-      graph('In doubt', 'Calls begun by an earlier owner that left no outcome.', 'short', [
-        total('calls_in_doubt', ['stage', 'kind', 'target']),
-        '{{stage}} {{kind}} {{target}}',
+      'a process died during a call, or a tool did not answer in time',
+      graph('In doubt', 'Calls that may have been made and left no outcome: repeated, or unknown.', 'short', [
+        total('calls_in_doubt', ['stage', 'kind', 'target', 'outcome']),
+        '{{stage}} {{kind}} {{target}} {{outcome}}',
       ]),
     ),
     until(
@@ -372,8 +384,8 @@ const tools: Dashboard = {
   title: 'Flotilla / Tools',
   description: 'Calls of tools: how often, how long, how they end.',
   panels: [
-    graph('Tool calls', 'By tool.', 'reqps', [rate('tool_runs', ['tool']), '{{tool}}']),
-    graph('By status', 'Tool calls, by how they ended.', 'reqps', [
+    graph('Tool calls', 'By tool.', CALLS, [rate('tool_runs', ['tool']), '{{tool}}']),
+    graph('By status', 'Tool calls, by how they ended.', CALLS, [
       rate('tool_runs', ['status']),
       '{{status}}',
     ]),
@@ -387,17 +399,15 @@ const tools: Dashboard = {
     ]),
     until(
       'a tool failed',
-      graph('Failures', 'Tool calls that did not succeed, by tool and status.', 'reqps', [
+      graph('Failures', 'Tool calls that did not succeed, by tool and status.', CALLS, [
         rate('tool_runs', ['tool', 'status'], { status: 'failed|timed_out|unknown|refused' }),
         '{{tool}} {{status}}',
       ]),
     ),
-    graph(
-      'Outside calls',
-      'Calls of tools as the host made them, by outcome: an error code, or ok.',
-      'reqps',
-      [rate('calls', ['target', 'outcome'], { kind: 'tool' }), '{{target}} {{outcome}}'],
-    ),
+    graph('Outside calls', 'Calls of tools as the host made them, by outcome: an error code, or ok.', CALLS, [
+      rate('calls', ['target', 'outcome'], { kind: 'tool' }),
+      '{{target}} {{outcome}}',
+    ]),
   ],
 }
 
@@ -406,7 +416,7 @@ const sandbox: Dashboard = {
   title: 'Flotilla / Sandbox',
   description: 'Python steps and the interpreters that run them.',
   panels: [
-    graph('Python steps', 'By status.', 'reqps', [rate('code_runs', ['status']), '{{status}}']),
+    graph('Python steps', 'By status.', STEPS, [rate('code_runs', ['status']), '{{status}}']),
     graph('Time of a step', 'By status; 95 % took less.', 's', [
       quantile(0.95, 'code_run', ['status']),
       '{{status}}',
@@ -449,7 +459,7 @@ const alerts: Dashboard = {
     graph(
       'Tasks that rules count',
       'Completed tasks, by status: what the rules on errors and latency see.',
-      'reqps',
+      TASKS,
       [rate('tasks', ['status']), '{{status}}'],
     ),
   ],

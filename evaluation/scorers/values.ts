@@ -109,7 +109,7 @@ export function number(output: Json, expected: Json, { absolute = 0, relative }:
   const share = relative ?? (absolute > 0 ? 0 : RELATIVE)
   const allowed = Math.max(share * Math.max(Math.abs(wanted), Math.abs(found)), absolute)
   const isClose = found === wanted || Math.abs(found - wanted) <= allowed
-  return scoreIf(isClose, () => `it is ${found}, not ${wanted} ± ${allowed}`)
+  return scoreIf(isClose, () => `it is ${found}, not ${wanted} ± ${Number(allowed.toPrecision(3))}`)
 }
 
 const NUMBER = /\d(?:,?\d)*(?:\.\d+)?(?:[eE][+-]?\d+)?/g

@@ -3,6 +3,7 @@ import type { Codec } from '../../runtime/codec/port.ts'
 import { isPausedBy, readPauses } from '../../runtime/pauses.ts'
 import type { GroupMembers, Log, LogTopic } from '../../runtime/log/port.ts'
 import { topics } from '../../schemas/topics.ts'
+import { ledRanges } from './led-ranges.ts'
 
 export interface LaneView {
   stage: string
@@ -15,6 +16,8 @@ export interface LaneView {
   lag: number
   /** The topics with a lag, and positions in all that it reads. */
   topics: { topic: LogTopic; position: number; next: number }[]
+  /** Topics whose partition of this lane no broker leads: they are not in the lag. Absent: there are none. */
+  leaderless?: LogTopic[] | undefined
 }
 
 export interface LaneOperator {
@@ -37,7 +40,8 @@ async function lanesOf(log: Log, stage: string, paused: boolean): Promise<LaneVi
   const [members, positions] = await Promise.all([log.members(stage), log.positions(stage)])
   // Of a stage that nobody runs, its positions say what it reads.
   const read = new Set([...members.topics, ...positions.map(({ topic }) => topic)])
-  const ranges = await log.ranges([...read].filter((topic) => topics.some(({ name }) => name === topic)))
+  const known = [...read].filter((topic) => topics.some(({ name }) => name === topic))
+  const { ranges, leaderless: without } = await ledRanges(log, known)
   const committed = new Map(positions.map((each) => [`${each.topic} ${each.partition}`, each.offset]))
   return Array.from({ length: log.partitions }, (_, lane) => {
     const own = ranges
@@ -47,7 +51,11 @@ async function lanesOf(log: Log, stage: string, paused: boolean): Promise<LaneVi
         return { topic, position: Math.min(position, next), next }
       })
     const lag = own.reduce((sum, { position, next }) => sum + next - position, 0)
-    return { stage, lane, owner: ownerOf(lane, members), paused, lag, topics: own }
+    const leaderless = without.flatMap(({ topic, partition }) => (partition === lane ? [topic] : []))
+    return {
+      ...{ stage, lane, owner: ownerOf(lane, members), paused, lag, topics: own },
+      ...(leaderless.length > 0 ? { leaderless } : {}),
+    }
   })
 }
 

@@ -1,5 +1,5 @@
 // What an open task does now, from its newest events. Pure.
-import type { HeldCall, TaskState } from '../../runtime/ledger/tasks.ts'
+import type { HeldCall, TaskState, TaskUsage } from '../../runtime/ledger/tasks.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { fieldsOf, type Progress } from './progress.ts'
 
@@ -20,6 +20,8 @@ export interface Now {
   readonly model: string | null
   /** The queued task's; null of any other. */
   readonly priority: number | null
+  /** In all, of a task that has ended; null: as the ledger has it. */
+  readonly used: Omit<TaskUsage, 'model'> | null
 }
 
 /**
@@ -38,18 +40,18 @@ export function phaseOf(
   const model = modelIn(events)
   if (held !== null) {
     const { tool: detail, heldAtMs: sinceMs, step } = held
-    return { status: 'waiting', phase: 'approval', detail, sinceMs, step, model, priority: null }
+    return { status: 'waiting', phase: 'approval', detail, sinceMs, step, model, priority: null, used: null }
   }
   if (event === undefined) {
     const isUnread = progress?.isWhole ?? true
-    const now = { sinceMs: submittedAtMs, detail: null, step: null, model: null, priority: null }
+    const now = { sinceMs: submittedAtMs, detail: null, step: null, model: null, priority: null, used: null }
     return isUnread
       ? { status: 'queued', phase: 'submitted', ...now }
       : { status: 'running', phase: 'unknown', ...now }
   }
   const { priority } = event.kind === 'queued' ? fieldsOf(event) : {}
   const queued = typeof priority === 'number' ? priority : null
-  return { ...stateOf(event), sinceMs: event.atMs, model, priority: queued }
+  return { ...stateOf(event), sinceMs: event.atMs, model, priority: queued, used: usedInAll(event) }
 }
 
 type Held = Pick<HeldCall, 'heldAtMs'> & { readonly tool: string | null; readonly step: number | null }
@@ -76,6 +78,14 @@ function heldIn(events: readonly TaskProgressed[]): Held | null {
   }
   const first = held.values().next().value
   return first ? { tool: textIn(fieldsOf(first)['tool']), step: first.step, heldAtMs: first.atMs } : null
+}
+
+/** Null: it runs, or an older version wrote its end. */
+function usedInAll(event: TaskProgressed): Now['used'] {
+  if (event.kind !== 'completed') return null
+  const { modelCalls, inputTokens, outputTokens, cost } = fieldsOf(event)
+  const isWhole = [modelCalls, inputTokens, outputTokens, cost].every((figure) => typeof figure === 'number')
+  return isWhole ? ({ modelCalls, inputTokens, outputTokens, cost } as Now['used']) : null
 }
 
 function stateOf(event: TaskProgressed): Pick<Now, 'status' | 'phase' | 'detail' | 'step'> {

@@ -44,7 +44,7 @@ export async function progressOf(
   const found = new Map<string, Progress>()
   if (wanted.length === 0) return found
   const lanes = Map.groupBy(wanted, ({ lane }) => lane)
-  const ranges = await log.ranges(['tasks.history'])
+  const ranges = await log.ranges(['tasks.history'], { partitions: [...lanes.keys()] })
   await Promise.all(
     ranges.map(async (range) => {
       const tasks = new Set(lanes.get(range.partition)?.map(({ taskId }) => taskId) ?? [])

@@ -27,7 +27,7 @@ export interface SessionOperator {
   list(query?: SessionQuery): Promise<SessionList>
   /** `after`: turns behind this one. Rejects with NOT_FOUND. */
   get(id: string, page?: { readonly limit?: number; readonly after?: number }): Promise<SessionDetail>
-  /** Resolves once it is durable on the log. Rejects with NOT_FOUND. */
+  /** Also one whose first turn runs. Resolves once it is durable on the log. Rejects with NOT_FOUND. */
   remove(id: string): Promise<{ sessionId: string }>
 }
 
@@ -42,6 +42,12 @@ type MayRead = (userId: string | null) => boolean
 
 const anybody: MayRead = () => true
 const PAGE = 100
+/** Characters of the text that a list shows for a session. */
+const ASKED_CHARS = 200
+
+interface Row extends Readonly<Tables['sessions']> {
+  readonly asked: string | null
+}
 
 export class DirectSessions implements SessionOperator {
   readonly #parts: SessionParts
@@ -52,7 +58,7 @@ export class DirectSessions implements SessionOperator {
 
   async list({ user, limit = PAGE, after }: SessionQuery = {}): Promise<SessionList> {
     const sql = await this.#parts.sql()
-    let query = sql.selectFrom('sessions').selectAll()
+    let query = withAsked(sql)
     if (user !== undefined) query = query.where('user_id', '=', user)
     const cursor = after === undefined ? null : placeOf(after)
     if (cursor !== null)
@@ -124,8 +130,22 @@ export class DirectSessions implements SessionOperator {
   }
 
   async remove(id: string, mayRead = anybody): Promise<{ sessionId: string }> {
-    const { user_id: requestedBy } = await this.#row(id, mayRead)
-    return this.removeOf(id, requestedBy)
+    const found = (await this.#begun(id)) ?? (await this.#opened(id))
+    if (found === undefined || !mayRead(found.user_id))
+      throw new FlotillaError('NOT_FOUND', `there is no session ${shown(id)}; see flotilla sessions list`)
+    return this.removeOf(id, found.user_id)
+  }
+
+  /** The first task of a session of which no turn has ended. */
+  async #opened(id: string): Promise<Pick<Tables['open_tasks'], 'user_id'> | undefined> {
+    const sql = await this.#parts.sql()
+    return sql
+      .selectFrom('open_tasks')
+      .select('user_id')
+      .where('session_id', '=', id)
+      .orderBy('submitted_at_ms')
+      .limit(1)
+      .executeTakeFirst()
   }
 
   /** Also one of which no turn has ended yet. */
@@ -141,26 +161,45 @@ export class DirectSessions implements SessionOperator {
   }
 
   /** Its owner is read once: who may not read it is refused by the same row that is then used. */
-  async #row(id: string, mayRead: MayRead): Promise<Tables['sessions']> {
-    const sql = await this.#parts.sql()
-    const row = await sql.selectFrom('sessions').selectAll().where('session_id', '=', id).executeTakeFirst()
+  async #row(id: string, mayRead: MayRead): Promise<Row> {
+    const row = await this.#begun(id)
     if (row === undefined || !mayRead(row.user_id)) throw unknownSession(id)
     return row
   }
+
+  async #begun(id: string): Promise<Row | undefined> {
+    const sql = await this.#parts.sql()
+    return withAsked(sql).where('session_id', '=', id).executeTakeFirst()
+  }
 }
+
+/** Sessions, each with the beginning of what its oldest turn asked. */
+const withAsked = (sql: Sql) =>
+  sql
+    .selectFrom('sessions')
+    .selectAll()
+    .select(({ selectFrom, fn, lit }) =>
+      selectFrom('session_turns')
+        .select(({ ref }) => fn<string>('substr', [ref('asked'), lit(1), lit(ASKED_CHARS)]).as('asked'))
+        .whereRef('session_turns.session_id', '=', 'sessions.session_id')
+        .orderBy('turn')
+        .limit(1)
+        .as('asked'),
+    )
 
 /** It says the same of one that the client may not read. */
 const unknownSession = (id: string): FlotillaError =>
   new FlotillaError('NOT_FOUND', `no session ${shown(id)} has a turn that ended; see flotilla sessions list`)
 
-function viewOf(row: Tables['sessions']): SessionView {
-  const { session_id: sessionId, user_id: userId, turns } = row
+function viewOf(row: Row): SessionView {
+  const { session_id: sessionId, user_id: userId, turns, asked } = row
   return {
     sessionId,
     userId,
     begunAtMs: Number(row.begun_at_ms),
     lastAtMs: Number(row.last_at_ms),
     turns,
+    asked,
   }
 }
 

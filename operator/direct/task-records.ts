@@ -38,7 +38,7 @@ export async function recordsOf(
 ): Promise<TaskRecord[]> {
   const { log } = parts
   const home = homeOf(taskId, log.partitions)
-  const ranges = (await log.ranges(topics)).filter(({ partition }) => partition === home)
+  const ranges = await log.ranges(topics, { partitions: [home] })
   const found: TaskRecord[] = []
   for (const { topic, earliest, next } of ranges) {
     const ofTopic = await readBack(parts, { topic, home, earliest, next, taskId, sinceMs })

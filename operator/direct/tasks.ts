@@ -5,7 +5,7 @@
 // 2. What can't be decided, because metering is far behind, counts as known.
 import type { Codec } from '../../runtime/codec/port.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError, hasCode } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
 import {
   endedTask,
@@ -135,7 +135,21 @@ export class DirectTasks implements TaskOperator {
   }
 
   tree(taskId: string): Promise<TaskTree> {
-    return taskTree({ get: (id) => this.get(id), list: (query) => this.list(query) }, taskId)
+    const { sql, fleet } = this.#parts
+    const open = new Map<string, OpenRow>()
+    const children = async (parent: string, limit: number): Promise<TaskList> => {
+      const { rows, next } = await listTasks(sql, { parent, limit }, defaultAgentOf(fleet), noWaits)
+      for (const row of rows) if (!isEnded(row)) open.set(row.task_id, row)
+      const tasks = rows.map((row) => (isEnded(row) ? this.#endedView(row) : this.#openView(row, undefined)))
+      return { tasks, next }
+    }
+    const current = async (views: readonly TaskView[]): Promise<TaskView[]> => {
+      const rows = views.flatMap(({ taskId: id }) => open.get(id) ?? [])
+      const wanted = rows.map(({ task_id, lane }) => ({ taskId: task_id, lane }))
+      const progress = await progressOf(this.#parts, wanted, { whole: false })
+      return rows.map((row) => this.#openView(row, progress.get(row.task_id)))
+    }
+    return taskTree({ get: (id) => this.get(id), children, current }, taskId)
   }
 
   cancel(options: CancelOptions): Promise<CancelAnswer> {
@@ -204,7 +218,7 @@ export class DirectTasks implements TaskOperator {
       await this.#textHashOf(taskId)
     } catch (error) {
       // A cancel must get through while the database is away.
-      if (error instanceof FlotillaError && error.code === 'TASK_UNKNOWN') throw error
+      if (hasCode(error, 'TASK_UNKNOWN')) throw error
     }
   }
 
@@ -251,14 +265,14 @@ export class DirectTasks implements TaskOperator {
   }
 
   #openView(row: OpenRow, progress: Progress | undefined): TaskView {
-    const { used } = row
-    const now = phaseOf(progress, row.submitted_at_ms, row.held)
+    const { used: sum, ...now } = phaseOf(progress, row.submitted_at_ms, row.held)
+    const { modelCalls, inputTokens, outputTokens, cost } = sum ?? row.used
     return {
       taskId: row.task_id,
       ...now,
       agent: row.agent ?? defaultAgentOf(this.#parts.fleet),
       userId: row.user_id,
-      model: now.model ?? used.model ?? row.model,
+      model: now.model ?? row.used.model ?? row.model,
       profile: row.profile,
       sessionId: row.session_id,
       parent: row.parent,
@@ -266,11 +280,11 @@ export class DirectTasks implements TaskOperator {
       lane: row.lane,
       submittedAtMs: row.submitted_at_ms,
       completedAtMs: null,
-      modelCalls: used.modelCalls,
+      modelCalls,
       steps: now.step === null ? null : Math.max(0, now.step - 1),
-      inputTokens: used.inputTokens,
-      outputTokens: used.outputTokens,
-      cost: used.cost,
+      inputTokens,
+      outputTokens,
+      cost,
       errorCode: null,
     }
   }

@@ -1,7 +1,8 @@
 // The fleet's topics, on the log itself.
 import { FlotillaError } from '../../runtime/errors.ts'
-import type { Log, PartitionRange } from '../../runtime/log/port.ts'
+import type { Log } from '../../runtime/log/port.ts'
 import { topics, type TopicName } from '../../schemas/topics.ts'
+import { ledRanges } from './led-ranges.ts'
 
 export interface TopicView {
   name: TopicName
@@ -13,6 +14,8 @@ export interface TopicView {
   records: number
   events: readonly string[]
   purpose: string
+  /** Partitions that no broker leads: their records are not counted. Absent: there are none. */
+  leaderless?: number[] | undefined
 }
 
 export interface TopicOperator {
@@ -22,28 +25,31 @@ export interface TopicOperator {
 export function directTopics(log: Log): TopicOperator {
   return {
     list: async () => {
-      const ranges = await rangesOf(
-        log,
-        topics.map(({ name }) => name),
-      )
+      const names = topics.map(({ name }) => name)
+      const { ranges, leaderless: without } = await rangesOf(log, names)
       return topics.map(({ name, events, purpose }) => {
         const own = ranges.filter(({ topic }) => topic === name)
+        const leaderless = without.flatMap(({ topic, partition }) => (topic === name ? [partition] : []))
         const records = own.reduce((sum, { earliest, next }) => sum + next - earliest, 0)
-        return { name, partitions: own.length, records, events, purpose }
+        const partitions = own.length + leaderless.length
+        return {
+          ...{ name, partitions, records, events, purpose },
+          ...(leaderless.length > 0 ? { leaderless } : {}),
+        }
       })
     },
   }
 }
 
 /** Missing topics are left out, so that the list shows which. Rejects with TOPICS_MISSING if all are missing. */
-async function rangesOf(log: Log, names: readonly TopicName[]): Promise<PartitionRange[]> {
+async function rangesOf(log: Log, names: readonly TopicName[]): ReturnType<typeof ledRanges> {
   try {
-    return await log.ranges(names)
+    return await ledRanges(log, names)
   } catch (error) {
     const absent = absentIn(error)
     const others = names.filter((name) => !absent.includes(name))
     if (absent.length === 0 || others.length === 0) throw error
-    return log.ranges(others)
+    return ledRanges(log, others)
   }
 }
 

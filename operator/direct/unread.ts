@@ -33,17 +33,16 @@ async function unreadOf(
   topic: TopicName,
   partitions: ReadonlySet<number> | null,
 ): Promise<Unread[]> {
-  const [positions, ranges] = await Promise.all([log.positions('metering'), log.ranges([topic])])
+  const asked = partitions === null ? {} : { partitions: [...partitions] }
+  const [positions, ranges] = await Promise.all([log.positions('metering'), log.ranges([topic], asked)])
   const unread = await Promise.all(
-    ranges
-      .filter(({ partition }) => partitions === null || partitions.has(partition))
-      .map(async ({ partition, earliest, next }): Promise<Unread | null> => {
-        const position = positions.find((each) => each.topic === topic && each.partition === partition)
-        const from = Math.max(earliest, position?.offset ?? 0)
-        if (from >= next) return null
-        const records = await log.read(topic, partition, from, MAX_UNREAD)
-        return { partition, records, isWhole: records.length < MAX_UNREAD }
-      }),
+    ranges.map(async ({ partition, earliest, next }): Promise<Unread | null> => {
+      const position = positions.find((each) => each.topic === topic && each.partition === partition)
+      const from = Math.max(earliest, position?.offset ?? 0)
+      if (from >= next) return null
+      const records = await log.read(topic, partition, from, MAX_UNREAD)
+      return { partition, records, isWhole: records.length < MAX_UNREAD }
+    }),
   )
   return unread.filter((each) => each !== null)
 }

@@ -7,7 +7,7 @@ import type { JwtDefinition } from '../../runtime/config/gateway.ts'
 import type { PinnedMcpServer } from '../../runtime/config/mcp-tools.ts'
 import { openHostWarnings, transportWarnings } from '../../runtime/config/transport.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError, hasCode } from '../../runtime/errors.ts'
 import { ok, skipped, warn, type Found } from '../../runtime/finding.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import { requirePartitions } from '../../runtime/log/embedded/partitions.ts'
@@ -15,9 +15,12 @@ import type { Log } from '../../runtime/log/port.ts'
 import { plural } from '../../runtime/quantities.ts'
 import { shownUrl } from '../../runtime/redaction.ts'
 import type { ServiceContext } from '../../runtime/service.ts'
-import { inspectDataFile, inspectRoom } from '../../runtime/store/data-file.ts'
+import { inspectDataFile, inspectRoom, openedDataFile } from '../../runtime/store/data-file.ts'
+import { readPages } from '../../runtime/store/data-file-pages.ts'
 import type { Stores } from '../../runtime/store/open.ts'
+import { ledgerTables, requireWritable } from '../../runtime/store/writable.ts'
 import { topics } from '../../schemas/topics.ts'
+import { ledRanges } from '../direct/led-ranges.ts'
 import { problemIn } from '../running-fleet.ts'
 
 export interface Check {
@@ -109,7 +112,11 @@ const elsewhere = (service: string): Found =>
 
 function agents(fleet: Fleet): Found {
   const warnings = exposureWarnings(fleet)
-  if (warnings.length > 0) return warn(warnings.join('; '))
+  if (warnings.length > 0)
+    return warn(
+      warnings.join('; '),
+      'Give the agent fewer tools (agents.<name>.tools), limit hosts (fetchPage({ hosts })), or set requiresApproval.',
+    )
   return ok('no agent combines private data, untrusted text and a way to send data out')
 }
 
@@ -119,26 +126,42 @@ function transport(environment: Environment): Found {
   return ok('no credentials leave this machine without TLS')
 }
 
-function dataDirectory({ dataDir, prefix, partitions }: Environment): Found {
+async function dataDirectory({ dataDir, prefix, partitions }: Environment): Promise<Found> {
   // First: what else fails on a full disk says less.
   const room = inspectRoom(dataDir)
-  const held = inspectDataFile(dataDir, (db) => requirePartitions(db, prefix, partitions))
-  return ok(`${dataDir}: ${held}, ${room}`)
+  const own = openedDataFile(dataDir)
+  await own?.check()
+  let isRead = true
+  const held = inspectDataFile(dataDir, (db) => {
+    requirePartitions(db, prefix, partitions)
+    // A process that has work to do must not stand still meanwhile.
+    if (own === null) isRead = readPages(db)
+  })
+  return ok(
+    `${dataDir}: ${held}, ${room}${isRead ? '' : '; too large to read here: flotilla backup checks every page'}`,
+  )
 }
 
 async function log(opened: Log): Promise<Found> {
   await opened.check()
   if (opened.kind === 'embedded') return ok(`embedded, ${plural(opened.partitions, 'partition')}`)
-  const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(unlessMissing)
-  if (!ranges)
+  const names = topics.map(({ name }) => name)
+  const found = await ledRanges(opened, names).catch(unlessMissing)
+  if (!found)
     return warn(`${opened.kind}: reachable; topics are missing`, 'Create them with: flotilla topics --create')
+  const leaderless = found.leaderless.map(({ topic, partition }) => `${topic}[${partition}]`)
+  if (leaderless.length > 0)
+    return warn(
+      `${opened.kind}: reachable; no broker leads ${leaderless.join(', ')}: their tasks wait`,
+      'Start the brokers that hold them, which kafka-topics.sh --describe names (docs/runbooks/input_blocked.md).',
+    )
   const advice = await opened.advice()
   if (advice.length > 0) return warn(advice.join('; '))
   return ok(`${opened.kind}, ${plural(opened.partitions, 'partition')}`)
 }
 
 function unlessMissing(error: unknown): null {
-  if (error instanceof FlotillaError && error.code === 'TOPICS_MISSING') return null
+  if (hasCode(error, 'TOPICS_MISSING')) return null
   throw error
 }
 
@@ -162,8 +185,8 @@ async function keyValue({ stores, environment }: Examined): Promise<Found> {
 }
 
 async function database({ stores, environment }: Examined): Promise<Found> {
-  const { blobs } = await stores()
-  await blobs.check()
+  const { sql } = await stores()
+  await requireWritable(sql, ['blobs', ...ledgerTables])
   return ok(environment.databaseUrl ? 'PostgreSQL' : 'SQLite')
 }
 

@@ -3,13 +3,15 @@
 // 1. Json fields are text in Avro and JSON values outside; bytes are plain Uint8Arrays outside; decoded
 //    records are plain objects.
 // 2. Longs are JavaScript numbers; avsc refuses those past 2^53, on both sides.
-// 3. Bytes that announce more array or map items than there are bytes are refused before avsc reads them
-//    (check-bytes.ts).
+// 3. Bytes that announce more array or map items than there are bytes, or whose texts are not UTF-8, are refused before
+//    avsc reads them (check-bytes.ts). Half of a surrogate pair, which avsc writes as bytes that are no UTF-8, is written
+//    as U+FFFD; a record of an earlier version is read with it, unless anybody may have written it.
 import avsc, { type Type } from 'avsc'
 import type { EventType } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
 import { wireReaders, wireWriters } from '../../schemas/generated/wire.ts'
 import { isJsonText, isRecord, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
+import { topics } from '../../schemas/topics.ts'
 import { bufferOf } from '../bytes.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 import { parseExact } from '../exact-json.ts'
@@ -96,7 +98,7 @@ const isCurrent = (schema: RecordSchema): boolean => schemas[schema.name as Even
 function writeWithAvsc(schema: RecordSchema, fields: readonly FieldShape[], data: object): void {
   const { name } = schema
   const type = parse(schema as unknown as AvroSchema)
-  const value = fields.length === 0 ? data : toWire(name, fields, data as Fields)
+  const value = wholeTexts(fields.length === 0 ? data : toWire(name, fields, data as Fields)) as object
   try {
     wire.at = type.encode(value, wire.buffer, HEADER_BYTES)
     if (wire.at >= 0) return
@@ -105,6 +107,15 @@ function writeWithAvsc(schema: RecordSchema, fields: readonly FieldShape[], data
   } catch (error) {
     throw new FlotillaError('SCHEMA_MISMATCH', mismatch(type, name, value, error), { cause: error })
   }
+}
+
+/** Every text with U+FFFD in place of halves of surrogate pairs. */
+function wholeTexts(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed()
+  if (Array.isArray(value)) return value.map(wholeTexts)
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype)
+    return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, wholeTexts(inner)]))
 }
 
 const needsWriting = (field: FieldShape): boolean =>
@@ -159,19 +170,24 @@ function show(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }
 
+/** Events that programs other than the stages may write. */
+const ofAnyone: ReadonlySet<string> = new Set(
+  topics.filter(({ writers }) => writers.includes('anyone')).flatMap(({ events }) => events),
+)
+
 export function createReader(schema: RecordSchema, writerSchema: AvroSchema): Reader {
   const type = parse(schema as unknown as AvroSchema)
   const writer = parse(writerSchema)
   const resolver = type.equals(writer) ? undefined : type.createResolver(writer, { ignoreNamespaces: true })
   const fields = schema.fields.map(shapeOf).filter(needsReading)
-  const hasBlocks = /"type":"(array|map)"/.test(JSON.stringify(writerSchema))
+  const halves = !ofAnyone.has(schema.name)
   const readPlain = resolver || !isCurrent(schema) ? undefined : wireReaders[schema.name as EventType]
   return {
     read: (bytes, start) => {
       const data = readPlain && plainlyRead(readPlain, bytes, start)
       if (data) return data
       try {
-        if (hasBlocks) skim(writerSchema, bytes, start)
+        skim(writerSchema, bytes, start, halves)
         const { value, offset } = type.decode(asBuffer(bytes) as Buffer, start, resolver)
         if (offset !== bytes.length)
           throw new RangeError(offset < 0 ? 'the bytes end too early' : 'bytes are left over')

@@ -12,7 +12,7 @@ import type { EventMap, EventType } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
 import { isJsonText, shapeOf } from '../../schemas/record.ts'
 import type { Json } from '../../schemas/json.ts'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, hasCode } from '../errors.ts'
 import type { BlobStore } from '../store/port.ts'
 
 /** Nothing on the log passes 512 KB; this leaves room for keys, headers and the batch. */
@@ -151,11 +151,8 @@ export function withoutPayloads<T extends EventType>(type: T, data: EventMap[T])
 export function refersToPayload<T extends EventType>(type: T, data: EventMap[T]): boolean {
   if (type === 'TaskSubmitted') return isReference((data as EventMap['TaskSubmitted']).recording)
   const fields = data as unknown as Fields
-  for (const name of jsonFields.get(type) ?? NO_FIELDS) if (isReference(fields[name])) return true
-  return false
+  return jsonFields.get(type)?.some((name) => isReference(fields[name])) ?? false
 }
-
-const NO_FIELDS: readonly string[] = []
 
 const movedFields = (type: EventType, fields: Fields): string[] =>
   (jsonFields.get(type) ?? []).filter((name) => isReference(fields[name]))
@@ -189,8 +186,7 @@ async function read(what: string, { $blob, bytes }: Reference, blobs: BlobStore)
 
 const HASH = /^[0-9a-f]{64}$/
 
-export const isMissingPayload = (error: unknown): error is FlotillaError =>
-  error instanceof FlotillaError && error.code === 'PAYLOAD_MISSING'
+export const isMissingPayload = (error: unknown): error is FlotillaError => hasCode(error, 'PAYLOAD_MISSING')
 
 function payloadMissing(what: string, why: string): FlotillaError {
   return new FlotillaError('PAYLOAD_MISSING', `reading ${what}: ${why}`)

@@ -122,20 +122,17 @@ function schemaId(value: Uint8Array, topic: TopicName): number {
 }
 
 function readerFor(id: number, schema: AvroSchema): KnownReader {
-  const name = recordName(schema)
-  const type = eventTypes.find((known) => known === name)
-  if (!type)
-    throw new FlotillaError(
-      'UNDECODABLE_RECORD',
-      `schema ${id} is ${name ?? 'no record'}, which is no event of the fleet`,
-    )
+  let type: EventType | undefined
   try {
-    return { type, read: createReader(schemas[type], schema).read }
+    const name = recordName(schema)
+    type = eventTypes.find((known) => known === name)
+    if (type) return { type, read: createReader(schemas[type], schema).read }
+    const what = `schema ${id} is ${name ?? 'no record'}, which is no event of the fleet`
+    throw new FlotillaError('UNDECODABLE_RECORD', what)
   } catch (error) {
-    const why = messageOf(error)
-    throw new FlotillaError('UNDECODABLE_RECORD', `schema ${id} can't be read as our ${type}: ${why}`, {
-      cause: error,
-    })
+    if (error instanceof FlotillaError) throw error
+    const what = `schema ${id} can't be read as ${type === undefined ? 'an event' : `our ${type}`}`
+    throw new FlotillaError('UNDECODABLE_RECORD', `${what}: ${messageOf(error)}`, { cause: error })
   }
 }
 

@@ -3,7 +3,9 @@
 // 1. A new subject is set to FULL_TRANSITIVE. One that its owner has set otherwise keeps its level.
 // 2. The client answers a broken connection with status 400; only 404, 409 and 422 are the registry's own
 //    verdict on a schema.
-// 3. Processes that start together register the same subjects; Apicurio answers some of them 409, and some see a
+// 3. A schema that the registry has and the client can't read (another format, another dialect) stays unreadable,
+//    however often it is asked for: that is no failure of the registry, and what has it is undecodable.
+// 4. Processes that start together register the same subjects; Apicurio answers some of them 409, and some see a
 //    subject before its level is set. A conflict counts only if it persists.
 import { Agent, type RequestOptions } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -53,10 +55,20 @@ function clientOptions(text: string, security: ServerSecurity): ClientOptions {
     host: withoutCredentials(text),
     clientId: 'flotilla',
     retry: { retries: 2, maxRetryTimeInSecs: 2 },
-    middlewares: [prepare],
+    middlewares: [prepare, answersOnly],
     ...(security.tls ? { agent: new RenewedAgent(security.tls) } : {}),
   }
 }
+
+/** The page of a proxy says nothing about a schema. */
+const answersOnly: NonNullable<ClientOptions['middlewares']>[number] = () => ({
+  response: async (next) => {
+    const response = await next()
+    const data: unknown = response.data()
+    if (typeof data === 'object' && data !== null) return response
+    throw new Error(`what it answered with status ${response.status()} is no JSON object`)
+  },
+})
 
 /** Certificates as of each connection. */
 class RenewedAgent extends Agent {
@@ -117,10 +129,18 @@ async function byId(client: Client, url: string, id: number): Promise<AvroSchema
     const type: unknown = await client.getSchema(id)
     if (hasSchema(type)) return type.schema()
   } catch (error) {
+    if (isUnreadable(error)) {
+      const message = `the schema with id ${id} at ${url} can't be read: ${messageOf(error)}`
+      throw new FlotillaError('UNDECODABLE_RECORD', message, { cause: error })
+    }
     if (statusOf(error) !== 404) throw unavailable(url, error)
   }
   throw new FlotillaError('UNDECODABLE_RECORD', `the registry at ${url} has no Avro schema with id ${id}`)
 }
+
+/** The client does not export the class. */
+const isUnreadable = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'ConfluentSchemaRegistryArgumentError'
 
 /** For Avro the client returns an avsc type. */
 const hasSchema = (type: unknown): type is { schema(): AvroSchema } =>

@@ -5,7 +5,7 @@
 import type { RecordSchema } from '../../schemas/record.ts'
 import type { TopicName } from '../../schemas/topics.ts'
 import { bufferOf } from '../bytes.ts'
-import { FlotillaError } from '../errors.ts'
+import { hasCode } from '../errors.ts'
 import { subjectOf } from './codec.ts'
 import { createEmbeddedRegistry } from './embedded-registry.ts'
 import type { Codec } from './port.ts'
@@ -79,7 +79,7 @@ function schemaOf(source: Registry, bytes: Buffer): AvroSchema | null {
   try {
     return source.byId(bytes.readInt32BE(1)) as AvroSchema
   } catch (error) {
-    if (error instanceof FlotillaError && error.code === 'UNDECODABLE_RECORD') return null
+    if (hasCode(error, 'UNDECODABLE_RECORD')) return null
     throw error
   }
 }

@@ -1,9 +1,10 @@
 // Avro's bytes for the generated converters of events (schemas/generated/wire.ts): the common case of avro.ts.
 //
-// 1. Whatever succeeds here has the same result as avsc, but for half a surrogate pair, of which avsc makes bytes that
-//    are no UTF-8 and which is U+FFFD here. Anything else throws, and avsc decides: a value of the wrong
-//    type, a number past 2^52, bytes that end too early.
+// 1. Whatever succeeds here has the same result as the general codec: half of a surrogate pair is written as U+FFFD.
+//    Anything else throws, and that codec decides: a value of the wrong type, a number past 2^52, bytes that end too
+//    early, a text that is not UTF-8.
 // 2. Nothing is read past the end, and no list is begun that announces more items than there are bytes.
+import { isUtf8 } from 'node:buffer'
 import { bufferOf } from '../bytes.ts'
 import { parseExact } from '../exact-json.ts'
 import type { Json } from '../../schemas/json.ts'
@@ -23,6 +24,7 @@ const INT_BYTES = 5
 const LONG_BYTES = 10
 /** Texts up to this length are written character by character, which is faster than a call for each. */
 const SHORT = 63
+const REPLACEMENT = '\uFFFD'
 const BYTES_OF_CHAR = 3
 
 export class WireBytes implements WireOutput {
@@ -175,7 +177,10 @@ export class WireView implements WireInput {
     const length = this.#length()
     const from = this.#at
     this.#at = from + length
-    return this.#bytes.toString('utf8', from, this.#at)
+    const text = this.#bytes.toString('utf8', from, this.#at)
+    // Each wrong byte has become this character, which few texts have.
+    if (text.includes(REPLACEMENT) && !isUtf8(this.#bytes.subarray(from, this.#at))) throw notPlain
+    return text
   }
 
   int(): number {

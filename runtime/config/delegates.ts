@@ -171,7 +171,8 @@ export function delegateMistakes(fleet: DelegatingFleet): string[] {
       if (!agents.includes(agent))
         return [`${path}: no agent named ${agent}; there are: ${agents.join(', ')}`]
       const mistakes: string[] = []
-      if (own.has(tool)) mistakes.push(`${path}: ${agent} is listed twice; remove one`)
+      const owner = owners.get(tool) ?? agent
+      if (own.has(tool) && owner === agent) mistakes.push(`${path}: ${agent} is listed twice; remove one`)
       own.add(tool)
       if (tools.has(tool))
         mistakes.push(
@@ -181,7 +182,6 @@ export function delegateMistakes(fleet: DelegatingFleet): string[] {
         mistakes.push(
           `${path}: as a tool the agent would be ${tool}, which is longer than ${MAX_TOOL_NAME_CHARS} characters; shorten its name`,
         )
-      const owner = owners.get(tool) ?? agent
       owners.set(tool, owner)
       if (owner !== agent)
         mistakes.push(

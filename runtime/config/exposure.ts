@@ -2,10 +2,10 @@
 // out.
 import type { Fleet, ToolSpec } from './fleet.ts'
 
-/** One sentence for each agent that has all three, naming the tools; for doctor. */
+/** A sentence for each set of tools with which agents have all three, naming agents and tools; for doctor. */
 export function exposureWarnings({ agents, tools }: Pick<Fleet, 'agents' | 'tools'>): string[] {
   const specs = tools.map(({ spec }) => spec)
-  return Object.entries(agents).flatMap(([agent, { tools: names }]) => {
+  const exposed = Object.entries(agents).flatMap(([agent, { tools: names }]) => {
     const own = specs.filter(({ name }) => names === undefined || names.includes(name))
     const reading = (kind: 'private' | 'untrusted') => named(own.filter(({ reads }) => reads?.includes(kind)))
     // What a person approves is no way out; a rule may let a call pass.
@@ -13,9 +13,12 @@ export function exposureWarnings({ agents, tools }: Pick<Fleet, 'agents' | 'tool
     const [inside, outside] = [reading('private'), reading('untrusted')]
     if (inside === '' || outside === '' || sending === '') return []
     return [
-      `agent ${agent} reads private data (${inside}) and text of others (${outside}) and can send (${sending}): a page could make ` +
-        `it give data away; give it fewer tools (agents.${agent}.tools), limit hosts (fetchPage({ hosts })), or set requiresApproval`,
+      { agent, way: `private data (${inside}), read text of others (${outside}) and send (${sending})` },
     ]
+  })
+  return [...Map.groupBy(exposed, ({ way }) => way)].map(([way, alike]) => {
+    const who = alike.map(({ agent }) => agent).join(', ')
+    return `${alike.length === 1 ? 'agent' : 'agents'} ${who} can read ${way}: a page could make an agent give data away`
   })
 }
 

@@ -6,7 +6,7 @@ import type { ArgumentsChecked } from './coercion.ts'
 import type { JsonSchema, Tool, ToolSpec } from './fleet.ts'
 import { isAllowedTool, type McpHint, type McpServer, type McpToolSettings } from './mcp.ts'
 import { LOCK_FILE, type McpHints, type McpLock, type PinnedServer, type PinnedTool } from './mcp-lock.ts'
-import { mcpToolName } from './mcp-names.ts'
+import { mcpToolNames } from './mcp-names.ts'
 
 /** Name of the tool that reads resources, on each server that has some. */
 const READ_RESOURCE = 'read_resource'
@@ -88,16 +88,21 @@ async function compile(input: JsonSchema): Promise<(value: Json) => ArgumentsChe
 function specsOf(server: PinnedMcpServer): ToolSpec[] {
   const { pinned } = server
   const prefix = server.tools?.prefix ?? `${server.name}_`
-  const names = Object.keys(pinned.tools)
+  const own = Object.keys(pinned.tools)
+  const isReader =
+    pinned.resources &&
+    server.resources !== false &&
+    !own.includes(READ_RESOURCE) &&
+    isAllowedTool(server, READ_RESOURCE)
+  const names = mcpToolNames(prefix, isReader ? [...own, READ_RESOURCE] : own)
+  const shownName = (name: string): string => names.get(name) ?? name
   const specs = Object.entries(pinned.tools)
     .filter(([name]) => isAllowedTool(server, name))
-    .map(([name, tool]) => specOf(server, name, mcpToolName(prefix, name, names), tool))
-  const hasOwn = names.includes(READ_RESOURCE)
-  if (!pinned.resources || server.resources === false || hasOwn || !isAllowedTool(server, READ_RESOURCE))
-    return specs
+    .map(([name, tool]) => specOf(server, name, shownName(name), tool))
+  if (!isReader) return specs
   const description = `Reads a resource of ${server.name} by its URI.`
   const reading = { description, input: resourceInput, output: null, hints: { readOnlyHint: true }, hash: '' }
-  const spec = specOf(server, READ_RESOURCE, `${prefix}${READ_RESOURCE}`, reading)
+  const spec = specOf(server, READ_RESOURCE, shownName(READ_RESOURCE), reading)
   return [...specs, { ...spec, idempotent: true, retries: 2, source: { server: server.name, tool: null } }]
 }
 

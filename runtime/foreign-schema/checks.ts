@@ -8,7 +8,7 @@
 //    and nothing else.
 import { hash } from 'node:crypto'
 import type { JsonSchema } from '../config/fleet.ts'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, hasCode } from '../errors.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../json-depth.ts'
 import type { Json } from '../../schemas/json.ts'
 import { WorkerPool } from '../worker/pool.ts'
@@ -120,8 +120,7 @@ class NewSchemas {
 
 /** Describes a permanent problem of the schema or its use; throws retryable errors. */
 function inWords(error: unknown): string {
-  const isAnswer =
-    error instanceof FlotillaError && (error.code === 'REQUEST_INVALID' || error.code === 'WORKER_LIMIT')
+  const isAnswer = hasCode(error, 'REQUEST_INVALID', 'WORKER_LIMIT')
   if (!isAnswer) throw error
   return error.message
 }

@@ -8,6 +8,7 @@ import type { CallMaker } from './calls/calls.ts'
 import type { CallJournal } from './calls/journal.ts'
 import type { TrialGate } from './lane/trial-gate.ts'
 import type { PauseState } from './pauses.ts'
+import type { StoreIdentity } from './store-identity.ts'
 import { METADATA_BYTES } from './lane/offsets.ts'
 
 export interface HostOptions {
@@ -60,6 +61,8 @@ export interface HostParts {
   readonly trials?: TrialGate
   /** Store in which a live owner notes that its lane moved; without it every move counts as a death. */
   readonly keyValue?: KeyValue
+  /** Names what that store holds; without it a loss is not noticed. */
+  readonly storeIdentity?: StoreIdentity | null
   /** Pauses that operators have set; without it none holds. */
   readonly pauses?: PauseState
 }

@@ -48,19 +48,18 @@ export class Lag {
     this.#parts.instruments.gauges('lag', all.flat())
   }
 
-  /** Records between the committed position and the end, of each topic of the open lanes. */
+  /** Records between the committed position and the end, of each topic of the open lanes that has a leader. */
   async #lagOf(of: LaggingStage) {
     const { log } = this.#parts
     const { stage, inputs } = of
-    const lanes = new Set(of.openLanes())
-    if (lanes.size === 0) return []
-    const [ranges, positions] = await Promise.all([log.ranges(inputs), log.positions(stage)])
+    const lanes = of.openLanes()
+    if (lanes.length === 0) return []
+    const led = { partitions: lanes, onLeaderless: () => {} }
+    const [ranges, positions] = await Promise.all([log.ranges(inputs, led), log.positions(stage)])
     const done = new Map(positions.map(({ topic, partition, offset }) => [`${topic} ${partition}`, offset]))
-    return ranges
-      .filter(({ partition }) => lanes.has(partition))
-      .map(({ topic, partition, earliest, next }) => ({
-        labels: { stage, topic, lane: String(partition) },
-        value: next - Math.max(earliest, done.get(`${topic} ${partition}`) ?? earliest),
-      }))
+    return ranges.map(({ topic, partition, earliest, next }) => ({
+      labels: { stage, topic, lane: String(partition) },
+      value: next - Math.max(earliest, done.get(`${topic} ${partition}`) ?? earliest),
+    }))
   }
 }

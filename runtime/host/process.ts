@@ -12,7 +12,7 @@ import type { Codec } from '../codec/port.ts'
 import { longestTask } from '../config/long-tasks.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
-import { FlotillaError, toFailure } from '../errors.ts'
+import { FlotillaError, isFinal, toFailure } from '../errors.ts'
 import { createSchemaChecks } from '../foreign-schema/checks.ts'
 import type { EmbeddedLog } from '../log/embedded/log.ts'
 import { openLog } from '../log/open.ts'
@@ -33,7 +33,9 @@ import { defaultHostOptions, type HostParts } from './context.ts'
 import { Semaphore } from './calls/semaphore.ts'
 import { Pauses } from './pauses.ts'
 import { Lag } from './lag.ts'
+import { askParts, problemSeries, type PartCheck } from './part-checks.ts'
 import { StageHost } from './stage-host.ts'
+import { nameStore } from './store-identity.ts'
 import { TrialGate } from './lane/trial-gate.ts'
 
 export interface ProcessOptions {
@@ -55,6 +57,8 @@ export interface FleetProcess {
   readonly stores: Stores
   /** Base URL of the HTTP server; null without one. */
   readonly url: string | null
+  /** Resolves with the reason if the process can't go on, because its data file is damaged: stop it then. */
+  readonly failed: Promise<Error>
   readiness(): Promise<Readiness>
   /** Drains, commits, leaves and closes. Safe to call twice. */
   stop(): Promise<void>
@@ -92,12 +96,14 @@ export async function startProcess(options: ProcessOptions): Promise<FleetProces
 
 class RunningProcess implements FleetProcess {
   url: string | null = null
+  readonly #failure = Promise.withResolvers<Error>()
+  readonly failed = this.#failure.promise
   readonly #options: ProcessOptions
   readonly #schemas = createSchemaChecks()
   readonly #instance = `${process.pid}-${randomUUID().slice(0, 8)}`
   readonly #closers: (() => Promise<void>)[] = []
   readonly #hosts: StageHost[] = []
-  readonly #checks: { name: string; check: () => Promise<void> }[] = []
+  readonly #checks: PartCheck[] = []
   #pauses: Pauses | null = null
   #lag: Lag | null = null
   #isStarted = false
@@ -132,6 +138,7 @@ class RunningProcess implements FleetProcess {
     requireShared(environment)
     const log = await openLog(environment, telemetry.instruments.log)
     this.#closers.push(() => log.close())
+    log.onFailed?.(this.#failure.resolve)
     const codec = openCodec(environment)
     const prepared = Promise.all([
       this.#untilAvailable('the log', () => log.ensureTopics(this.#stageNames())),
@@ -205,7 +212,7 @@ class RunningProcess implements FleetProcess {
         return done
       } catch (error) {
         if (this.#options.environment.kafkaBrokers.length === 0) throw error
-        if (error instanceof FlotillaError && !error.retryable) throw error
+        if (isFinal(error)) throw error
         if (this.#stopped) throw error
         this.#waits.set(what, `waiting for ${what}: ${toFailure(error).message}`)
         this.#options.telemetry.instruments.log.warn(
@@ -275,6 +282,8 @@ class RunningProcess implements FleetProcess {
     const trials = new TrialGate(systemClock)
     const pauses = await this.#followPauses(parts)
     const mark = parts.log.kind === 'kafka' ? await ownMark() : null
+    const storeIdentity = nameStore(parts.stores.keyValue, instruments)
+    this.#closers.push(async () => storeIdentity?.close())
     for (const service of services) {
       const stage = service.stage?.(fleet)
       if (!stage) continue
@@ -301,6 +310,7 @@ class RunningProcess implements FleetProcess {
         trials,
         pauses,
         keyValue: parts.stores.keyValue,
+        storeIdentity,
       }
       this.#hosts.push(new StageHost(host))
     }
@@ -342,12 +352,14 @@ class RunningProcess implements FleetProcess {
 
   async #metrics(): Promise<string> {
     for (const host of this.#hosts) host.measure()
-    await this.#lag?.measure()
-    return this.#options.telemetry.metrics()
+    const { telemetry } = this.#options
+    const [{ parts }] = await Promise.all([this.readiness(), this.#lag?.measure()])
+    telemetry.instruments.gauges('problems', problemSeries(parts))
+    return telemetry.metrics()
   }
 
   async readiness(): Promise<Readiness> {
-    const parts: { name: string; problem: string | null }[] = [{ name: 'process', problem: this.#problem }]
+    const parts = [{ name: 'process', problem: this.#problem }]
     for (const host of this.#hosts) {
       const { stage, problems } = host.status()
       parts.push({ name: `stage ${stage}`, problem: problems[0] ?? null })
@@ -361,11 +373,7 @@ class RunningProcess implements FleetProcess {
         { name: 'database', check: () => stores.blobs.check() },
         ...this.#checks,
       ]
-      parts.push(
-        ...(await Promise.all(
-          checks.map(async ({ name, check }) => ({ name, problem: await problemOf(check) })),
-        )),
-      )
+      parts.push(...(await askParts(checks)))
     }
     const ready = parts.every(({ problem }) => problem === null)
     const paused = this.#hosts.map(({ stage }) => stage).filter((stage) => this.#pauses?.isPaused(stage))
@@ -380,14 +388,5 @@ class RunningProcess implements FleetProcess {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#hosts.map((host) => host.drain()))
     for (const close of this.#closers.reverse()) await close().catch(() => {})
-  }
-}
-
-async function problemOf(check: () => Promise<void>): Promise<string | null> {
-  try {
-    await check()
-    return null
-  } catch (error) {
-    return toFailure(error).message
   }
 }

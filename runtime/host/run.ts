@@ -1,7 +1,7 @@
 // A service as a separate process: `node services/planner/main.ts`.
 //
-// It ends by a signal, or by an error that was thrown out of a callback; an unhandled rejection does not end
-// it.
+// It ends by a signal, by an error that was thrown out of a callback, or because its data file is damaged; an unhandled
+// rejection does not end it.
 import { readEnvironment, type Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
 import { loadFleet } from '../config/load.ts'
@@ -14,7 +14,7 @@ import { openTelemetry } from '../telemetry/open.ts'
 import { Bugs } from './bugs.ts'
 import { startProcess, type FleetProcess } from './process.ts'
 import { collectAtRest } from './rest.ts'
-import { stopOnSignal } from './signals.ts'
+import { stopOnSignal, stopWithin } from './signals.ts'
 
 /** Beyond the drain: to leave groups and close connections. */
 const CLOSE_MS = 15_000
@@ -25,13 +25,13 @@ export interface RunOptions {
   /** Default: loaded from the configuration file. */
   fleet?: Fleet
   started?: (process: FleetProcess) => void
-  /** Ends the process if it can't start. Default: prints the error, exit code 1. */
+  /** Ends the process if it can't start, or go on. Default: prints the error, exit code 1. */
   failed?: (error: unknown) => void
 }
 
 /**
- * Runs until SIGTERM or SIGINT, then drains. Ends the process: 0 after a drain, 1 when it could not start,
- * drained because of a bug, or did not end in time.
+ * Runs until SIGTERM or SIGINT, then drains. Ends the process: 0 after a drain, 1 when it drained because of a bug, or
+ * did not end in time, and as `failed` says when it could not start or go on.
  */
 export async function runServices(
   name: string,
@@ -54,11 +54,18 @@ export async function runServices(
     const starting = startProcess({ name, services, environment, fleet, telemetry, bugs })
     const running = await Promise.race([starting, thrown])
     if (!running) return process.exit(1)
-    const stopped = stopOnSignal(running, environment.drainMs + CLOSE_MS, telemetry.instruments.log)
+    const limitMs = environment.drainMs + CLOSE_MS
+    const { log } = telemetry.instruments
+    const stopped = stopOnSignal(running, limitMs, log)
     options.started?.(running)
     collectAtRest()
-    const code = await Promise.race([stopped.then(() => 0), thrown.then(() => running.stop()).then(() => 1)])
-    process.exit(code)
+    const stop = (): Promise<void> => stopWithin(running, limitMs, log)
+    const failed = running.failed.then(async (error) => {
+      log.error({ err: error }, 'the log can no longer be used; draining')
+      await stop()
+      throw error
+    })
+    process.exit(await Promise.race([stopped.then(() => 0), thrown.then(stop).then(() => 1), failed]))
   } catch (error) {
     options.failed?.(error)
     console.error(describe(error))

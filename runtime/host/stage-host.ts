@@ -19,6 +19,7 @@ import type { HostParts } from './context.ts'
 import { Refusals } from './lane/refusals.ts'
 import { NewerState, type RowChange } from './lane/state.ts'
 import { TrialGate } from './lane/trial-gate.ts'
+import { watchOpening } from './opening-watch.ts'
 
 /** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
 const MAX_REOPEN_MS = 1_000
@@ -36,6 +37,8 @@ interface Slot {
   opening: boolean
   /** Why it isn't open; shown by /ready. */
   problem: string | null
+  /** What its opening waits for. */
+  waitsFor: string
   /** Failed openings since it last worked. */
   failures: number
   /** Epochs of openings since it last worked that ended while this process lived and still had the lane. */
@@ -90,6 +93,7 @@ export class StageHost {
         onRevoked: (lane, isForgotten) => this.#revoked(lane, isForgotten ?? false),
         onError: (error) => this.#failed(error),
         onRecovered: () => (this.#problem = null),
+        onOpening: (lane, waitsFor) => this.#waits(this.#slots.get(lane), waitsFor),
         onLoss: (lane, loss) => this.#lost(lane, loss),
         onStateLost: (lane, cause) => this.#stateLost(lane, cause),
         onProblems: (problems) => this.#blocked(problems),
@@ -126,6 +130,7 @@ export class StageHost {
     const now = this.#parts.clock.now()
     for (const { text, untilMs } of this.#losses) if (untilMs > now) problems.push(text)
     for (const [lane, problem] of this.#declined) problems.push(`lane ${lane}: ${problem}`)
+    problems.push(...this.#parts.calls.stalls.problems)
     problems.unshift(...this.#blocks)
     if (this.#problem) problems.unshift(this.#problem)
     return {
@@ -184,6 +189,7 @@ export class StageHost {
       lane: null,
       opening: false,
       problem: 'opening',
+      waitsFor: 'the log',
       failures: 0,
       survived: new Set(),
       later: -1,
@@ -253,6 +259,13 @@ export class StageHost {
     this.#losses = [...this.#losses.filter(({ untilMs }) => untilMs > nowMs), shown].slice(-20)
   }
 
+  /** The reason of a failed opening stays until it is open. */
+  #waits(slot: Slot | undefined, waitsFor: string): void {
+    if (slot === undefined || slot.lane !== null) return
+    slot.waitsFor = waitsFor
+    if (slot.failures === 0) slot.problem = `opening: waiting for ${waitsFor}`
+  }
+
   #isCurrent(lane: number, slot: Slot): boolean {
     return !this.#stopping && this.#slots.get(lane) === slot
   }
@@ -265,9 +278,10 @@ export class StageHost {
         await this.#tryOpen(index, slot)
       } catch (error) {
         if (error instanceof NewerState) return this.#decline(index, error)
-        slot.problem = messageOf(error)
+        const reason = messageOf(error)
         const { instruments, stage, clock } = this.#parts
-        const level = slot.failures++ > 0 ? 'warn' : 'debug'
+        const level = slot.failures++ > 0 && isWorthALine(slot, reason) ? 'warn' : 'debug'
+        slot.problem = reason
         instruments.log[level](
           { err: error, stage: stage.name, lane: index },
           'failed to open a lane; retrying',
@@ -283,7 +297,8 @@ export class StageHost {
     const { instruments, stage } = this.#parts
     const problem =
       `${reason.message}. It is left to processes of the newer release, for as long as this one runs: ` +
-      'start that release again, or upgrade this process (docs/operating.md, Upgrading and rolling back)'
+      'start that release again, or upgrade this process. If no newer release has run here, another program has ' +
+      'written the row: take it out (docs/operating.md, Upgrading and rolling back)'
     this.#declined.set(lane, problem)
     this.#slots.delete(lane)
     this.#membership?.decline?.(lane)
@@ -296,9 +311,14 @@ export class StageHost {
     const parts = this.#parts
     if (!membership) return
     const startedMs = parts.clock.now()
-    const open = await membership.open(index, slot.later)
-    if (!this.#isCurrent(index, slot)) return open.close()
-    await this.#begin(index, slot, open)
+    const watched = watchOpening(parts, index, () => slot.waitsFor)
+    try {
+      const open = await membership.open(index, slot.later)
+      if (!this.#isCurrent(index, slot)) return await open.close()
+      await this.#begin(index, slot, open)
+    } finally {
+      watched()
+    }
     if (!slot.lane) return
     const labels = { stage: parts.stage.name }
     parts.instruments.count('lanes_opened', 1, labels)
@@ -315,7 +335,9 @@ export class StageHost {
     let lane: Lane
     try {
       const { refusals, survived } = slot
-      lane = await Lane.begin(this.#parts, open, { gate: this.#gate, refusals, survived, onLost })
+      const onWait = (waitsFor: string): void => this.#waits(slot, waitsFor)
+      onWait('its state, and large payloads in the database')
+      lane = await Lane.begin(this.#parts, open, { gate: this.#gate, refusals, survived, onWait, onLost })
     } catch (error) {
       slot.survived.add(open.epoch)
       await open.close().catch(() => {})
@@ -362,6 +384,10 @@ export class StageHost {
     this.#parts.instruments.gauge('lanes', open, { stage: this.#parts.stage.name })
   }
 }
+
+/** Another reason, and the same one ever more rarely: a full disk fails every lane each second, and may hold the log. */
+const isWorthALine = ({ problem, failures }: Slot, reason: string): boolean =>
+  problem !== reason || (failures & (failures - 1)) === 0
 
 function endingOf(reason: unknown): string {
   if (reason instanceof LaneFenced) return 'fenced'

@@ -122,7 +122,15 @@ export class Accounts {
     this.#tables.deleteTaken(id)
   }
 
-  budgets(keyPrefix: string): BudgetState[] {
+  end(id: string): void {
+    const reservation = this.#reservation(id)
+    if (!reservation) return
+    this.#giveBackBudgets(reservation)
+    this.#tables.deleteTaken(id)
+  }
+
+  budgets(keyPrefix: string, nowMs: number): BudgetState[] {
+    while (this.#sweep(nowMs) === SWEEP_IDS);
     return this.#tables.budgets(keyPrefix)
   }
 
@@ -131,12 +139,19 @@ export class Accounts {
     this.#tables.setBudget(key, { settled, reserved, warnedAt }, resetsAtMs + KEEP_BUDGET_MS)
   }
 
-  #sweep(nowMs: number): void {
-    for (const id of this.#tables.ended(nowMs, SWEEP_IDS)) {
-      const { entries } = this.#reservation(id) ?? { entries: [] }
-      for (const entry of entries) if (entry.form === 'budget') this.#giveBack(id, entry, false)
+  /** Returns how many have ended. */
+  #sweep(nowMs: number): number {
+    const ended = this.#tables.ended(nowMs, SWEEP_IDS)
+    for (const id of ended) {
+      const reservation = this.#reservation(id)
+      if (reservation) this.#giveBackBudgets(reservation)
       this.#tables.deleteTaken(id)
     }
+    return ended.length
+  }
+
+  #giveBackBudgets({ id, entries }: Former): void {
+    for (const entry of entries) if (entry.form === 'budget') this.#giveBack(id, entry, false)
   }
 
   #refusal(claims: readonly Claim[], former: Former | null, nowMs: number): Refusal | null {

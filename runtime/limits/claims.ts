@@ -109,6 +109,18 @@ interface BudgetTerms {
   readonly setting: string
 }
 
+/** Whether tokens are counted by the day at all. */
+export function hasBudget({
+  fleetTokens,
+  userTokens,
+  modelTokens,
+  users,
+  models,
+}: LimitSettings['budgets']): boolean {
+  if (fleetTokens !== null || userTokens !== null || modelTokens !== null) return true
+  return Object.keys(users).length > 0 || Object.keys(models).length > 0
+}
+
 /** Limit of `fleet`, `user:ann` or `model:gpt-4o`. */
 export function budgetOf(name: string, budgets: LimitSettings['budgets']): BudgetTerms {
   const { fleetTokens, userTokens, modelTokens, users, models } = budgets

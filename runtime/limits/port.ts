@@ -88,7 +88,9 @@ export interface Limits {
   settle(request: SettleRequest): Promise<number[]>
   /** Releases a reservation. A settled or unknown id stays as it is. */
   release(id: string): Promise<void>
-  /** Budgets whose key has this prefix, in order of their keys. */
+  /** Ends a reservation now, as its time would: budgets get the amount back, windows keep it. As above for others. */
+  end(id: string): Promise<void>
+  /** Budgets whose key has this prefix, in order of their keys. Reservations whose time is over count no more. */
   budgets(keyPrefix: string): Promise<BudgetState[]>
   /** Sets the settled figure, from the ledger; reservations stay. */
   correct(key: string, settled: number, resetsAtMs: number): Promise<void>

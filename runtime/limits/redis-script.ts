@@ -1,12 +1,13 @@
-// The rules of accounts.ts as one Lua script: reserve, settle and release, each in one round trip.
+// The rules of accounts.ts as one Lua script: reserve, settle, release, end and sweep, each in one round trip.
 //
 // Its keys follow from one prefix, because a step releases ended reservations, whose keys can't be known
 // beforehand: the prefix is a hash tag, so that they share a slot. Time is Redis's own, so that processes
-// whose clocks differ agree on a window.
+// whose clocks differ agree on a window. Giving back fails at no key of another program: what was given back before it
+// would be given back again.
 import { HELD_RETRY_MS, KEEP_BUDGET_MS, KEEP_SETTLED_MS, SWEEP_IDS } from './port.ts'
 
 /**
- * KEYS[1]: prefix. ARGV: reserve, settle or release; the request as JSON; the time in ms, or empty for
+ * KEYS[1]: prefix. ARGV: reserve, settle, release, end or sweep; the request as JSON; the time in ms, or empty for
  * Redis's own. Entries of an id, as JSON {s: settled, a: alternative, e: [{b: 1 for a budget, k: key, n:
  * amount, t: time}]}.
  */
@@ -33,13 +34,15 @@ local function figures(key)
   return tonumber(row[1] or '0'), tonumber(row[2] or '0')
 end
 
+local function is(key, kind) return redis.call('TYPE', key).ok == kind end
+
 local function giveBack(id, entry, settled)
   if entry.n == 0 then return end
   if entry.b == 1 then
-    if redis.call('EXISTS', budget(entry.k)) == 1 then
+    if is(budget(entry.k), 'hash') then
       redis.call('HINCRBY', budget(entry.k), settled and 'settled' or 'reserved', -entry.n)
     end
-  elseif redis.call('ZREM', window(entry.k), id .. ':' .. entry.n) == 1 then
+  elseif is(window(entry.k), 'zset') and redis.call('ZREM', window(entry.k), id .. ':' .. entry.n) == 1 then
     redis.call('DECRBY', sum(entry.k), entry.n)
   end
 end
@@ -121,15 +124,20 @@ local function reservation(id)
   return known and not known.s and known or nil
 end
 
-local function sweep()
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', endings, '-inf', now, 'LIMIT', 0, ${SWEEP_IDS})) do
-    local known = reservation(id)
-    for _, entry in ipairs(known and known.e or {}) do
-      if entry.b == 1 then giveBack(id, entry, false) end
-    end
-    if known then redis.call('DEL', taker(id)) end
-    redis.call('ZREM', endings, id)
+local function finish(id)
+  local known = reservation(id)
+  for _, entry in ipairs(known and known.e or {}) do
+    if entry.b == 1 then giveBack(id, entry, false) end
   end
+  if known then redis.call('DEL', taker(id)) end
+  redis.call('ZREM', endings, id)
+  return {}
+end
+
+local function sweep()
+  local ended = redis.call('ZRANGEBYSCORE', endings, '-inf', now, 'LIMIT', 0, ${SWEEP_IDS})
+  for _, id in ipairs(ended) do finish(id) end
+  return {ended = #ended}
 end
 
 local function replace(id, former, claims)
@@ -195,6 +203,8 @@ local function release()
   return {}
 end
 
-local operations = {reserve = reserve, settle = settle, release = release}
+local function endNow() return finish(request.id) end
+
+local operations = {reserve = reserve, settle = settle, release = release, ['end'] = endNow, sweep = sweep}
 return cjson.encode(operations[op]())
 `

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { ServerSecurity } from '../config/server-security.ts'
 import { connectRedis, type StoreLog } from '../store/redis-connection.ts'
-import { KEEP_BUDGET_MS, type BudgetState, type Limits, type Reserved } from './port.ts'
+import { KEEP_BUDGET_MS, SWEEP_IDS, type BudgetState, type Limits, type Reserved } from './port.ts'
 import { limitsScript } from './redis-script.ts'
 
 export interface RedisLimitsOptions {
@@ -29,13 +29,18 @@ export function openRedisLimits(options: RedisLimitsOptions): Limits {
   const run = async <T>(operation: string, request: unknown): Promise<T> => {
     const nowMs = options.clock === undefined ? '' : String(options.clock.now())
     const reply = await written(
-      `${operation} of limits`,
+      `${operation} of the limits (keys ${prefix}:…)`,
       script(prefix, operation, JSON.stringify(request), nowMs),
     )
     return JSON.parse(reply) as T
   }
+  const sweep = async (): Promise<void> => {
+    while ((await run<{ ended: number }>('sweep', {})).ended === SWEEP_IDS);
+  }
   const budgetKey = `${prefix}:budget:`
   const budgets = async (keyPrefix: string): Promise<BudgetState[]> => {
+    // A Redis that takes no writes shows what has ended as reserved.
+    await sweep().catch(() => undefined)
     const found: BudgetState[] = []
     const pattern = `${escaped(budgetKey + keyPrefix)}*`
     for (let cursor: string | null = '0'; cursor !== null;) {
@@ -61,6 +66,7 @@ export function openRedisLimits(options: RedisLimitsOptions): Limits {
       return Array.isArray(warned) ? warned : []
     },
     release: async (id) => void (await run('release', { id })),
+    end: async (id) => void (await run('end', { id })),
     budgets: (keyPrefix) => asked('reading budgets', budgets(keyPrefix)),
     correct: async (key, settled, resetsAtMs) => {
       const correction = redis

@@ -30,7 +30,8 @@ export function openSqliteLimits(options: SqliteLimitsOptions): Limits {
     reserve: (request) => run(() => accounts.reserve(request, clock.now())),
     settle: (request) => run(() => accounts.settle(request, clock.now())),
     release: (id) => run(() => accounts.release(id)),
-    budgets: (keyPrefix) => run(() => accounts.budgets(keyPrefix)),
+    end: (id) => run(() => accounts.end(id)),
+    budgets: (keyPrefix) => run(() => accounts.budgets(keyPrefix, clock.now())),
     correct: (key, settled, resetsAtMs) => run(() => accounts.correct(key, settled, resetsAtMs)),
     close: async () => {
       if (closed) return

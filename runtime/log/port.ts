@@ -123,6 +123,8 @@ export interface LaneListener {
   onError(error: Error): void
   /** The error reported by `onError` has cleared. */
   onRecovered?(): void
+  /** What the opening of the lane waits for now, as a noun. */
+  onOpening?(lane: number, waitsFor: string): void
   /** Records of this lane's input are gone or replaced. */
   onLoss?(lane: number, loss: InputLoss): void
   /** The lane's state is lost: another topic has the name of the one that held it, or rows of it were deleted. */
@@ -193,6 +195,13 @@ export interface PartitionRange {
   readonly next: number
 }
 
+export interface RangeOptions {
+  /** Only these. Default: all. */
+  readonly partitions?: readonly number[]
+  /** Is called with each partition that no broker leads, which is left out then. Absent: `ranges` rejects. */
+  readonly onLeaderless?: (at: { readonly topic: LogTopic; readonly partition: number }) => void
+}
+
 /** A stage's group as it is now. */
 export interface GroupMembers {
   /** Topics that its members read; empty if nobody is in it. */
@@ -222,7 +231,7 @@ export interface Log {
   find(search: KeySearch): Promise<LogRecord | null>
   /** Bounded read of one partition, oldest first: for operators (dead-letters). */
   read(topic: LogTopic, partition: number, fromOffset: number, limit: number): Promise<LogRecord[]>
-  ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]>
+  ranges(topics: readonly LogTopic[], options?: RangeOptions): Promise<PartitionRange[]>
   /** Committed positions of a group, for lag: on Kafka those of a stage are up to a second old. Default kind: stage. */
   positions(
     group: string,
@@ -239,6 +248,11 @@ export interface Log {
   advice(): Promise<readonly string[]>
   /** Rejects with the reason when the log can't be used now. */
   check(): Promise<void>
+  /**
+   * Calls the listener once nobody can use the log any more: its file is damaged. The error says what helps. Where nobody
+   * listens, it is thrown out of a callback. Absent: that never happens.
+   */
+  onFailed?(listener: (error: Error) => void): void
   close(): Promise<void>
 }
 

@@ -28,6 +28,13 @@ export interface Exchange {
   readonly observations: string
   /** What was said before it: earlier turns of the conversation. */
   readonly earlier: string
+  /** Messages of users, the latest first: in a conversation each may be a task of its own. */
+  readonly asked: readonly Asked[]
+}
+
+/** A text, with the answers and the observations since. */
+export interface Asked extends Pick<Exchange, 'turn' | 'observations'> {
+  readonly text: string
 }
 
 export function readExchange({ messages, tools = [] }: ChatRequest): Exchange {
@@ -37,21 +44,37 @@ export function readExchange({ messages, tools = [] }: ChatRequest): Exchange {
   const system = said.find(({ role }) => role === 'system' || role === 'developer')?.text ?? ''
   const marked = said.findLastIndex(({ role, text }) => role === 'user' && mark(text, 'task') !== null)
   const given = marked === -1 ? first : marked
-  const later = said.slice(given + 1).filter(({ role }) => role !== 'assistant')
   const answers = marked === -1 ? said : said.slice(marked)
+  const asked = said.flatMap(({ role, text }, at) => (role === 'user' ? [askedAt(said, at, text)] : []))
   return {
     task,
     taskMark: mark(lastMarked(said[given]?.text ?? ''), 'task'),
-    turn: answers.filter(({ role }) => role === 'assistant').length,
+    turn: answersIn(answers),
     // Only prompts of code mode mention final_answer.
     mode: tools.length === 0 && system.includes('final_answer') ? 'code' : 'tools',
     toolNames: tools.map((tool) => tool.function.name),
-    observations: later.map(({ text }) => text).join('\n'),
+    observations: observationsIn(said.slice(given + 1)),
     earlier: said
       .slice(first, given)
       .map(({ text }) => text)
       .join('\n'),
+    asked: asked.toReversed(),
   }
+}
+
+interface Said {
+  readonly role: string
+  readonly text: string
+}
+
+const answersIn = (said: readonly Said[]): number => said.filter(({ role }) => role === 'assistant').length
+
+const observationsIn = (said: readonly Said[]): string =>
+  said.flatMap(({ role, text }) => (role === 'assistant' ? [] : [text])).join('\n')
+
+function askedAt(said: readonly Said[], at: number, text: string): Asked {
+  const since = said.slice(at + 1)
+  return { text, turn: answersIn(since), observations: observationsIn(since) }
 }
 
 /** From the last `task=` marker on: messages of a user that nothing was said between arrive as one. */

@@ -1,6 +1,6 @@
 // Answers of the scripted model. Every text says that it is scripted.
 //
-// In this order: a recorded conversation whose task occurs word for word in the request; the bench
+// In this order: a recorded conversation whose task occurs word for word in the latest message that has one; the bench
 // conversation, for a task with a `task=<id>` marker (one call of `echo`, then `done <id>`); else how to
 // connect a model.
 import type { Conversation, Turn } from './conversations.ts'
@@ -21,10 +21,14 @@ export type Script = (exchange: Exchange) => Turn | undefined
 
 export function recordedScript(conversations: readonly Conversation[]): Script {
   return (exchange) => {
-    const found = conversations.find(
-      (conversation) => conversation.mode === exchange.mode && exchange.task.includes(conversation.task),
-    )
-    return found === undefined ? undefined : playTurn(found, exchange)
+    // In a session the tasks of earlier turns stand before the one that is asked.
+    for (const asked of exchange.asked) {
+      const found = conversations.find(
+        ({ mode, task }) => mode === exchange.mode && asked.text.includes(task),
+      )
+      if (found !== undefined) return playTurn(found, { ...exchange, ...asked })
+    }
+    return undefined
   }
 }
 

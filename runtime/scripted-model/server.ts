@@ -21,6 +21,8 @@ export interface ScriptedModelOptions {
   readonly script?: Script
   /** Delay before every answer, in addition to a task's `latency=` marker. */
   readonly latencyMs?: number
+  /** Each answer waits for this, before its delay. Must not reject. */
+  readonly until?: (exchange: Exchange) => Promise<unknown>
   /** JSONL file to which every call is appended. */
   readonly log?: string
 }
@@ -126,10 +128,14 @@ function createPlayer(options: ScriptedModelOptions, log: CallLog): Player {
       })
     }
     const waitMs = fate.latencyMs + (options.latencyMs ?? 0)
-    if (waitMs === 0) return answer()
-    // A caller that has gone leaves no timer behind, which would keep the process from ending.
-    const timer = setTimeout(answer, waitMs)
-    response.once('close', () => clearTimeout(timer))
+    const answerLater = () => {
+      if (waitMs === 0) return answer()
+      // A caller that has gone leaves no timer behind, which would keep the process from ending.
+      const timer = setTimeout(answer, waitMs)
+      response.once('close', () => clearTimeout(timer))
+    }
+    if (options.until === undefined) answerLater()
+    else void options.until(exchange).then(answerLater)
   }
 }
 

@@ -24,8 +24,8 @@ export async function holdsKeys(server: RedisServer, beginning: string): Promise
     for (let cursor = '0'; ;) {
       const scanned = redis.scan(cursor, 'MATCH', pattern, 'COUNT', 1_000)
       const [next, keys] = await asked('looking for keys', scanned)
-      // A fleet that was only checked (`flotilla doctor`) has written one key.
-      if (keys.some((key) => key !== `${beginning}check`)) return true
+      // A fleet that was only checked (`flotilla doctor`) or started has written these.
+      if (keys.some((key) => ![`${beginning}check`, `${beginning}identity`].includes(key))) return true
       if (next === '0') return false
       cursor = next
     }

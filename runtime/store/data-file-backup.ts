@@ -2,6 +2,7 @@
 import { closeSync, existsSync, linkSync, openSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
+import { shown } from '../../schemas/identity.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { dataFileIn, hasDataFile, inspectDataFile } from './data-file.ts'
@@ -40,11 +41,11 @@ export async function copyDataFile(dataDir: string, target: string): Promise<Dat
     linkSync(draft, path)
     return { path, bytes: statSync(path).size }
   } catch (cause) {
-    throw new FlotillaError(
-      'LOG_UNAVAILABLE',
-      `copying ${dataFileIn(dataDir)} to ${path}: ${messageOf(cause)}`,
-      { cause },
-    )
+    const reason = `copying ${dataFileIn(dataDir)} to ${shown(path)}: ${messageOf(cause)}`
+    const isOfTarget = cause instanceof Error && 'syscall' in cause
+    throw new FlotillaError('LOG_UNAVAILABLE', isOfTarget ? `${reason}; name another directory` : reason, {
+      cause,
+    })
   } finally {
     if (existsSync(draft)) rmSync(draft)
   }

@@ -1,4 +1,10 @@
 // The data directory of an embedded fleet: made private, and held by one process.
+//
+// 1. The proof is an SQLite lock on `flotilla.lock`, which the operating system drops with the process.
+// 2. Somebody may remove or replace that file under a fleet that runs: the next process then holds another file. So
+//    a holder writes the inode of its own into `owner.json`; while it lives, no other file can have that number.
+// 3. Where the two differ (also in a copy, and after a backup was restored), `flotilla.db` itself is wanted alone
+//    once: that fails beside a fleet, in whatever container, and beside a program that reads the file.
 import {
   accessSync,
   chmodSync,
@@ -8,6 +14,8 @@ import {
   openSync,
   readFileSync,
   realpathSync,
+  statSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -41,19 +49,53 @@ function refusalOf(dataDir: string): unknown {
   }
 }
 
+/** A lock that is held until `db` is closed. */
+export interface DirectoryLock {
+  readonly db: DatabaseSync
+  /** Number of its file, which no other has as long as this one is open. */
+  readonly inode: string
+}
+
+const LOCK = 'flotilla.lock'
+
 /**
  * The open transaction is the lock. Nothing is ever written to this file, and nothing else may open it
  * (closing it would drop the lock).
  */
-export function takeLock(dir: string): DatabaseSync {
-  const lock = openLock(join(dir, 'flotilla.lock'))
+export function takeLock(dir: string): DirectoryLock {
+  const path = join(dir, LOCK)
+  const db = openLock(path)
   try {
-    lock.exec('BEGIN EXCLUSIVE')
-    return lock
+    db.exec('BEGIN EXCLUSIVE')
+    return { db, inode: String(statSync(path, { bigint: true }).ino) }
   } catch (cause) {
-    lock.close()
+    db.close()
     if (!isLocked(cause)) throw unavailable(dir, cause)
     throw new FlotillaError('DATA_LOCKED', `${dir} is in use by ${describeOwner(dir)}`, { cause })
+  }
+}
+
+/** A copy or a diagnosis that reads the file usually ends within this. */
+const READERS_MS = 1_000
+
+/** Throws DATA_LOCKED if the file may be in use although its lock was free. */
+export function refuseShared(path: string, { inode }: DirectoryLock): void {
+  const dir = dirname(path)
+  if (!existsSync(path) || ownerOf(dir)['lock'] === inode) return
+  const alone = new DatabaseSync(path, { timeout: READERS_MS })
+  try {
+    // In this mode SQLite wants the file for itself, in WAL mode too.
+    alone.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK')
+  } catch (cause) {
+    if (!isLocked(cause)) throw unavailable(path, cause)
+    const who = `${describeOwner(dir)}, or in a program that reads it`
+    throw new FlotillaError(
+      'DATA_LOCKED',
+      `${path} is open in ${who}; its ${LOCK} was removed or replaced, so both are refused until it is closed there`,
+      { cause },
+    )
+  } finally {
+    alone.close()
   }
 }
 
@@ -65,14 +107,27 @@ function openLock(path: string): DatabaseSync {
   }
 }
 
-function describeOwner(dir: string): string {
+/** Notes for others who holds the directory, and by which lock. `shown` is in their DATA_LOCKED error. */
+export function noteOwner(dir: string, { inode }: DirectoryLock, shown: { gateway?: string }): void {
+  const owner = { pid: process.pid, startedMs: Date.now(), lock: inode, ...shown }
+  writeFileSync(join(dir, OWNER), JSON.stringify(owner), { mode: PRIVATE })
+}
+
+const OWNER = 'owner.json'
+
+/** Empty: nobody has held the directory, or what it says can't be read. */
+function ownerOf(dir: string): Record<string, unknown> {
   try {
-    const owner = JSON.parse(readFileSync(join(dir, 'owner.json'), 'utf8')) as Record<string, unknown>
-    const gateway = typeof owner['gateway'] === 'string' ? `, gateway ${owner['gateway']}` : ''
-    return `process ${String(owner['pid'])}${gateway}`
+    return { ...(JSON.parse(readFileSync(join(dir, OWNER), 'utf8')) as Record<string, unknown> | null) }
   } catch {
-    return 'another process'
+    return {}
   }
+}
+
+function describeOwner(dir: string): string {
+  const { pid, gateway } = ownerOf(dir)
+  if (typeof pid !== 'number') return 'another process'
+  return `process ${pid}${typeof gateway === 'string' ? `, gateway ${gateway}` : ''}`
 }
 
 /** Makes the file private, even in an existing directory: it holds tasks' texts. The WAL takes its mode. */

@@ -54,6 +54,18 @@ const adviceOf: Readonly<Record<string | number, string>> = {
   ENOTDIR: 'a file has its name, or one above it; set FLOTILLA_DATA to a directory',
 }
 
+/** Pages of the file are no longer what was written: no retry helps. */
+export function isDamage(error: unknown): error is FlotillaError {
+  const code = error instanceof FlotillaError ? sqliteCode(error.cause) : null
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB
+}
+
+/** Damage that SQLite itself does not report. */
+export const damaged = (reason: string): Error =>
+  Object.assign(new Error(reason), { errcode: SQLITE_CORRUPT })
+
+export const damagedRow = (what: string): Error => damaged(`${what} is damaged`)
+
 /** What happened, and what helps. */
 function reasonOf(cause: unknown): string {
   const code = sqliteCode(cause) ?? (cause as NodeJS.ErrnoException | null)?.code ?? ''
@@ -77,7 +89,14 @@ export function notCreated(dir: string, cause: unknown): FlotillaError {
   return new FlotillaError('LOG_UNAVAILABLE', message, { cause })
 }
 
+/** Failures of the file and its disk as LOG_UNAVAILABLE; anything else, as a refused row or a bug, as it is. */
+export function dataError(error: unknown, path: string): unknown {
+  const code = sqliteCode(error)
+  return code !== null && code in adviceOf ? unavailable(path, error) : error
+}
+
 export function commitError(error: unknown, dir: string): Error {
+  if (error instanceof FlotillaError) return error
   if (sqliteCode(error) !== SQLITE_IOERR) return unavailable(dir, error)
   return new WriteUncertain(`writing ${dir}: ${reasonOf(error)}`, error)
 }

@@ -1,23 +1,29 @@
 // The SQLite file of an embedded fleet: log, key-value store, blobs and ledgers share it, so that one fsync
 // serves all.
 //
-// 1. One process holds a data directory. The proof is an SQLite lock on `flotilla.lock`, which the operating
-//    system drops with the process (kill -9 included); `owner.json` only names the holder for the error
-//    message.
+// 1. One process holds a data directory, until it ends (kill -9 included): data-file-directory.ts.
 // 2. Writes requested within one tick share one transaction; each resolves after its COMMIT.
 // 3. A write that throws is rolled back alone; the others of its transaction stay. A savepoint costs as much as a
 //    small write, so they run without any first. If one throws, all are rolled back and run again, each in a
 //    savepoint: a write may run twice, and its `undone` is called in between.
 // 4. A hold (a transaction over several ticks) has the connection's writes to itself; other writes wait for
 //    its end.
-import { accessSync, constants, existsSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, realpathSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../errors.ts'
 import { Checkpoints, OWN_PAGES } from './data-file-checkpoints.ts'
-import { createDirectory, keepPrivate, nearestDirectory, takeLock } from './data-file-directory.ts'
-import { closedError, commitError, sqliteCode, unavailable } from './data-file-errors.ts'
+import {
+  createDirectory,
+  keepPrivate,
+  nearestDirectory,
+  noteOwner,
+  refuseShared,
+  takeLock,
+  type DirectoryLock,
+} from './data-file-directory.ts'
+import { closedError, commitError, dataError, isDamage, sqliteCode, unavailable } from './data-file-errors.ts'
 
 /**
  * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
@@ -102,6 +108,11 @@ export function openDataFile(options: DataFileOptions): DataFile {
   return open
 }
 
+/** The file of this directory, if this process has it open. */
+export function openedDataFile(dataDir: string): DataFile | null {
+  return existsSync(dataDir) ? (openFiles.get(realpathSync(dataDir)) ?? null) : null
+}
+
 /** Opens the file and sets up what uses it. If that fails, the file is released; a full disk is LOG_UNAVAILABLE. */
 export function onDataFile<T>(options: DataFileOptions, setUp: (file: DataFile) => T): T {
   const file = openDataFile(options)
@@ -118,7 +129,7 @@ export class DataFile {
   readonly durability: Durability
   readonly db: DatabaseSync
   users = 0
-  #lock: DatabaseSync
+  readonly #lock: DirectoryLock
   #writes: Write[] = []
   #scheduled = false
   #held = false
@@ -126,6 +137,9 @@ export class DataFile {
   readonly #beforeCommits = new Set<() => void>()
   /** `undone` of writes that were rolled back, until it has run. */
   readonly #toUndo = new Set<() => void>()
+  /** The first error that a damaged page led to; null: none has. */
+  #damage: Error | null = null
+  readonly #damageListeners = new Set<(error: Error) => void>()
   #closed = false
   readonly #checkpoints: Checkpoints
   readonly #statements = new Map<string, StatementSync>()
@@ -136,9 +150,10 @@ export class DataFile {
     this.#lock = takeLock(dir)
     const path = join(dir, FILE_NAME)
     try {
+      refuseShared(path, this.#lock)
       this.db = openDatabase(path, durability)
     } catch (error) {
-      this.#lock.close()
+      this.#lock.db.close()
       throw error
     }
     this.#checkpoints = new Checkpoints(path, this.db)
@@ -152,8 +167,7 @@ export class DataFile {
 
   /** Tells others who holds the directory; shown in their DATA_LOCKED error. */
   announce(owner: { gateway?: string }): void {
-    const text = JSON.stringify({ pid: process.pid, startedMs: Date.now(), ...owner })
-    writeFileSync(join(this.dir, 'owner.json'), text, { mode: 0o600 })
+    noteOwner(this.dir, this.#lock, owner)
   }
 
   /** Whether a hold is under way: reads of this connection may then see uncommitted data. */
@@ -198,8 +212,24 @@ export class DataFile {
     })
   }
 
-  /** Rejects when the file can't be written now. */
+  /** Runs statements outside of `write`. Throws LOG_UNAVAILABLE if the file or its disk failed. */
+  guarded<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      throw this.#errorOf(error)
+    }
+  }
+
+  /** Calls the listener once: when something meets a damaged page, or at once if something has. */
+  onDamage(listener: (error: Error) => void): void {
+    if (this.#damage) listener(this.#damage)
+    else this.#damageListeners.add(listener)
+  }
+
+  /** Rejects when the file can't be written now, and from the first damaged page on. */
   async check(): Promise<void> {
+    if (this.#damage) throw this.#damage
     await this.write(() => this.db.prepare('SELECT 1').get())
   }
 
@@ -216,7 +246,7 @@ export class DataFile {
   #close(): void {
     this.#checkpoints.close()
     this.db.close()
-    this.#lock.close()
+    this.#lock.db.close()
   }
 
   #schedule(): void {
@@ -252,6 +282,7 @@ export class DataFile {
         // The next transaction begins with what is left of it, and fails with its reason.
       }
       const reason = commitError(error, this.dir)
+      this.#noteDamage(reason)
       for (const write of writes) write.reject(reason)
     }
   }
@@ -266,7 +297,7 @@ export class DataFile {
       this.#mustGoOn(error)
       this.#rollBack(writes)
       this.db.exec('BEGIN IMMEDIATE')
-      return writes.length > 1 ? null : writes.map((write) => () => write.reject(error))
+      return writes.length > 1 ? null : writes.map((write) => () => write.reject(this.#errorOf(error)))
     }
   }
 
@@ -282,9 +313,22 @@ export class DataFile {
         this.#mustGoOn(error)
         this.db.exec('ROLLBACK TO write; RELEASE write')
         this.#undo([write])
-        return () => write.reject(error)
+        return () => write.reject(this.#errorOf(error))
       }
     })
+  }
+
+  #errorOf(error: unknown): unknown {
+    const known = dataError(error, join(this.dir, FILE_NAME))
+    this.#noteDamage(known)
+    return known
+  }
+
+  #noteDamage(error: unknown): void {
+    if (this.#damage || !isDamage(error)) return
+    this.#damage = error
+    for (const listener of this.#damageListeners) listener(error)
+    this.#damageListeners.clear()
   }
 
   /** A full disk or a failed read aborts the whole transaction, not only a write. */

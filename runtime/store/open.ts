@@ -5,6 +5,7 @@ import { FlotillaError } from '../errors.ts'
 import type { Limits } from '../limits/port.ts'
 import { openSqliteLimits } from '../limits/sqlite.ts'
 import { sqlBlobs } from './blobs-sql.ts'
+import { openedDataFile } from './data-file.ts'
 import type { BlobStore, KeyValue } from './port.ts'
 import type { StoreLog } from './redis-connection.ts'
 import { openSqliteSql } from './sql-sqlite.ts'
@@ -39,7 +40,14 @@ export async function openStores(environment: StoreSettings, log?: StoreLog): Pr
     : openSqliteKeyValue(file)
   const limits = redis ? (await import('../limits/redis.ts')).openRedisLimits(redis) : openSqliteLimits(file)
   try {
-    return together(keyValue, limits, await openSql(environment))
+    const stores = together(keyValue, limits, await openSql(environment))
+    openedDataFile(environment.dataDir)?.onDamage((error) =>
+      log?.error(
+        { err: error },
+        'a page of the data file is damaged: what it held is lost; /ready says so from now on',
+      ),
+    )
+    return stores
   } catch (error) {
     await Promise.all([keyValue.close(), limits.close()])
     throw error

@@ -33,5 +33,7 @@ export interface BlobStore {
   /** Idempotent; returns the SHA-256 as 64 hex digits. Durable when it resolves. */
   put(bytes: Uint8Array): Promise<string>
   get(hash: string): Promise<Uint8Array | null>
+  /** Keeps these for as long as if they were put now. Absent: everything is kept. */
+  renew?(hashes: readonly string[]): Promise<void>
   check(): Promise<void>
 }

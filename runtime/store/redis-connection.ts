@@ -1,13 +1,13 @@
 // The one importer of ioredis.
 //
 // 1. A command whose connection broke is never sent again by the client: a compare-and-set that took effect
-//    would look refused. It rejects with STORE_UNAVAILABLE when COMMAND_MS have passed, and the caller
-//    decides.
-// 2. A command waits at most COMMAND_MS, connecting included: a short absence goes unnoticed, a long one is
-//    an error, not a hang.
+//    would look refused. It rejects with STORE_UNAVAILABLE at once, and the caller decides.
+// 2. A command that was not sent yet waits for a connection. Connecting included it takes at most COMMAND_MS: a
+//    short absence goes unnoticed, a long one is an error, not a hang.
 // 3. A server that can't take writes because another one is the primary now is disconnected: after a failover
 //    the name resolves to the new primary, while an open connection stays with the old one forever. One that
 //    refuses writes for lack of memory, disk or replicas is still the right one, and is retried.
+// 4. A key of ours that another program has written is an error that no retry cures: `retryable` is false.
 import { isIP } from 'node:net'
 import { Redis, type RedisOptions } from 'ioredis'
 import type { ServerSecurity } from '../config/server-security.ts'
@@ -47,6 +47,8 @@ const RECONNECT_LEAST_MS = 500
 const NOT_THE_PRIMARY = /\b(READONLY|MASTERDOWN|LOADING)\b/
 /** Out of memory, a disk that can't be written, too few replicas. */
 const REFUSES = /\b(OOM|MISCONF|NOREPLICAS)\b/
+/** A value of another type, or one that a script of ours can't read. */
+const FOREIGN = /\bWRONGTYPE\b|\bis not an integer\b|^ERR user_script:\d+: /
 
 export interface RedisServer {
   readonly url: string
@@ -84,7 +86,7 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
         log?.error({ redis: place, reason }, `Redis refuses writes; ${then}, and no calls are made meanwhile`)
       }
       if (isElsewhere) reconnect()
-      throw new FlotillaError('STORE_UNAVAILABLE', `${what} in Redis at ${place}: ${reason}`, { cause })
+      throw unavailable(`${what} in Redis at ${place}: ${reason}`, cause)
     })
   return {
     redis,
@@ -104,6 +106,12 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
       return Promise.resolve()
     },
   }
+}
+
+function unavailable(message: string, cause: unknown): FlotillaError {
+  if (!FOREIGN.test(messageOf(cause))) return new FlotillaError('STORE_UNAVAILABLE', message, { cause })
+  const remedy = 'another program has written a key of this fleet there: delete that key'
+  return new FlotillaError('STORE_UNAVAILABLE', `${message}; ${remedy}`, { cause, retryable: false })
 }
 
 /** Commands of one tick of the event loop reach the socket in one write. */
@@ -137,7 +145,14 @@ function connect(url: string, security: ServerSecurity): Redis {
   })
   // It keeps its options for the next connection.
   redis.on('close', () => Object.assign(redis.options, identity()))
+  redis.on('close', () => rejectSent(redis))
   return redis
+}
+
+/** Commands that were sent and not answered. ioredis keeps them until their time is over. */
+function rejectSent({ commandQueue }: Redis): void {
+  for (let sent = commandQueue.shift(); sent !== undefined; sent = commandQueue.shift())
+    sent.command.reject(new Error('the connection broke before the answer'))
 }
 
 /** The URL without what `identity` gives for each connection: certificates and password as of then. */

@@ -50,11 +50,11 @@ export function openRedisKeyValue(options: RedisOptions): KeyValue {
   const leaseOf = (key: string): string => `{${full(key)}}:lease`
   return {
     kind: 'redis',
-    get: (key) => asked(`reading ${key}`, redis.get(full(key))),
+    get: (key) => asked(`reading ${full(key)}`, redis.get(full(key))),
     set: async (key, value, ttlMs) => {
       const set =
         ttlMs === undefined ? redis.set(full(key), value) : redis.set(full(key), value, 'PX', wholeMs(ttlMs))
-      await written(`writing ${key}`, set)
+      await written(`writing ${full(key)}`, set)
     },
     async compareAndSet(key, expected, next, lifetime) {
       const { ttlMs, leaseMs } =
@@ -63,7 +63,7 @@ export function openRedisKeyValue(options: RedisOptions): KeyValue {
       await fitness?.require()
       const connected = generation()
       const [swapped, current, leaseLeftMs = 0] = await written(
-        `writing ${key}`,
+        `writing ${full(key)}`,
         swap(...args, msOrNone(ttlMs), msOrNone(leaseMs)),
       )
       if (swapped === 1) {

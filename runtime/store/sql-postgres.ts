@@ -15,8 +15,13 @@ const CONNECTIONS = 10
 
 /** PostgreSQL's types for 64-bit integers and their sums: ours fit a double, so they are read as numbers. */
 const NUMBERS: readonly number[] = [pg.types.builtins.INT8, pg.types.builtins.NUMERIC]
-/** SQLSTATE classes that blame the server, not the statement: connection, resources, intervention, system. */
-const SERVER_AT_FAULT = /^(08|53|57|58)/
+/** A server that takes no writes: a standby, mostly, which was the primary. */
+const READ_ONLY = '25006'
+/**
+ * SQLSTATE classes that blame the server, not the statement: connection, resources, intervention, system, states of the
+ * object that another session or an operator has brought about, and rights that were taken away.
+ */
+const SERVER_AT_FAULT = /^(08|25006|40|42501|53|55|57|58)/
 
 /**
  * Connects and brings the tables up to date. They are in the fleet's own schema, because two fleets may share
@@ -88,25 +93,33 @@ function sslOptions({ servername, ...options }: TlsOptions): ConnectionOptions {
   }
 }
 
-/** The client, with errors of an absent server turned into those of the error table. */
+/**
+ * The client, with errors of an absent server turned into those of the error table. One that leads to a server without
+ * writes is not used again: the name may lead to another one by now.
+ */
 function watchErrors(client: pg.PoolClient, place: string): PostgresPoolClient {
+  let isReadOnly = false
   const query = async (text: string, values: unknown[]): Promise<unknown> => {
     try {
       return await client.query(text, values)
     } catch (error) {
+      isReadOnly ||= codeOf(error) === READ_ONLY
       if (isServerAtFault(error)) return unavailable(place)(error)
       throw error
     }
   }
   return {
     query: query as PostgresPoolClient['query'],
-    release: (destroy) => client.release(destroy),
+    release: (destroy) => client.release(isReadOnly || destroy),
   }
 }
 
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : ''
+
 /** Errors of statements have an SQLSTATE of five characters; broken connections none, or a socket's code. */
 function isServerAtFault(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = codeOf(error)
   return code.length !== 5 || SERVER_AT_FAULT.test(code)
 }
 

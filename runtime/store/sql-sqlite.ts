@@ -68,7 +68,7 @@ class DataFileDriver implements Driver {
   async beginTransaction(connection: FileConnection): Promise<void> {
     const release = await this.#file.hold()
     try {
-      this.#file.db.exec('BEGIN IMMEDIATE')
+      this.#file.guarded(() => this.#file.db.exec('BEGIN IMMEDIATE'))
       connection.endHold = release
     } catch (error) {
       release()
@@ -77,7 +77,7 @@ class DataFileDriver implements Driver {
   }
 
   async commitTransaction(connection: FileConnection): Promise<void> {
-    this.#file.db.exec('COMMIT')
+    this.#file.guarded(() => this.#file.db.exec('COMMIT'))
     connection.endHold?.()
     connection.endHold = null
   }
@@ -120,7 +120,7 @@ class FileConnection implements DatabaseConnection {
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const run = (): QueryResult<R> => this.#run<R>(query)
     const atOnce = this.endHold !== null || (SelectQueryNode.is(query.query) && !this.#file.held)
-    return atOnce ? run() : this.#file.write(run)
+    return atOnce ? this.#file.guarded(run) : this.#file.write(run)
   }
 
   /** One piece: rows come from memory of the same process. */

@@ -44,7 +44,7 @@ export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & {
     sweep,
     get: async (key) => {
       if (closed) throw new FlotillaError('STORE_UNAVAILABLE', `the store in ${file.dir} was closed`)
-      return get(full(key))
+      return file.guarded(() => get(full(key)))
     },
     set: (key, value, ttlMs) => file.write(() => set(full(key), value, ttlMs)),
     compareAndSet: (key, expected, next, lifetime) => {

@@ -23,10 +23,11 @@ export const counters = {
   calls_changed: row('Calls answered from the journal although their request has changed.', 'stage', 'kind'),
   calls_replayed: row('Calls answered from the journal instead of being made again.', 'stage', 'kind'),
   calls_in_doubt: row(
-    'Calls begun by an earlier owner that left no outcome: repeated, or reported as unknown.',
+    'Calls that may have been made and left no outcome: repeated, if they are idempotent, or unknown.',
     'stage',
     'kind',
     'target',
+    'outcome',
   ),
   calls_held_back: row(
     'Model calls that a limit of ours refused: RATE_LIMITED waits, BUDGET_EXCEEDED ends the model for its task.',
@@ -47,11 +48,12 @@ export const counters = {
     'Submissions under an id that was used before for another text: the first one counts.',
   ),
   positions_reset: row(
-    'Positions that went back because the log was truncated or its topic recreated.',
+    'Positions that went back, and state topics that lost rows, by cause: truncated, recreated, deleted.',
     'stage',
     'topic',
     'cause',
   ),
+  store_losses: row('Times that the key-value store was found to have lost what it held.'),
   mcp_tools_changed: row(
     'Calls refused because an MCP server describes the tool differently from what is pinned.',
     'server',
@@ -77,6 +79,7 @@ export const counters = {
 export const gauges = {
   lanes: row('Lanes that this process owns.', 'stage'),
   paused: row('1 while an operator has paused the stage, else 0.', 'stage'),
+  problems: row('1 while this part of the process does not work, as /ready says, else 0.', 'part'),
   input_problems: row(
     'Topics that are missing or have another number of partitions, and partitions that can not be read on.',
     'stage',
@@ -126,8 +129,8 @@ export type GaugeName = keyof typeof gauges
 export type HistogramName = keyof typeof histograms
 export type DistributionName = keyof typeof distributions
 
-/** The labels that a row allows; each may be left out. */
-export type Labels<R extends MetricRow> = { readonly [L in R['labels'][number]]?: string }
+/** The labels of a row, every one of them: a rule or panel that groups by a label needs it. Undefined: it has no value. */
+export type Labels<R extends MetricRow> = { readonly [L in R['labels'][number]]: string | undefined }
 export type CounterLabels<N extends CounterName> = Labels<(typeof counters)[N]>
 export type GaugeLabels<N extends GaugeName> = Labels<(typeof gauges)[N]>
 export type HistogramLabels<N extends HistogramName> = Labels<(typeof histograms)[N]>

@@ -47,22 +47,22 @@ export function createMetrics({ oldNames }: { oldNames: boolean }): Metrics {
   }
   return {
     // prom-client throws on values that are no number or go backwards; measuring must not.
-    count: (name, n = 1, labels = {}) => {
-      if (n > 0) made.counters[name].of(labels).number += n
+    count: (name, n = 1, labels) => {
+      if (n > 0) made.counters[name].of(labels ?? {}).number += n
     },
-    gauge: (name, value, labels = {}) => {
-      if (Number.isFinite(value)) made.gauges[name].of(labels).number = value
+    gauge: (name, value, labels) => {
+      if (Number.isFinite(value)) made.gauges[name].of(labels ?? {}).number = value
     },
     gauges: (name, series) => {
       made.gauges[name].clear()
       for (const { labels, value } of series)
         if (Number.isFinite(value)) made.gauges[name].of(labels).number = value
     },
-    observe: (name, seconds, labels = {}) => {
-      if (Number.isFinite(seconds)) made.histograms[name].of(labels).add(seconds)
+    observe: (name, seconds, labels) => {
+      if (Number.isFinite(seconds)) made.histograms[name].of(labels ?? {}).add(seconds)
     },
-    record: (name, value, labels = {}) => {
-      if (Number.isFinite(value)) made.distributions[name].of(labels).add(value)
+    record: (name, value, labels) => {
+      if (Number.isFinite(value)) made.distributions[name].of(labels ?? {}).add(value)
     },
     inference: inferenceMetrics(registry, oldNames),
     text: () => {

@@ -87,7 +87,11 @@ export function measure({ type, data }: Decoded, meter: Meter, known: KnownNames
       change: 'raised',
     })
   else if (type === 'AlertResolved')
-    meter.count('alerts', 1, { rule: label(data.rule, known.rule), change: 'resolved' })
+    meter.count('alerts', 1, {
+      rule: label(data.rule, known.rule),
+      severity: undefined,
+      change: 'resolved',
+    })
   else if (type === 'NotificationEnded')
     meter.count('notifications', 1, { channel: label(data.channel, known.channel), status: data.status })
 }

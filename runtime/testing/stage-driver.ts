@@ -37,6 +37,8 @@ export interface SendOptions {
   id?: string
   traceId?: string
   traceparent?: string
+  /** The call was begun by a former owner, which died. */
+  begun?: true
 }
 
 export type Emitted = Emit & { key: string }
@@ -179,6 +181,7 @@ export class StageDriver {
       atMs: this.now,
       traceId: options.traceId ?? null,
       traceparent: options.traceparent ?? null,
+      ...(options.begun && { begun: options.begun }),
     }
     return freeze({ type, data, id: options.id ?? hash('sent', this.#sent), ...meta }) as StageEvent
   }

@@ -760,6 +760,8 @@ export interface TaskSteered {
   text: string
   /** JSON Schema that its answer must fit: a task whose answer must fit another one does not take it along. */
   outputSchema: Json
+  /** True: the task that brought the message has ended; a message that no prompt has yet is not taken along. */
+  withdrawn: boolean
 }
 
 /** The turn of a task of a session has come: it may run. */

@@ -1543,6 +1543,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
         doc: 'JSON Schema that its answer must fit: a task whose answer must fit another one does not take it along.',
         default: 'null',
       },
+      {
+        name: 'withdrawn',
+        type: 'boolean',
+        doc: 'True: the task that brought the message has ended; a message that no prompt has yet is not taken along.',
+        default: false,
+      },
     ],
   },
   TurnGranted: {
@@ -3354,6 +3360,20 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'fromTask', type: 'string', doc: '' },
       { name: 'text', type: 'string', doc: '' },
       { name: 'outputSchema', type: { type: 'string', logicalType: 'json' }, doc: '', default: 'null' },
+    ],
+  },
+  {
+    type: 'record',
+    name: 'TaskSteered',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'taskId', type: 'string', doc: '' },
+      { name: 'sessionId', type: 'string', doc: '' },
+      { name: 'fromTask', type: 'string', doc: '' },
+      { name: 'text', type: 'string', doc: '' },
+      { name: 'outputSchema', type: { type: 'string', logicalType: 'json' }, doc: '', default: 'null' },
+      { name: 'withdrawn', type: 'boolean', doc: '', default: false },
     ],
   },
   {

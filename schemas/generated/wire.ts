@@ -978,6 +978,7 @@ function writeTaskSteered(out: WireOutput, data: TaskSteered): void {
   out.string(data.fromTask)
   out.string(data.text)
   out.json(data.outputSchema)
+  out.boolean(data.withdrawn)
 }
 
 function readTaskSteered(from: WireInput): TaskSteered {
@@ -987,6 +988,7 @@ function readTaskSteered(from: WireInput): TaskSteered {
     fromTask: from.string(),
     text: from.string(),
     outputSchema: from.json(),
+    withdrawn: from.boolean(),
   }
 }
 

@@ -1,6 +1,7 @@
 import { systemClock } from '../../runtime/clock.ts'
 import { runService } from '../../runtime/host/run.ts'
 import type { Service } from '../../runtime/service.ts'
+import { ledgerTables, requireWritable } from '../../runtime/store/writable.ts'
 import { createLedgerCaller } from './caller.ts'
 import { createMeteringStage } from './stage.ts'
 import { startUpkeep } from './upkeep.ts'
@@ -14,6 +15,7 @@ export const metering: Service = {
     const close = startUpkeep(context)
     return {
       callers: { ledger: createLedgerCaller({ sql, retentionDays, clock: systemClock, instruments }) },
+      check: () => requireWritable(sql, ledgerTables),
       close,
     }
   },

@@ -131,7 +131,11 @@ function oldTurns(sql: Sql, horizonMs: number): Deletion {
 
 function oldSessions(sql: Sql, horizonMs: number): Deletion {
   const old = sql.selectFrom('sessions').select('session_id').where('last_at_ms', '<', horizonMs)
-  return sql
-    .deleteFrom('sessions')
-    .where('session_id', 'in', old.orderBy('last_at_ms').limit(ROWS_A_STATEMENT))
+  return (
+    sql
+      .deleteFrom('sessions')
+      .where('session_id', 'in', old.orderBy('last_at_ms').limit(ROWS_A_STATEMENT))
+      // Again: one that was used meanwhile stays.
+      .where('last_at_ms', '<', horizonMs)
+  )
 }

@@ -74,8 +74,10 @@ export interface ModelReply {
   attached?: Attached
   inputTokens: number
   outputTokens: number
-  /** True if the provider sent no usage and the tokens were counted here. */
+  /** True if a figure was counted here because the provider had not reported it. */
   usageIsEstimate: boolean
+  /** The figure that the provider did report, if the other is an estimate. */
+  reported?: 'input' | 'output'
   /** The provider's word: stop, length, tool_calls, content_filter. */
   finishReason: string
   /** The model that answered, as the provider names it. */
@@ -91,8 +93,9 @@ export interface ModelReply {
 export interface ModelSpend {
   inputTokens: number
   outputTokens: number
-  /** True if a figure was counted here because the provider had not reported it. */
+  /** As in a reply. */
   usageIsEstimate?: boolean
+  reported?: 'input' | 'output'
 }
 
 export const nothingSpent: ModelSpend = { inputTokens: 0, outputTokens: 0 }

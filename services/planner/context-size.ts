@@ -1,10 +1,10 @@
 // How large the prompt of a step is, and when that is too large. Sizes are bytes of text; tokens are estimated
 // from them by what the model's last answer reported.
+import { jsonBytes } from '../../runtime/written-json.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultCompaction, type Compaction } from '../../runtime/config/long-tasks.ts'
 import { sizeOf } from '../../runtime/models/sizes.ts'
 import type { Message, ModelReply, ModelRequest, ModelTool } from './call.ts'
-import { jsonBytes } from './token-estimates.ts'
 import { wholeConversation, currentModel, type Compacted, type Situation } from './rows.ts'
 
 export type Policy = Required<Pick<Compaction, 'strategy' | 'at' | 'keepRecent'>> & {

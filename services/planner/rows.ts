@@ -137,7 +137,7 @@ export interface Run {
   heldMs?: number
   /** Task ids of the session's messages that are in the conversation. Absent: none. */
   steered?: string[]
-  /** Those of them that the last answer does not know: it was given before they came. Absent: none. */
+  /** Those of them that no answer knows yet. Absent: none. */
   unseen?: string[]
   /** Absent until the first answer. */
   compacted?: Compacted

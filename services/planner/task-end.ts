@@ -83,7 +83,7 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
   const detail = {
     status,
     code: error?.code ?? null,
-    cost: data.usage.cost,
+    ...usedInAll(data.usage),
     ...(data.childrenCost !== null && { childrenCost: data.childrenCost }),
     executionTime: data.executionTime,
   }
@@ -110,6 +110,14 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
     ],
   }
 }
+
+/** The ledger gets the last calls of a task later than its end. */
+const usedInAll = ({ modelCalls, inputTokens, outputTokens, cost }: Usage) => ({
+  modelCalls,
+  inputTokens,
+  outputTokens,
+  cost,
+})
 
 /**
  * US dollars that the end of this task costs the one that asked for it: all that it was given, if tasks below it have not

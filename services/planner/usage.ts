@@ -46,8 +46,8 @@ export function spend(
  */
 export function tokensOf(outcome: CallOutcome, request: ModelRequest): ModelSpend | null {
   if (outcome.ok) {
-    const { inputTokens, outputTokens, usageIsEstimate } = outcome.value as ModelReply
-    return { inputTokens, outputTokens, usageIsEstimate }
+    const { inputTokens, outputTokens, usageIsEstimate, reported } = outcome.value as ModelReply
+    return { inputTokens, outputTokens, usageIsEstimate, ...(reported && { reported }) }
   }
   const { code, details } = outcome.failure
   const reported = spendIn(details)
@@ -61,14 +61,12 @@ export function tokensOf(outcome: CallOutcome, request: ModelRequest): ModelSpen
 
 /**
  * The outcome with an estimate of at most so many tokens for the prompt, and of at most the answer's limit
- * more in all.
+ * more in all. A figure that the provider reported stays as it is.
  */
 export function boundedSpend(outcome: CallOutcome, request: ModelRequest, promptTokens: number): CallOutcome {
   const spent = tokensOf(outcome, request)
   if (!spent?.usageIsEstimate) return outcome
-  const reserved = promptTokens + request.maxOutputTokens
-  const outputTokens = Math.min(spent.outputTokens, reserved)
-  const inputTokens = Math.min(spent.inputTokens, promptTokens, reserved - outputTokens)
+  const { inputTokens, outputTokens } = estimateWithin(spent, promptTokens, request.maxOutputTokens)
   if (inputTokens === spent.inputTokens && outputTokens === spent.outputTokens) return outcome
   const bounded = { ...spent, inputTokens, outputTokens }
   if (outcome.ok) return { ...outcome, value: { ...(outcome.value as ModelReply), ...bounded } }
@@ -76,16 +74,48 @@ export function boundedSpend(outcome: CallOutcome, request: ModelRequest, prompt
   return { ...outcome, failure: { ...outcome.failure, details } }
 }
 
+function estimateWithin(
+  { inputTokens, outputTokens, reported }: ModelSpend,
+  promptTokens: number,
+  answerTokens: number,
+): ModelSpend {
+  const reserved = promptTokens + answerTokens
+  switch (reported) {
+    case 'input': {
+      const left = reserved - Math.min(inputTokens, promptTokens)
+      return { inputTokens, outputTokens: Math.min(outputTokens, left) }
+    }
+    case 'output':
+      return { inputTokens: Math.min(inputTokens, promptTokens), outputTokens }
+    default: {
+      const output = Math.min(outputTokens, reserved)
+      return { inputTokens: Math.min(inputTokens, promptTokens, reserved - output), outputTokens: output }
+    }
+  }
+}
+
 function spendIn(details: unknown): ModelSpend | null {
-  const { inputTokens, outputTokens, usageIsEstimate = false } = (details ?? {}) as Partial<ModelSpend>
+  const spend = (details ?? {}) as Partial<ModelSpend>
+  const { inputTokens, outputTokens, usageIsEstimate = false, reported } = spend
   if (inputTokens === undefined && outputTokens === undefined) return null
-  return { inputTokens: inputTokens ?? 0, outputTokens: outputTokens ?? 0, usageIsEstimate }
+  return {
+    inputTokens: inputTokens ?? 0,
+    outputTokens: outputTokens ?? 0,
+    usageIsEstimate,
+    ...(reported && { reported }),
+  }
 }
 
 /** The host stopped the call. */
 const stopCodes = new Set(['CALL_ABORTED', 'CALL_TIMEOUT'])
 /** The host refused the call, or stopped it. */
-const notMadeCodes = new Set(['BREAKER_OPEN', 'CALL_ABORTED', 'RATE_LIMITED', 'BUDGET_EXCEEDED'])
+const notMadeCodes = new Set([
+  'BREAKER_OPEN',
+  'CALL_ABORTED',
+  'RATE_LIMITED',
+  'BUDGET_EXCEEDED',
+  'STORE_UNAVAILABLE',
+])
 
 /** Who called a model, and which. */
 type Called = Pick<UsageRecorded, 'taskId' | 'userId' | 'agent'> & { readonly model: string }

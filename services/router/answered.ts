@@ -7,7 +7,7 @@
 //    bucket that is due, some rows in each decision, so that no commit is large.
 // 3. The sets are V8's, whose hash can't be predicted from outside: users choose ids.
 import { ANSWER_BUCKET_MS, REMEMBER_MS } from './constants.ts'
-import { laneRow } from './lane-row.ts'
+import { laneRow, laneRows } from './lane-row.ts'
 
 const PREFIX = 'answered:'
 /** Rows that one decision deletes. */
@@ -69,7 +69,7 @@ export class Answered {
   /** The first ids that have expired. */
   due(atMs: number): Forgotten {
     const ids: string[] = []
-    const rows: Record<string, null> = {}
+    const rows = laneRows<null>()
     for (const [bucket, members] of this.#buckets) {
       if (endOf(bucket) > atMs) continue
       for (const id of members) {

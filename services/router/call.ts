@@ -1,15 +1,18 @@
 // The call of admission, once for each task: its estimate must fit the budgets and its user's rates, and a
-// schema of its own must compile. A task that ends before it runs releases its estimate; it still counts as
-// one of its user's requests.
+// schema of its own must compile. A task that ends before it runs, or that is cancelled or fails before its first call,
+// releases its estimate; it still counts as one of its user's requests.
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import { plainFailure } from '../../runtime/errors.ts'
 import { claimsOfTask } from '../../runtime/limits/claims.ts'
 import type { Call, CallOutcome, Failure } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 
-/** A task that was granted and will not run. */
+/** A task that was granted and has ended. */
 export interface Granted {
   readonly userId: string | null
   readonly submittedAtMs: number
+  /** It had left the queue: its first call may have taken its estimate over. */
+  readonly ran?: true
 }
 
 /** Request of a call of kind `limits`. Idempotent by the task's id. */
@@ -30,8 +33,8 @@ const TIMEOUT_MS = 10_000
 /** Null: nothing limits this task, and it has no schema of its own. */
 export function admissionCall(task: TaskAdmitted, hasOwnSchema: boolean, fleet: Fleet): Call | null {
   // A target of its own, and so a breaker of its own.
-  if (hasOwnSchema) return callOf('admission with a schema', { task, hasOwnSchema })
-  return isLimited(task, fleet) ? callOf('admission', { task }) : null
+  if (hasOwnSchema) return admissionOf('admission with a schema', { task, hasOwnSchema })
+  return isLimited(task, fleet) ? admissionOf('admission', { task }) : null
 }
 
 /** Whether its admission reserves tokens or requests. */
@@ -39,6 +42,13 @@ export function isLimited({ userId, models }: TaskAdmitted, { limits }: Pick<Fle
   // The budget of the fleet limits every task.
   if (limits.budgets.fleetTokens !== null && models.length > 0) return true
   return models.some((model) => claimsOfTask({ userId, model, tokens: 0, atMs: 0 }, limits).length > 0)
+}
+
+/** Messages of a session keep their order, whatever delays one of them. */
+const admissionOf = (target: string, request: Extract<LimitsRequest, { task: unknown }>): Call => {
+  const { sessionId } = request.task
+  const call = callOf(target, request)
+  return sessionId === null ? call : { ...call, inOrderOf: sessionId }
 }
 
 export const giveBackCall = (taskId: string, granted: Granted): Call =>
@@ -57,7 +67,11 @@ function callOf(target: string, request: LimitsRequest): Call {
   }
 }
 
-/** The call is repeated until it is answered: a failure is a bug. */
+/** A key of the limits that another program has written; the store being away is waited for. */
+export const isRefusedByStore = (outcome: CallOutcome): outcome is Extract<CallOutcome, { ok: false }> =>
+  !outcome.ok && outcome.failure.code === 'STORE_UNAVAILABLE'
+
+/** The call is repeated until it is answered: any other failure is a bug. */
 export function assertAnswered(outcome: CallOutcome): asserts outcome is Extract<CallOutcome, { ok: true }> {
   if (!outcome.ok) throw new Error(`asking the limits: ${outcome.failure.message}`)
 }
@@ -67,6 +81,7 @@ export function withinLimits(
   call: Call,
   outcome: CallOutcome,
 ): { admitted: TaskAdmitted } | { rejected: Failure } {
+  if (isRefusedByStore(outcome)) return { rejected: plainFailure(outcome.failure) }
   assertAnswered(outcome)
   const { task } = call.request as Extract<LimitsRequest, { task: unknown }>
   const answer = outcome.value as LimitsAnswer

@@ -1,9 +1,9 @@
 // Reserves a task's estimate, by the task's id, before it is admitted. The first model call takes the
-// reservation over; a task that ends before it runs releases it; one that makes no call holds it until its
-// deadline. A schema of the task's own is compiled after that, so that the rates of its user bound how often.
+// reservation over; a task that ends without one releases it. A schema of the task's own is compiled after that, so that
+// the rates of its user bound how often.
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, JsonSchema } from '../../runtime/config/fleet.ts'
-import { failure, FlotillaError } from '../../runtime/errors.ts'
+import { failure, hasCode } from '../../runtime/errors.ts'
 import { askable, claimsOfRequest, claimsOfTask, describeRefusal } from '../../runtime/limits/claims.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
@@ -14,18 +14,21 @@ import { isLimited, type Granted, type LimitsAnswer, type LimitsRequest } from '
 
 export interface LimitsCallerParts {
   readonly fleet: Pick<Fleet, 'limits'>
-  readonly limits: Pick<Limits, 'reserve' | 'settle'>
+  readonly limits: Pick<Limits, 'reserve' | 'settle' | 'end'>
   readonly schemas: Pick<SchemaChecks, 'refusal'>
   readonly clock?: Pick<Clock, 'now'>
 }
 
 export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock }: LimitsCallerParts) {
-  async function giveBack({ taskId, userId, submittedAtMs }: Granted & { taskId: string }): Promise<null> {
-    await limits.settle({
-      id: taskId,
-      claims: claimsOfRequest({ userId }, fleet.limits),
-      atMs: submittedAtMs,
-    })
+  async function giveBack({
+    taskId,
+    userId,
+    submittedAtMs,
+    ran,
+  }: Granted & { taskId: string }): Promise<null> {
+    const claims = claimsOfRequest({ userId }, fleet.limits)
+    if (ran) await limits.end(taskId)
+    else await limits.settle({ id: taskId, claims, atMs: submittedAtMs })
     return null
   }
 
@@ -74,7 +77,7 @@ function invalid(why: string | null): Failure | null {
 
 /** Waiting for a slot would delay tasks that have no schema. */
 function busy(error: unknown): Failure {
-  if (error instanceof FlotillaError && error.code === 'WORKER_BUSY')
+  if (hasCode(error, 'WORKER_BUSY'))
     return failure(
       'WORKER_BUSY',
       `outputSchema could not be compiled now: ${error.message}. Submit again later.`,

@@ -6,6 +6,7 @@
 // 2. Which one is oldest follows from the rows alone.
 import TinyQueue from 'tinyqueue'
 import { MAX_CANCELS } from './constants.ts'
+import { laneRow } from './lane-row.ts'
 
 export interface Cancel {
   readonly reason: string | null
@@ -50,14 +51,16 @@ export class Cancels {
   /** Rows that keep this cancel. The first cancel of a task stays. */
   keep(taskId: string, { reason, atMs }: Cancel): Record<string, Cancel | null> {
     if (this.#kept.has(taskId)) return {}
-    const kept = { [rowOf(taskId)]: { reason: reason?.slice(0, MAX_REASON_CHARS) ?? null, atMs } }
+    const cancel = { reason: reason?.slice(0, MAX_REASON_CHARS) ?? null, atMs }
+    const rows = laneRow<Cancel | null>(rowOf(taskId), cancel)
     const oldest = this.#kept.size < MAX_CANCELS ? undefined : this.#oldest()
-    return oldest ? { ...kept, [rowOf(oldest.taskId)]: null } : kept
+    if (oldest) rows[rowOf(oldest.taskId)] = null
+    return rows
   }
 
   /** Rows that delete this cancel. */
   drop(taskId: string): Record<string, null> {
-    return this.#kept.has(taskId) ? { [rowOf(taskId)]: null } : {}
+    return this.#kept.has(taskId) ? laneRow(rowOf(taskId), null) : {}
   }
 
   #oldest(): Kept | undefined {

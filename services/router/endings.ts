@@ -1,6 +1,8 @@
 // Tasks that end in router, before the planner has seen them: refused on arrival, or cancelled, timed out or
 // lost while they are queued.
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import { merge } from '../../runtime/decisions.ts'
+import { hasBudget } from '../../runtime/limits/claims.ts'
 import { failure } from '../../runtime/errors.ts'
 import { exactTime } from '../../runtime/quantities.ts'
 import { turnEnded } from '../../runtime/session-turns.ts'
@@ -14,6 +16,8 @@ import { endEvents } from './events.ts'
 import { laneRow } from './lane-row.ts'
 import type { RouterDecision } from './rows.ts'
 import { rowOf, type Schedule } from './schedule.ts'
+
+type Closed = Extract<StageEvent, { type: 'TaskClosed' }>
 
 /** The timer that releases the estimate of a task that ended here. */
 export const GIVE_BACK = 'give back'
@@ -96,6 +100,17 @@ export function withRelease(
   const { userId, submittedAtMs } = task
   const rows = { ...ending.rows, granted: { userId, submittedAtMs } }
   return { ...ending, rows, timers: { ...ending.timers, [GIVE_BACK]: atMs } }
+}
+
+/**
+ * The same for a task that the planner has ended. One that succeeded has made a call, which has taken its estimate over;
+ * one that timed out had it until then.
+ */
+export function withEstimate(freed: RouterDecision, { data, atMs }: Closed, fleet: Fleet): RouterDecision {
+  if (data.status !== 'cancelled' && data.status !== 'failed') return freed
+  if (!hasBudget(fleet.limits.budgets)) return freed
+  const granted = { userId: null, submittedAtMs: atMs, ran: true } as const
+  return merge(freed, { rows: { granted }, timers: { [GIVE_BACK]: atMs } })
 }
 
 /** Does nothing for a task that runs by now: the planner ends it. */

@@ -12,7 +12,7 @@ import { failure } from '../../runtime/errors.ts'
 import { plural } from '../../runtime/quantities.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
-import { laneRow } from './lane-row.ts'
+import { laneRow, laneRows } from './lane-row.ts'
 import { rowOf, type ScheduleRow, type Schedule } from './schedule.ts'
 
 type QueueLimits = Fleet['limits']['queue']
@@ -44,10 +44,11 @@ export function admitOrQueue(
   const full = lane.waitingTask(taskId) ? null : queueFull(task, lane, limits)
   if (full) return { rejected: full }
   const next = fillSlots(lane, room, event.atMs)
-  const queued = lane.queuedRow(task, traceparent ?? event.traceparent ?? null)
+  const rows = next.lane ?? laneRows()
+  rows[rowOf(taskId)] = lane.queuedRow(task, traceparent ?? event.traceparent ?? null)
   const detail = { priority: task.priority, waiting: lane.waiting, inFlight: lane.running }
   return {
-    lane: { ...next.lane, [rowOf(taskId)]: queued },
+    lane: rows,
     emit: [...next.emit, progressEvent(taskId, 'queued', event.atMs, detail)],
     timers: { deadline: task.deadlineMs },
   }
@@ -79,8 +80,9 @@ export function release(
   const freed = left.filter((taskId) => lane.hasSlot(taskId)).length
   const next = fillSlots(lane, limits.inFlight - lane.running + freed, atMs, left)
   if (left.length === 0) return next
-  const rows = Object.fromEntries(left.map((taskId) => [rowOf(taskId), null]))
-  return { ...next, lane: { ...next.lane, ...rows } }
+  const rows = next.lane ?? laneRows()
+  for (const taskId of left) rows[rowOf(taskId)] = null
+  return { ...next, lane: rows }
 }
 
 /** A call of the task waits for a person: the next task takes its slot. */
@@ -94,10 +96,11 @@ export function holdTask(
   const held = lane.heldCalls(taskId)
   // Its end may have been read before, from another topic; a delegated one has no slot.
   if (!lane.isRunning(taskId) || lane.isDelegated(taskId) || held?.includes(callId)) return {}
-  const row: ScheduleRow = { at: 'held', callIds: [...(held ?? []), callId] }
   const freed = lane.hasSlot(taskId) ? 1 : 0
   const next = fillSlots(lane, limits.inFlight - lane.running + freed, atMs)
-  return { ...next, lane: { ...next.lane, [rowOf(taskId)]: row } }
+  const rows = next.lane ?? laneRows()
+  rows[rowOf(taskId)] = { at: 'held', callIds: [...(held ?? []), callId] }
+  return { ...next, lane: rows }
 }
 
 /** The call waits no more: the task has a slot again once none does. */
@@ -111,10 +114,10 @@ export function resumeTask(taskId: string, callId: string, lane: Schedule): Plac
 
 function fillSlots(lane: Schedule, room: number, atMs: number, except: readonly string[] = []) {
   const next = lane.next(Math.max(0, Math.min(room, MAX_ADMITTED_AT_ONCE)), except)
-  const rows: Record<string, ScheduleRow> = {}
+  const rows = laneRows<ScheduleRow | null>()
   for (const { task } of next) rows[rowOf(task.taskId)] = running
   return {
-    ...(next.length > 0 ? { lane: rows as Record<string, ScheduleRow | null> } : {}),
+    ...(next.length > 0 ? { lane: rows } : {}),
     emit: next.flatMap((waiting) => admissionEvents(waiting.task, atMs, waiting.traceparent, true)),
   }
 }

@@ -11,8 +11,8 @@
 // 5. At most `limits.queue.inFlight` tasks of a lane run at once; the others are queued (schedule.ts). One
 //    that is queued is ended here by a cancel or its deadline; one that runs, by the planner.
 //    A turn of a session waits for its session first (session-turns.ts).
-// 6. A task that was granted its estimate and ends here releases it afterwards, by a timer: its end waits for
-//    no store.
+// 6. A task that was granted its estimate and ends here, or is cancelled or fails in the planner, releases it afterwards,
+//    by a timer: its end waits for no store.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
 import type { CallOutcome, Stage, StageEvent } from '../../runtime/stage.ts'
@@ -21,9 +21,17 @@ import { headers } from '../../schemas/topics.ts'
 import { concludeSubmission, decideSubmission, isAnswered, noCancel } from './admission/pipeline.ts'
 import { isSubmission, submittedBy, submittedEvents } from './admission/delegated.ts'
 import { FORGET_ANSWERED } from './answered.ts'
-import { assertAnswered, giveBackCall } from './call.ts'
+import { assertAnswered, giveBackCall, isRefusedByStore } from './call.ts'
 import { CANCEL_MS } from './constants.ts'
-import { answer, cancelQueued, endLost, GIVE_BACK, rejectTask, timeOutQueued } from './endings.ts'
+import {
+  answer,
+  cancelQueued,
+  endLost,
+  GIVE_BACK,
+  rejectTask,
+  timeOutQueued,
+  withEstimate,
+} from './endings.ts'
 import { endEvents } from './events.ts'
 import { holdTask, release, resumeTask } from './placement.ts'
 import { type RouterDecision, type RouterRows, type State } from './rows.ts'
@@ -69,7 +77,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
           if (lane.isRunning(event.key)) return passOn(event)
           return isAnswered(event, rows, lane) || rows.cancel ? {} : keepCancel(event, lane)
         case 'TaskClosed':
-          return release([event.key], lane, limits, event.atMs)
+          return withEstimate(release([event.key], lane, limits, event.atMs), event, fleet)
         case 'CallHeld':
           return holdTask(event.key, event.data.callId, lane, limits, event.atMs)
         case 'CallReleased':
@@ -123,7 +131,7 @@ function handleTimer(event: Event<'TimerFired'>, rows: State, lane: Schedule, fl
 }
 
 function concludeRelease(outcome: CallOutcome): RouterDecision {
-  assertAnswered(outcome)
+  if (!isRefusedByStore(outcome)) assertAnswered(outcome)
   return { rows: { granted: null } }
 }
 

@@ -46,6 +46,12 @@ export interface Waiting {
   readonly steering?: { readonly text: string }
 }
 
+/** A message that was given to the running task, and whose own task has ended since. */
+export interface Withdrawn {
+  readonly task: string
+  readonly text: string
+}
+
 /** A summary that was asked for. */
 export interface Asking {
   readonly requestId: string
@@ -63,6 +69,8 @@ export interface Session {
   readonly running: Running | null
   /** In the order in which they run. */
   readonly waiting: readonly Waiting[]
+  /** In the order in which they ended, until the running task has. Absent: none. */
+  readonly withdrawn?: readonly Withdrawn[]
   readonly asking: Asking | null
   /** By executor and agent. Absent: none is kept. */
   readonly variables?: { readonly [owner: string]: KeptVariables }

@@ -8,7 +8,8 @@
 //    result. If that event never comes, planner is asked after the deadline, again and again: it ends the turn of a
 //    task that it does not know. So a turn never outlasts its task for long.
 // 4. A message that is given to the running task waits all the same: the end of that task says whether it was taken
-//    along, and then answers it; else it is the next turn.
+//    along, and then answers it; else it is the next turn. If its own task ends first, it is withdrawn; one that was in a
+//    prompt by then is remembered as said.
 // 5. An event of a task that neither runs nor waits changes nothing.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultSessions, type Sessions } from '../../runtime/config/sessions.ts'
@@ -148,7 +149,7 @@ function join(session: Session, data: TurnRequested): SessionDecision {
   // An agent answers what is asked of itself: who may use it may not use every other.
   if (whenBusy !== 'steer' || agent !== running.agent) return { rows: { session } }
   const given = waiting.map((each) => (each.task === fromTask ? { ...each, steering: { text } } : each))
-  const steered = { taskId: running.task, sessionId, fromTask, text, outputSchema }
+  const steered = { taskId: running.task, sessionId, fromTask, text, outputSchema, withdrawn: false }
   return {
     rows: { session: { ...session, waiting: given } },
     emit: [{ topic: 'sessions.turns', type: 'TaskSteered', data: steered }],
@@ -190,8 +191,24 @@ function endTurn({ data, atMs, id }: Event<'TurnEnded'>, rows: State, limits: Se
   const { session } = rows
   if (session === undefined) return {}
   if (session.running?.task === data.task) return endRunning(session, data, { rows, limits, atMs, id })
-  const waiting = session.waiting.filter(({ task }) => task !== data.task)
-  return waiting.length === session.waiting.length ? {} : { rows: { session: { ...session, waiting } } }
+  const own = session.waiting.find(({ task }) => task === data.task)
+  return own ? leave(own, session, data, limits) : {}
+}
+
+/** The task has ended while it waited: its message is not for the running one any more. */
+function leave(own: Waiting, session: Session, { sessionId }: TurnEnded, limits: Sessions): SessionDecision {
+  const waiting = session.waiting.filter((each) => each !== own)
+  const { running } = session
+  const { task: fromTask, steering } = own
+  if (running === null || !steering) return { rows: { session: { ...session, waiting } } }
+  const { text } = steering
+  // As many as may wait: who gives messages and cancels them does not make the row grow.
+  const withdrawn = [...(session.withdrawn ?? []), { task: fromTask, text }].slice(-limits.waiting)
+  const data = { taskId: running.task, sessionId, fromTask, text, outputSchema: null, withdrawn: true }
+  return {
+    rows: { session: { ...session, waiting, withdrawn } },
+    emit: [{ topic: 'sessions.turns', type: 'TaskSteered', data }],
+  }
 }
 
 interface At {
@@ -207,17 +224,15 @@ function endRunning(session: Session, data: TurnEnded, at: At): SessionDecision 
   const { userId } = session
   if (session.deleting) return { clear: true }
   const taken = session.waiting.filter(({ task, steering }) => steering && data.steered.includes(task))
-  const row = turnFrom(
-    data,
-    taken.flatMap(({ steering }) => steering?.text ?? []),
-  )
+  const row = turnFrom(data, textsOf(session, data.steered))
   const turn = session.turns + 1
   const answers = taken.map(({ task }) => answered(data, task))
   const waiting = session.waiting
     .filter((each) => !taken.includes(each))
     .map(({ steering: _, ...each }) => each)
   const kept = keepVariables(session, at.rows, { turn, data, limits: at.limits })
-  const ended = { ...kept.session, turns: turn, waiting, running: null }
+  const { withdrawn: _, ...rest } = kept.session
+  const ended = { ...rest, turns: turn, waiting, running: null }
   const rows = { [`turn:${turn}`]: row, ...kept.rows } as Record<string, unknown>
   const all: Record<string, unknown> = { ...withoutLost(at.rows), ...rows }
   const written = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as State
@@ -249,6 +264,15 @@ function endRunning(session: Session, data: TurnEnded, at: At): SessionDecision 
     { rows: { [`turn:${turn}`]: row, ...kept.rows }, emit: [reported, ...answers] },
     merge(shorter.changes, next),
   )
+}
+
+/** The messages that the answer is an answer to, as they came into the conversation. */
+function textsOf({ waiting, withdrawn = [] }: Session, steered: readonly string[]): string[] {
+  const given = new Map([
+    ...withdrawn.map(({ task, text }) => [task, text] as const),
+    ...waiting.flatMap(({ task, steering }) => (steering ? [[task, steering.text] as const] : [])),
+  ])
+  return steered.flatMap((task) => given.get(task) ?? [])
 }
 
 /** The running task took this one's message along: its answer answers both. */
@@ -345,5 +369,6 @@ function freed({ sessionId, task }: TurnEnded, rows: State, limits: Sessions, at
   if (session?.running?.task !== task) return {}
   if (session.deleting) return { clear: true }
   const waiting = session.waiting.map(({ steering: _, ...each }) => each)
-  return grant(sessionId, { ...session, waiting, running: null }, rows, limits, atMs)
+  const { withdrawn: _, ...rest } = session
+  return grant(sessionId, { ...rest, waiting, running: null }, rows, limits, atMs)
 }

@@ -2,7 +2,8 @@
 // timer's event has the call's key.
 import { glimpse } from '../../runtime/bounded-text.ts'
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
-import { plainFailure } from '../../runtime/errors.ts'
+import { failure, plainFailure } from '../../runtime/errors.ts'
+import { exactTime } from '../../runtime/quantities.ts'
 import type { Child, ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
 import type { Pending, ToolAnswer } from './call.ts'
@@ -21,6 +22,20 @@ export interface Ending {
   child?: Child
   startedAtMs: number
   endedAtMs: number
+}
+
+/** Rewords the host's error, which is about a call, for the model, which knows only its tool. */
+export function describeTimeout(request: ToolRequested, spec: ToolSpec, error: CallFailure): CallFailure {
+  if (error.code !== 'CALL_TIMEOUT') return error
+  const doubt = spec.idempotent ? '' : '; it may have taken effect all the same'
+  const message = `${request.tool} did not answer in time (its limit is ${exactTime(spec.timeoutMs)})${doubt}`
+  return failure('TOOL_TIMEOUT', message)
+}
+
+/** How a call ended that left no answer. */
+export function statusOf(error: CallFailure): 'failed' | 'unknown' | 'cancelled' {
+  if (error.code === 'CALL_OUTCOME_UNKNOWN') return 'unknown'
+  return error.code === 'CALL_ABORTED' ? 'cancelled' : 'failed'
 }
 
 /** The reply to the requester, and the line in the task's history. */
@@ -120,7 +135,7 @@ export function usageEvents(request: ToolRequested, outcome: CallOutcome): Emit[
   return [{ topic: 'usage.recorded', type: 'UsageRecorded', key: request.taskId, data }]
 }
 
-const notCalled = new Set(['BREAKER_OPEN'])
+const notCalled = new Set(['BREAKER_OPEN', 'STORE_UNAVAILABLE'])
 
 type Progress = (Emit & { type: 'TaskProgressed' })['data']
 

@@ -11,7 +11,9 @@
 //    have to be asked to stop (polling.ts).
 // 4. Only an idempotent tool is retried; any other only if a breaker kept the call from being made, or a
 //    look-up says that it took no effect.
-// 5. A call that needs a person waits under its own key with its arguments frozen (held.ts), in both modes.
+// 5. Settings may change while calls are under way. One that a process had begun when it died is what the journal knows of
+//    it (`begun`), though its tool is gone or needs a person by now.
+// 6. A call that needs a person waits under its own key with its arguments frozen (held.ts), in both modes.
 //    Its ToolCompleted follows when people have decided, or nobody did in time. A cancel, or the end of its task, ends
 //    the wait at once, with the release and the notices that a decision has.
 import { defaultDelegation, toolSpecs } from '../../runtime/config/delegates.ts'
@@ -19,16 +21,7 @@ import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Key } from '../../runtime/keys.ts'
-import { exactTime } from '../../runtime/quantities.ts'
-import type {
-  CallFailure,
-  CallOutcome,
-  Decision,
-  Emit,
-  RecordEvent,
-  Stage,
-  StageEvent,
-} from '../../runtime/stage.ts'
+import type { CallOutcome, Decision, Emit, RecordEvent, Stage, StageEvent } from '../../runtime/stage.ts'
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
 import type { ServerQuestion, ToolAnswer } from './call.ts'
 import {
@@ -46,13 +39,23 @@ import { concludePoll, goOn, keepAsking, keepPolling, poll, withStop } from './p
 import { refusal, type Asked } from './refusal.ts'
 import { askForServer } from './server-question.ts'
 import { answerFits } from './given.ts'
-import { callOf } from './tool-call.ts'
+import { endingOfGone } from './gone-tool.ts'
+import { callOf, goneTool } from './tool-call.ts'
 import { headers } from '../../schemas/topics.ts'
-import { completedEvents, toolChangedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
+import {
+  completedEvents,
+  describeTimeout,
+  statusOf,
+  toolChangedEvents,
+  usageEvents,
+  waitingEvents,
+  type Ending,
+} from './events.ts'
 import { nextTry, type NextTry } from './retries.ts'
 import type { Cancelled, Doubt, Held, ToolRows, Waiting } from './rows.ts'
 
 type State = Readonly<Partial<ToolRows>>
+type Beginning = At & Pick<StageEvent, 'begun'>
 
 /** How long after its task's deadline an end or a cancel is remembered: requests in flight may come late. */
 export const REMEMBER_MS = 600_000
@@ -74,24 +77,26 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
   const delegating: Delegating = { agents, limits: limits.delegation ?? defaultDelegation }
   const checks = checksOf(fleet.tools)
 
-  const begin = (asked: Asked, rows: State, { id, atMs }: At): Decision<ToolRows> => {
+  const begin = (asked: Asked, rows: State, { id, atMs, begun }: Beginning): Decision<ToolRows> => {
     const { request, nowMs } = asked
     const at = { startedAtMs: nowMs, endedAtMs: nowMs }
     const refused = refusal(asked, rows, specs)
+    if (begun && refused?.error.code === 'TOOL_UNKNOWN') return { call: callOf(request, goneTool, nowMs) }
     if (refused) return end(request, rows, { ...refused, ...at })
     const spec = specs.get(request.tool)
     if (!spec) return {}
     if (spec.delegate) return delegate(request, { id, atMs }, rows, spec.delegate, delegating)
-    const gated = rows.waiting?.cleared
-      ? ({ do: 'pass' } as const)
-      : gate(asked, spec, id, checks(request.tool).arguments)
+    // What was begun before a person was needed is not made later, under another id, because one agrees.
+    const isPast = rows.waiting?.cleared || (begun && !spec.idempotent)
+    const gated = isPast ? ({ do: 'pass' } as const) : gate(asked, spec, id, checks(request.tool).arguments)
     if (gated.do === 'refuse') return end(request, rows, { status: 'failed', error: gated.error, ...at })
     return gated.do === 'pass' ? { call: callOf(request, spec, nowMs, rows.waiting?.given) } : gated.decided
   }
 
-  const continueWaiting = (waiting: Waiting, rows: State, { id, atMs }: At): Decision<ToolRows> => {
+  const continueWaiting = (waiting: Waiting, rows: State, event: Beginning): Decision<ToolRows> => {
     const { request, why, doubt } = waiting
-    if (why !== 'reconcile' || !doubt) return begin({ ...waiting, nowMs: atMs }, rows, { id, atMs })
+    const { atMs } = event
+    if (why !== 'reconcile' || !doubt) return begin({ ...waiting, nowMs: atMs }, rows, event)
     const spec = specs.get(request.tool)
     if (spec?.reconciles) return { call: reconcileCall(request, spec, doubt) }
     return end(request, rows, inDoubt(waiting.firstMs, doubt, atMs))
@@ -132,6 +137,11 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
     ],
     keyOf: (event) => keyOf(event, specs),
     interrupts,
+    mayHaveBegun(event, { held, polling, waiting }) {
+      if (event.type === 'ToolRequested') return { kind: 'tool', target: event.data.tool }
+      if (event.type !== 'TimerFired' || held || polling || !waiting || waiting.doubt) return null
+      return { kind: 'tool', target: waiting.request.tool }
+    },
     decide(event, rows) {
       switch (event.type) {
         case 'ToolRequested':
@@ -164,9 +174,13 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
         return concludePoll(rows, rows.polling, outcome, { id: event.id, spec })
       }
       const request = requestOf(event, rows)
-      const spec = request && specs.get(request.tool)
-      if (!request || !spec) return {}
+      if (!request) return {}
       const { waiting } = rows
+      const spec = specs.get(request.tool)
+      if (!spec) {
+        const ending = endingOfGone(request.tool, outcome, waiting?.firstMs)
+        return end(request, rows, ending, usageEvents(request, outcome))
+      }
       const called: Called = { request, spec, rows, askedMs: waiting?.askedMs ?? event.atMs, id: event.id }
       if (call.kind === 'rule') return concludeRule(called, outcome)
       return call.kind === 'reconcile' ? concludeReconcile(called, outcome) : conclude(called, outcome)
@@ -370,17 +384,4 @@ function end(request: ToolRequested, rows: State, ending: Ending, usage: Emit[] 
   const emit = [...completedEvents(request, ending, rows.waiting?.approval), ...usage]
   const left = { ...(rows.waiting && { waiting: null }), ...(rows.polling && { polling: null }) }
   return { rows: left, emit }
-}
-
-/** Rewords the host's error, which is about a call, for the model, which is told about its tool. */
-function describeTimeout(request: ToolRequested, spec: ToolSpec, error: CallFailure): CallFailure {
-  if (error.code !== 'CALL_TIMEOUT') return error
-  const doubt = spec.idempotent ? '' : '; it may have taken effect all the same'
-  const message = `${request.tool} did not answer in time (its limit is ${exactTime(spec.timeoutMs)})${doubt}`
-  return failure('TOOL_TIMEOUT', message)
-}
-
-function statusOf(error: CallFailure): 'failed' | 'unknown' | 'cancelled' {
-  if (error.code === 'CALL_OUTCOME_UNKNOWN') return 'unknown'
-  return error.code === 'CALL_ABORTED' ? 'cancelled' : 'failed'
 }

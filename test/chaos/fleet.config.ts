@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { defineFleet, defineTool } from '../../runtime/config/define.ts'
 import type { ApprovalDefinition } from '../../runtime/config/approvals.ts'
-import { askPerson } from '../../services/tool-executor/tools/ask-person.ts'
+import { askPerson } from '../../services/tool-executor/tools/index.ts'
 import fleet from '../support/fleet.config.ts'
 import { ANSWER, EXPIRES_MS } from './kinds/approvals.ts'
 import { TREE_PRICE } from './kinds/trees.ts'

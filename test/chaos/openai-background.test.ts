@@ -43,7 +43,7 @@ test('a background response survives kill -9 of the whole fleet; its stream is r
     for await (const event of await before.responses.create({ ...asked, stream: true }))
       read.push(event as Event)
   })().catch(() => {})
-  await eventually('the stream has begun', () => read.length === 2)
+  await eventually('the stream has begun', () => read.length >= 2)
   await eventually(
     'the model is asked',
     () => model.stats().received > model.stats().answered + model.stats().aborted,
@@ -56,8 +56,9 @@ test('a background response survives kill -9 of the whole fleet; its stream is r
   t.after(() => second.kill9())
   await second.ready()
   const after = clientOf(second.url)
-  const rest = await eventsOf(await after.responses.retrieve(id, { stream: true, starting_after: 1 }))
-  assert.deepEqual([rest[0]?.sequence_number, rest.at(-1)?.type], [2, 'response.completed'])
+  const last = read.length - 1
+  const rest = await eventsOf(await after.responses.retrieve(id, { stream: true, starting_after: last }))
+  assert.deepEqual([rest[0]?.sequence_number, rest.at(-1)?.type], [last + 1, 'response.completed'])
   const whole = await eventsOf(await after.responses.retrieve(id, { stream: true }))
   assert.deepEqual(whole, [...read, ...rest], 'read before the kill and after it: the stream without a gap')
   const response = await after.responses.retrieve(id)

@@ -161,6 +161,7 @@ export function limitsSuite(name: string, open: (clock: ManualClock) => Promise<
       clock.ms += 4_999
       assert.ok(!(await granted(`${key}2`, [budget(key, 200, 1_000)])))
       clock.ms += 1
+      assert.deepEqual(await standing(key), [0, 0])
       assert.ok(await granted(`${key}2`, [budget(key, 200, 1_000)]))
       assert.deepEqual(await standing(key), [0, 200])
       await settle(`${key}1`, [budget(key, 850, 1_000)])
@@ -188,8 +189,24 @@ export function limitsSuite(name: string, open: (clock: ManualClock) => Promise<
         ),
       )
       clock.ms += 1_000
+      assert.deepEqual(await standing(key), [0, 0])
       await eventuallyFree(() => granted(`${key}all`, [budget(key, 300, 300)]))
       assert.deepEqual(await standing(key), [0, 300])
+    })
+
+    test('a reservation that is ended frees its budgets at once and stays in its windows; what is settled stays', async () => {
+      const key = mark()
+      const both = (amount: number) => [budget(key, amount, 1_000), window(`${key}w`, amount, 1_000)]
+      assert.ok(await granted(`${key}1`, both(900)))
+      for (let time = 0; time < 2; time++) await store().end(`${key}1`)
+      assert.deepEqual(await standing(key), [0, 0])
+      assert.ok(!(await granted(`${key}2`, both(101))))
+      assert.ok(await granted(`${key}3`, both(100)))
+      await settle(`${key}3`, both(70))
+      for (const id of [`${key}3`, `${key}unknown`]) await store().end(id)
+      assert.deepEqual(await standing(key), [70, 0])
+      clock.ms += 60_000
+      assert.ok(await granted(`${key}4`, both(930)))
     })
 
     test('100 requests fit in any 60 s, to the millisecond, and not in fixed minutes', async () => {
@@ -376,7 +393,8 @@ async function compareWithMemory(store: Limits, clock: ManualClock, seed: number
     } else if (kind < 0.9) {
       const request = { id, claims: claims(), atMs: clock.ms - random.between(0, 6_000) }
       assert.deepEqual(await store.settle(request), await model.settle(request), what)
-    } else await Promise.all([store.release(id), model.release(id)])
+    } else if (kind < 0.95) await Promise.all([store.release(id), model.release(id)])
+    else await Promise.all([store.end(id), model.end(id)])
     assert.deepEqual(await store.budgets(key), await model.budgets(key), what)
   }
 }

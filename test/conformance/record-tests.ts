@@ -83,6 +83,11 @@ export function recordTests(subject: () => LogUnderTest): void {
     const changed = (await log.ranges(['ops.health'])).find(({ partition }) => partition === 1)
     assert.ok(Number(changed?.next) > Number(position?.offset))
     assert.ok(Number(changed?.earliest) <= Number(position?.offset))
+    const asked = await log.ranges(['ops.health', 'alerts.raised'], { partitions: [1] })
+    assert.deepEqual(
+      asked.map(({ topic, partition }) => `${topic}[${partition}]`),
+      ['ops.health[1]', 'alerts.raised[1]'],
+    )
   })
 
   test('publishing to a partition that does not exist is refused', async () => {

@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import { systemClock } from '../../runtime/clock.ts'
 import { sqlBlobs } from '../../runtime/store/blobs-sql.ts'
 import type { BlobStore, KeyValue } from '../../runtime/store/port.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
 import { mark } from './member.ts'
 import { sqlTests } from './sql-tests.ts'
 import { eventually } from './waiting.ts'
+
+/** Longer than a busy machine lets two commands wait for each other. */
+const LIFTED_MS = 500
 
 interface Opened<T> {
   readonly store: T
@@ -64,10 +68,10 @@ export function keyValueSuite(
     test('a value with a lifetime ends; writing it anew without one keeps it', async () => {
       const { store } = subject()
       const [short, long, kept] = [mark(), mark(), mark()]
-      await store.set(short, 'x', 30)
-      await store.set(long, 'x', 60_000.5)
       await store.set(kept, 'x', 30)
       await store.set(kept, 'y')
+      await store.set(short, 'x', 30)
+      await store.set(long, 'x', 60_000.5)
       await eventually('the short one is gone', async () => (await store.get(short)) === null, 5_000)
       assert.deepEqual([await store.get(long), await store.get(kept)], ['x', 'y'])
     })
@@ -88,9 +92,10 @@ export function keyValueSuite(
     test('compare-and-set sets and lifts a lifetime; what has ended counts as absent', async () => {
       const { store } = subject()
       const [lease, lifted] = [mark(), mark()]
-      await store.compareAndSet(lease, null, 'first', 30)
-      await store.compareAndSet(lifted, null, 'first', 30)
+      await store.compareAndSet(lifted, null, 'first', LIFTED_MS)
       await store.compareAndSet(lifted, 'first', 'second')
+      // Later than the one that is lifted would have.
+      await store.compareAndSet(lease, null, 'first', LIFTED_MS)
       await eventually(
         'the lease has lapsed',
         async () => (await store.compareAndSet(lease, null, 'next', 60_000)).swapped,
@@ -160,6 +165,22 @@ export function sqlSuite(name: string, open: () => Promise<Opened<Sql>>): void {
   opening(`database: ${name}`, open, (subject) => {
     sqlTests(() => subject().store)
     blobTests(() => sqlBlobs(subject().store))
+    test('payloads that nobody has put or renewed for 60 days are swept, however many they are', async () => {
+      const { store } = subject()
+      const day = 86_400_000
+      const at = (days: number) => sqlBlobs(store, { ...systemClock, now: () => days * day })
+      const old: string[] = []
+      for (let index = 0; index < 45; index++) old.push(await at(1).put(Buffer.from(`${mark()} ${index}`)))
+      const [renewed = '', again = ''] = old
+      await at(20).renew?.([renewed, 'f'.repeat(64)])
+      assert.equal(await at(20).put(Buffer.from(await textOf(at(1), again))), again)
+      await at(62).sweep()
+      const left = await Promise.all(old.map((hash) => at(62).get(hash)))
+      assert.deepEqual(
+        left.map((bytes) => bytes !== null),
+        old.map((hash) => hash === renewed || hash === again),
+      )
+    })
     test('opening again finds the tables and the rows', async () => {
       const { store, again } = subject()
       assert.ok(again)
@@ -170,6 +191,9 @@ export function sqlSuite(name: string, open: () => Promise<Opened<Sql>>): void {
     })
   })
 }
+
+const textOf = async (blobs: BlobStore, hash: string): Promise<string> =>
+  Buffer.from((await blobs.get(hash)) ?? []).toString()
 
 function blobTests(subject: () => BlobStore): void {
   test('bytes are kept under their SHA-256, however often they are put', async () => {

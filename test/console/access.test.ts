@@ -79,6 +79,11 @@ test('deep links are the page; other paths are not', async () => {
     assert.equal(await (await fetch(url + path)).text(), html, path)
   for (const path of ['/elsewhere', '/tasks/a/b', '/assets/index.html', '/assets/..%2findex.html'])
     assert.equal((await fetch(url + path)).status, 404, path)
+  const followed = (path: string) => fetch(url + path, { headers: { accept: 'text/html,*/*;q=0.8' } })
+  const nowhere = await followed('/elsewhere/x')
+  assert.deepEqual([nowhere.status, await nowhere.text()], [404, html])
+  for (const path of ['/v1/elsewhere', '/assets/elsewhere.js'])
+    assert.match((await followed(path)).headers.get('content-type') ?? '', /json/, path)
   assert.equal(
     (await fetch(`${url}/v1/tasks`)).headers.get('content-type'),
     'application/json; charset=utf-8',
@@ -140,7 +145,7 @@ test('chat: a conversation of tasks, with what was said before', async () => {
   await page.getByRole('button', { name: 'Delete the session' }).click()
   await page.waitForURL(/\/chat$/)
   await eventually('it is gone', async () => (await fetch(`${url}/v1/sessions/${session}`)).status === 404)
-  assert.equal(await page.getByRole('link', { name: /Good morning/ }).count(), 0)
+  await page.getByRole('link', { name: /Good morning/ }).waitFor({ state: 'detached' })
   assert.deepEqual(problems, [])
 })
 

@@ -39,7 +39,7 @@ test('an ended task is forked from a step, compared with its origin, and promote
   await screenshot(page, 'fork')
   await fork.getByRole('button', { name: 'Fork' }).click()
   await page.waitForURL((at) => at.pathname.startsWith('/tasks/') && !at.pathname.endsWith('/origin'))
-  await page.locator('.task-head .badge', { hasText: 'succeeded' }).waitFor()
+  await page.locator('.detail-head .badge', { hasText: 'succeeded' }).waitFor()
   const forkId = decodeURIComponent(new URL(page.url()).pathname.slice('/tasks/'.length))
   await page.locator('.figures').getByRole('link', { name: 'origin', exact: true }).first().waitFor()
 

@@ -47,12 +47,15 @@ test('a call that waits appears, is approved with a reason and a name, and the t
 
 test('keyboard alone: to the inbox, along the list, decline and approve; hostile text is text', async () => {
   const texts = ['Please refund the desk', `refund ${HOSTILE}`, 'A refund for the lamp, it flickers']
-  for (const [index, text] of texts.entries())
-    await fleet.client.submit({
-      taskId: `keys-${index}`,
-      text,
-      userId: ['ben', 'chidi', 'dora'][index] ?? '',
+  // The inbox has them in the order in which they wait.
+  for (const [index, text] of texts.entries()) {
+    const taskId = `keys-${index}`
+    await fleet.client.submit({ taskId, text, userId: ['ben', 'chidi', 'dora'][index] ?? '' })
+    await eventually('it waits', async () => {
+      const { phase } = (await (await fetch(`${url}/v1/tasks/${taskId}`)).json()) as { phase: string }
+      return phase === 'approval'
     })
+  }
   await using tab = await openTab(browser, `${url}/tasks`)
   const { page, problems } = tab
   await page.locator('.nav-count', { hasText: '3' }).waitFor({ timeout: 30_000 })

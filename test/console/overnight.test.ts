@@ -177,3 +177,44 @@ test('403 in the middle: the page says so and keeps what it has, and the viewer 
   await page.locator('.task-id').first().waitFor()
   assert.deepEqual(problems, [])
 })
+
+test('a tab that was open over an upgrade says so, and has the new console once it is loaded again', async () => {
+  await using tab = await openTab(browser, `${proxy.url}/tasks`)
+  const { page, problems } = tab
+  const notice = page.getByText('The fleet has another release of the console')
+  await page.locator('.connection', { hasText: 'Live' }).waitFor()
+  proxy.cut()
+  await page.getByText('Connected again').waitFor()
+  assert.equal(await notice.count(), 0, 'the same release')
+  // Files of the next one have other names, and those of this one are gone.
+  await page.route(`${proxy.url}/`, async (route) => {
+    if (route.request().isNavigationRequest()) return route.continue()
+    const response = await route.fetch()
+    const body = (await response.text()).replace(/main-\w+\.js/, 'main-NEXT.js')
+    await route.fulfill({ response, body })
+  })
+  await page.route('**/assets/uPlot*', (route) => route.fulfill({ status: 404 }))
+  proxy.cut()
+  await notice.waitFor()
+  await assertFits(page, 'another release')
+  await page.getByRole('link', { name: 'Cost', exact: true }).click()
+  await page.getByText('The plot could not be loaded').first().waitFor()
+  await page.unroute('**/assets/uPlot*')
+  await page.getByRole('button', { name: 'Reload' }).click()
+  await page.getByRole('table').first().waitFor()
+  assert.equal(await notice.count(), 0)
+  assert.deepEqual(problems, [])
+})
+
+test('of a task whose events the log no longer has stands what the ledger keeps', async () => {
+  await using tab = await openTab(browser, `${proxy.url}/tasks/ticket-00001`)
+  const { page, problems } = tab
+  await page.getByText('The log no longer has the events and the result').waitFor()
+  const figures = await page.locator('.figures').innerText()
+  assert.match(figures, /[\d,]+ in · [\d,]+ out/)
+  assert.doesNotMatch(figures, /\b0 in/)
+  assert.equal(await page.getByText('No step has begun').count(), 0)
+  assert.equal(await page.getByRole('alert').count(), 0)
+  await page.locator('.badge').first().waitFor()
+  assert.deepEqual(problems, [])
+})

@@ -75,7 +75,7 @@ test('a key that is revoked while a task is written: sign in again, and everythi
   assert.equal(await prompt(page).inputValue(), 'A prompt that took an hour to write', 'after a reload too')
   await page.getByRole('button', { name: 'Submit' }).click()
   await page.waitForURL(/\/tasks\/.+/)
-  await page.locator('.task-head .badge', { hasText: 'succeeded' }).waitFor()
+  await page.locator('.detail-head .badge', { hasText: 'succeeded' }).waitFor()
   await page.getByText('of 7').first().waitFor()
   assert.equal(await page.evaluate('sessionStorage.length'), 0, 'what was sent is no draft')
   assert.deepEqual(problems, [])
@@ -135,7 +135,7 @@ test('a key that ends while a task is followed: the stream goes on after signing
   const { page } = tab
   await fleet.client.submit({ taskId: 'followed', text: 'refund it', userId: 'ana' })
   await signIn(page, first.key)
-  await page.locator('.task-head .badge', { hasText: 'needs a person' }).waitFor()
+  await page.locator('.detail-head .badge', { hasText: 'needs a person' }).waitFor()
   await keys.revoke(first.id)
   await eventually('the key is refused', async () => {
     const headers = { authorization: `Bearer ${first.key}` }
@@ -146,7 +146,7 @@ test('a key that ends while a task is followed: the stream goes on after signing
   await fleet.client.cancel('followed')
   await fleet.client.result('followed', { timeoutMs: 30_000 })
   await signIn(page, (await keyOf('ana')).key)
-  await page.locator('.task-head .badge', { hasText: 'cancelled' }).waitFor()
+  await page.locator('.detail-head .badge', { hasText: 'cancelled' }).waitFor()
 })
 
 test('a scope that is refused is said where it was needed, and takes nothing away', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { headers as names } from '../../schemas/topics.ts'
+import { eventually } from '../conformance/waiting.ts'
 import { assertAccessible, assertFits, openBrowser, openTab, phone, screenshot } from '../support/browser.ts'
 import { startConsoleFleet } from '../support/console-fleet.ts'
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts'
@@ -33,7 +34,7 @@ after(async () => {
 /** What each page shows once it is there, and only then. */
 const pages: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   '/tasks': (page) => page.locator('.task-id', { hasText: 'ended' }).waitFor(),
-  '/tasks/ended': (page) => page.locator('.task-head .badge', { hasText: 'succeeded' }).waitFor(),
+  '/tasks/ended': (page) => page.locator('.detail-head .badge', { hasText: 'succeeded' }).waitFor(),
   '/inbox': (page) => page.getByRole('button', { name: 'Approve' }).waitFor(),
   '/chat/s-1': (page) => page.getByText('Where is order 4711?').first().waitFor(),
   '/fleet': (page) => page.locator('.tile', { hasText: 'lanes, all owned' }).waitFor(),
@@ -140,12 +141,13 @@ test('a stream that is cut off says so, and goes on without a gap or a repetitio
   await fleet.client.cancel('cut')
   await fleet.client.result('cut', { timeoutMs: 30_000 })
   proxy.set(null)
-  await page.locator('.task-head .badge', { hasText: 'cancelled' }).waitFor()
-  const types = await page.locator('.raw-type').allInnerTexts()
+  await page.locator('.detail-head .badge', { hasText: 'cancelled' }).waitFor()
   const expected: string[] = []
   for await (const { type, id } of fleet.client.events('cut'))
     if (id !== null && type !== 'result') expected.push(type)
-  assert.deepEqual(types, expected)
+  const shown = () => page.locator('.raw-type').allInnerTexts()
+  await eventually('the last is shown', async () => (await shown()).length >= expected.length)
+  assert.deepEqual(await shown(), expected)
 })
 
 test('a task whose submission is not answered is submitted again, and runs once', async () => {
@@ -160,7 +162,7 @@ test('a task whose submission is not answered is submitted again, and runs once'
   proxy.set(null)
   await page.getByRole('button', { name: 'Submit' }).click()
   await page.waitForURL(/\/tasks\/.+/)
-  await page.locator('.task-head .badge', { hasText: 'succeeded' }).waitFor()
+  await page.locator('.detail-head .badge', { hasText: 'succeeded' }).waitFor()
   const { tasks } = (await (await fetch(`${proxy.url}/v1/tasks?search=Say%20hello%20once`)).json()) as {
     tasks: unknown[]
   }

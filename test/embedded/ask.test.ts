@@ -107,7 +107,8 @@ test('pages have every task once, the latest first', async () => {
   for (const taskId of ids) await http.submit({ text: `task=${taskId}`, taskId, userId: 'pager' })
   await Promise.all(ids.map((id) => http.result(id, { timeoutMs: 20_000 })))
   for (const taskId of ['page-5', 'page-6', 'page-7']) {
-    await http.submit({ text: `task=${taskId} latency=60000`, taskId, userId: 'pager' })
+    const hour = { text: `task=${taskId} latency=3600000`, timeoutMs: 3_600_000 }
+    await http.submit({ ...hour, taskId, userId: 'pager' })
     // Listed by when they were submitted, in milliseconds.
     await pause(2)
   }

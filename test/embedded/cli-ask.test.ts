@@ -42,7 +42,9 @@ for (const command of [
 
 test('ps and status show what runs; agents, tools, models, config and lanes what there is', async () => {
   await flotilla(['submit', '--id', 'done', '--mode', 'tools', 'task=done'], { env })
-  await flotilla(['submit', '--id', 'seen', '--mode', 'tools', 'task=seen latency=60000'], { env })
+  // It runs for as long as the commands of these tests take, on a busy machine too.
+  const hour = ['--timeout', '3600000']
+  await flotilla(['submit', '--id', 'seen', ...hour, '--mode', 'tools', 'task=seen latency=3600000'], { env })
   const list = async (command: string) =>
     JSON.parse((await flotilla(command.split(' '), { env })).out) as unknown
   await eventually('it is listed', async () => {
@@ -52,7 +54,7 @@ test('ps and status show what runs; agents, tools, models, config and lanes what
   assert.match((await flotilla(['ps'], { env })).out, /^id +status.*\nseen +running +thinks /m)
   assert.match(
     (await flotilla(['status', 'seen'], { env })).out,
-    /state +running: thinks\n.*asked +task=seen latency=60000\n/s,
+    /state +running: thinks\n.*asked +task=seen latency=3600000\n/s,
   )
   assert.equal((await flotilla(['result', '--wait', 'done'], { env })).code, 0)
   await eventually('it has ended in the ledger', async () =>

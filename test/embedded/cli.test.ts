@@ -11,6 +11,7 @@ import { eventually } from '../conformance/waiting.ts'
 import { freePort } from '../infra/port.ts'
 import { flotilla, type Ended } from '../support/command.ts'
 import { startServices, type ServiceProcess } from '../support/service-process.ts'
+import { completion, json, startProvider } from '../unit/planner/model/provider-server.ts'
 
 const directories: string[] = []
 function directory(): string {
@@ -220,6 +221,13 @@ describe('a running fleet', () => {
     const ended = await flotilla(['result', '--wait', 'hung'], { env })
     assert.equal(ended.code, 3)
     assert.match(ended.out, /^cancelled\n {2}TASK_CANCELLED: .*no longer needed/)
+    const again = async (...options: string[]) =>
+      (await flotilla(['cancel', 'hung', ...options], { env })).out
+    // The ledger may be a moment behind the log.
+    await eventually('a second cancel finds nothing to do', async () =>
+      /^task hung has ended already \(cancelled, TASK_CANCELLED\)/.test(await again()),
+    )
+    assert.deepEqual(JSON.parse(await again('--json')), { matched: [], more: false })
     const updates = (await watching).out
       .trim()
       .split('\n')
@@ -358,9 +366,16 @@ test('every command looks through the gateway at FLOTILLA_URL, whatever the data
     )
 })
 
-test('a directory held by a command without a gateway: DATA_LOCKED, not advice about a gateway', async () => {
+test('a directory held by a command without a gateway: DATA_LOCKED, not advice about a gateway', async (t) => {
+  // It holds the directory until its model answers.
+  const refused = Promise.withResolvers<void>()
+  const model = await startProvider(t, async (_, response) => {
+    await refused.promise
+    json(response, 200, completion({ content: 'done' }))
+  })
   const env = { FLOTILLA_DATA: directory() }
-  const holder = flotilla(['run', '--json', 'task=holder latency=4000'], { env })
+  const run = ['run', '--json', '--mode', 'tools', 'hold it']
+  const holder = flotilla(run, { env: { ...env, FLOTILLA_SCRIPTED_URL: model.url } })
   await eventually('the first command holds the directory', () =>
     existsSync(join(env.FLOTILLA_DATA, 'owner.json')),
   )
@@ -369,5 +384,6 @@ test('a directory held by a command without a gateway: DATA_LOCKED, not advice a
     /DATA_LOCKED: .*in use by process \d+\n/,
     /FLOTILLA_DATA/,
   )
+  refused.resolve()
   assert.equal((await holder).code, 0)
 })

@@ -81,15 +81,15 @@ test(
 )
 
 test('batch: in the order of the tasks, or as they complete; a time limit each', async () => {
-  const tasks: TaskInput[] = [400, 10, 150].map((latency) => ({
+  const tasks: TaskInput[] = [2_000, 10, 800].map((latency) => ({
     text: `task=b${latency} latency=${latency}`,
   }))
   for (const [, client] of clients()) {
-    assert.deepEqual(outputs(await all(client.batch(tasks))), ['done b400', 'done b10', 'done b150'])
+    assert.deepEqual(outputs(await all(client.batch(tasks))), ['done b2000', 'done b10', 'done b800'])
     const completed = outputs(await all(client.batch(tasks, { ordered: false })))
-    assert.deepEqual(completed, ['done b10', 'done b150', 'done b400'])
+    assert.deepEqual(completed, ['done b10', 'done b800', 'done b2000'])
     const limited = [{ text: 'task=quick' }, { text: 'task=hangs fault=hang' }]
-    const statuses = (await all(client.batch(limited, { timeoutMs: 1_500 }))).map(({ status }) => status)
+    const statuses = (await all(client.batch(limited, { timeoutMs: 4_000 }))).map(({ status }) => status)
     assert.deepEqual(statuses, ['succeeded', 'timed_out'])
   }
 })

@@ -347,7 +347,7 @@ test('a run over HTTP is checked like everything else that comes in', async () =
 
 test('killed in the middle, a run on no fleet but its own goes on, and pays only what was unanswered', async (t) => {
   const log = join(directory, 'calls.jsonl')
-  const slow = await startScriptedModel({ script: () => ({ text: 'fine' }), latencyMs: 150, log })
+  const slow = await startScriptedModel({ script: () => ({ text: 'fine' }), latencyMs: 500, log })
   t.after(() => slow.stop())
   const data = mkdtempSync(join(tmpdir(), 'flotilla-evaluation-killed-'))
   t.after(() => rmSync(data, { recursive: true, force: true }))

@@ -92,8 +92,12 @@ describe('a gateway', () => {
   })
 
   test('curl: the headers at once, comments while nothing happens, and a close behind the result', async () => {
-    await submit('curl', { text: 'say hi task=curl latency=400' })
-    const { stdout } = await run('curl', ['-sSNi', '--max-time', '20', `${url}/v1/tasks/curl/events`])
+    const asked = run('curl', ['-sSNi', '--max-time', '60', `${url}/v1/tasks/curl/events?early=true`])
+    let read = ''
+    asked.child.stdout?.on('data', (piece: string) => (read += piece))
+    await eventually('a comment', () => read.includes('\n: alive\n\n'))
+    await submit('curl')
+    const { stdout } = await asked
     const [head = '', ...body] = stdout.split('\r\n\r\n')
     assert.match(head, /^HTTP\/1.1 200/)
     assert.match(head, /content-type: text\/event-stream/i)
@@ -169,8 +173,14 @@ describe('a gateway', () => {
     await eventually('all are open', () => [...seen.values()].every(({ length }) => length > 0))
     await submit('feed-a', { userId: 'ana' })
     await submit('feed-b', { userId: 'ben' })
-    await eventually('both came', () => of('ends').length === 2 && of('all').length >= 20)
     const tasks = (name: string) => [...new Set(of(name).map((event) => 'taskId' in event && event.taskId))]
+    // Each stream comes by itself.
+    const hasEnd = (name: string, count: number) =>
+      of(name).filter(({ type }) => type === 'task.completed').length === count
+    await eventually('each stream has its ends', () =>
+      [hasEnd('all', 2), hasEnd('ends', 2), hasEnd('ana', 1), hasEnd('task', 1)].every(Boolean),
+    )
+    assert.ok(of('all').length >= 20)
     assert.deepEqual(tasks('all').toSorted(), ['feed-a', 'feed-b'])
     assert.deepEqual(tasks('ana'), ['feed-a'])
     assert.deepEqual(tasks('task'), ['feed-b'])

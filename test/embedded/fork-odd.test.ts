@@ -156,16 +156,14 @@ test('calls that people approved, changed and declined answer again, and nobody 
     { text: 'pay in python', agent: 'coder', decisions: [{ approved: true }, { approved: false }] },
   ]) {
     const { taskId } = await fleet.client.submit({ text, agent })
-    const waiting: string[] = []
-    for (const decision of decisions) {
-      await eventually('a call waits', async () => {
-        for (const { kind, detail } of await historyOf(fleet, taskId)) {
-          const { callId } = (detail ?? {}) as { callId?: string }
-          if (kind === 'approval_requested' && callId && !waiting.includes(callId)) waiting.push(callId)
-        }
-        return waiting.length > decisions.indexOf(decision)
-      })
-      const callId = waiting.toSorted()[decisions.indexOf(decision)] ?? ''
+    for (const [index, decision] of decisions.entries()) {
+      const callId = `${taskId}.1.${index}`
+      await eventually('the call waits', async () =>
+        (await historyOf(fleet, taskId)).some(
+          ({ kind, detail }) =>
+            kind === 'approval_requested' && (detail as { callId: string }).callId === callId,
+        ),
+      )
       await fleet.client.approve({ taskId, callId, ...decision })
     }
     const origin = await fleet.client.result(taskId, { timeoutMs: 60_000 })

@@ -77,6 +77,7 @@ test('all who follow tasks share one tail, and all who follow results another', 
     ...Array.from({ length: 10 }, (_, index) => open(`/v1/tasks/none-${index}/updates?early=true`)),
     ...Array.from({ length: 10 }, () => open('/v1/results')),
   ])
+  await eventually('both are open', () => opened - before >= 2)
   assert.equal(opened - before, 2)
   for (const stream of streams) stream.destroy()
   await eventually('no tail is left', () => tails === 0)
@@ -140,7 +141,7 @@ test('500 requests may wait for results: others are told to come again, and thos
   await fetch(`${fleet.process.url}/v1/tasks`, {
     method: 'POST',
     headers,
-    body: JSON.stringify({ text: 'task=slow latency=60000', taskId: 'slow' }),
+    body: JSON.stringify({ text: 'task=slow latency=3600000', taskId: 'slow', timeoutMs: 3_600_000 }),
   })
   const wait = () => {
     const { promise, resolve } = Promise.withResolvers<IncomingMessage | null>()

@@ -219,11 +219,16 @@ test('feedback is taken, or refused with what it must be', async () => {
     assertError(
       await ask('POST', '/v1/tasks/one/feedback', { satisfaction }),
       400,
-      'TASK_INVALID',
+      'REQUEST_INVALID',
       /number from 0 to 1/,
     )
   for (const quality of [null, '', []])
-    assertError(await ask('POST', '/v1/tasks/one/quality', { quality }), 400, 'TASK_INVALID', /number from/)
+    assertError(
+      await ask('POST', '/v1/tasks/one/quality', { quality }),
+      400,
+      'REQUEST_INVALID',
+      /number from/,
+    )
   assertError(
     await ask('POST', '/v1/tasks/one/feedback', { satisfaction: 1, comment: 5 }),
     400,
@@ -254,8 +259,12 @@ test('a submission that can’t be one: 400 with every mistake, and nothing is s
   const refused = async (body: unknown, message: RegExp) =>
     assertError(await ask('POST', '/v1/tasks', body), 400, 'TASK_INVALID', message)
   await refused({}, /a task needs a text/)
-  await refused([1], /must be a JSON object/)
-  await refused('{"text": "x"', /JSON/)
+  for (const body of [[1], '{"text": "x"', 'null,', '\u0000']) {
+    const answer = await ask('POST', '/v1/tasks', body)
+    assertError(answer, 400, 'REQUEST_INVALID', /JSON/)
+    // Nothing was submitted: the same id will do.
+    assert.doesNotMatch(JSON.stringify(answer.body), /task id/)
+  }
   await refused(
     { text: 'x', maxSteps: 'ten', prioritiy: 1, taskId: 'a b' },
     /maxSteps is "ten", it must be a whole number; unknown field prioritiy; a task may have: text, .*; taskId may hold/,
@@ -355,19 +364,19 @@ test('mistakes of HTTP itself', async () => {
   assertError(
     await ask('POST', '/v1/tasks', 'text=x', 'application/x-www-form-urlencoded'),
     415,
-    'TASK_INVALID',
+    'REQUEST_INVALID',
     /content-type: application\/json/,
   )
   assertError(
     await ask('POST', '/v1/tasks', { text: 'x'.repeat(1_100_000) }),
     413,
-    'TASK_INVALID',
+    'REQUEST_INVALID',
     /longer than 1,000,000 bytes/,
   )
   assertError(
     await ask('POST', '/v1/tasks/one/approvals/c', { approved: 'yes' }),
     400,
-    'TASK_INVALID',
+    'REQUEST_INVALID',
     /true or false/,
   )
 })
@@ -400,8 +409,13 @@ test('what a web page of another site could send is refused, on every route', as
   ]
   for (const path of effects)
     for (const type of [{}, { 'content-type': 'text/plain' }])
-      assertError(await send(path, type, 'POST'), 415, 'TASK_INVALID', /content-type: application.json/)
-  assertError(await send('/v1/results?group=g2', {}), 415, 'TASK_INVALID', /content-type: application.json/)
+      assertError(await send(path, type, 'POST'), 415, 'REQUEST_INVALID', /content-type: application.json/)
+  assertError(
+    await send('/v1/results?group=g2', {}),
+    415,
+    'REQUEST_INVALID',
+    /content-type: application.json/,
+  )
 })
 
 test("a readers' group has a plain name; from is earliest or latest", async () => {

@@ -15,6 +15,8 @@ import { startServices } from '../support/service-process.ts'
 
 const TASKS = 1_200
 const KILLS = 3
+/** Of all calls, written before each kill: most are left, because a busy machine kills late. */
+const SHARE = 0.1
 
 test('the fleet is killed again and again while metering writes: each event is in the ledger once', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-ledger-'))
@@ -32,8 +34,8 @@ test('the fleet is killed again and again while metering writes: each event is i
   for (let kill = 1; kill <= KILLS; kill++) {
     const fleet = await startServices([], { env })
     t.after(() => fleet.kill9())
-    const enough = (expected.calls * kill) / (KILLS + 2)
-    await eventually('it has written some more', () => written.calls() > enough, 30_000)
+    const enough = expected.calls * SHARE * kill
+    await eventually('it has written some more', () => written.calls() > enough, 60_000)
     await fleet.kill9()
     killedAt.push(written.calls())
   }
@@ -46,7 +48,7 @@ test('the fleet is killed again and again while metering writes: each event is i
   await eventually(
     'the rest is written',
     () => written.calls() >= expected.calls && written.tasks() >= expected.tasks,
-    30_000,
+    60_000,
   )
   assert.equal(await last.drain(), 0, last.output())
   const sql = await openSql(environment)

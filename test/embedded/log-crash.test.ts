@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -81,5 +82,44 @@ test('a second process is refused while the first one lives, and is told who hol
   assert.equal((await tryToOpen(dataDir))['code'], 'DATA_LOCKED', 'the store still uses the directory')
   await store.set('key', 'value')
   await store.close()
+  assert.deepEqual(await tryToOpen(dataDir), { opened: true })
+})
+
+test('a second process is refused although the lock file was removed, or another one put in its place', async (context) => {
+  const dataDir = freshDir(context)
+  const lock = join(dataDir, 'flotilla.lock')
+  const log = openEmbeddedLog({ dataDir, partitions: 2 })
+  log.announce({ gateway: 'http://127.0.0.1:8000' })
+  const assertRefused = async (how: string): Promise<void> => {
+    const refused = await tryToOpen(dataDir)
+    assert.equal(refused['code'], 'DATA_LOCKED', how)
+    assert.match(
+      String(refused['message']),
+      new RegExp(`process ${process.pid}, gateway .*flotilla.lock was removed`),
+    )
+  }
+  rmSync(lock)
+  await assertRefused('removed')
+  await assertRefused('the one that a refused process left')
+  writeFileSync(join(dataDir, 'other'), '')
+  renameSync(join(dataDir, 'other'), lock)
+  await assertRefused('replaced')
+  await log.ensureTopics([])
+  await log.close()
+  assert.deepEqual(await tryToOpen(dataDir), { opened: true })
+})
+
+test('a program that reads the file stops no start, but one in a directory that does not say which lock was the last', async (context) => {
+  const [dataDir, copied] = [freshDir(context), freshDir(context)]
+  assert.deepEqual(await tryToOpen(dataDir), { opened: true })
+  cpSync(dataDir, copied, { recursive: true })
+  assert.deepEqual(await tryToOpen(copied), { opened: true }, 'a copy that nobody reads')
+  const reader = new DatabaseSync(join(dataDir, 'flotilla.db'), { readOnly: true })
+  context.after(() => reader.isOpen && reader.close())
+  assert.ok(reader.prepare('SELECT count(*) FROM sqlite_schema').get())
+  assert.deepEqual(await tryToOpen(dataDir), { opened: true })
+  rmSync(join(dataDir, 'owner.json'))
+  assert.match(String((await tryToOpen(dataDir))['message']), /or in a program that reads it/)
+  reader.close()
   assert.deepEqual(await tryToOpen(dataDir), { opened: true })
 })

@@ -79,5 +79,5 @@ test('kill -9 while a server goes on with a call: it is asked on, and begun once
   const endless = await client.submit({ text: 'an endless report' })
   await eventually('it is begun', () => state.count('report') === 4, 60_000)
   await client.cancel(endless.taskId)
-  await eventually('the server is asked to stop', () => state.count('tasks/cancel') === 1, 30_000)
+  await eventually('the server is asked to stop', () => state.count('tasks/cancel') > 0, 30_000)
 })

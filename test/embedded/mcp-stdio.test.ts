@@ -21,8 +21,13 @@ interface Connected {
   readonly asked: string[]
 }
 
-/** A client whose person approves everything. */
-async function connect(args: string[], env: Record<string, string>, isLegacy: boolean): Promise<Connected> {
+/** A client whose person approves everything; or nothing can be asked there. */
+async function connect(
+  args: string[],
+  env: Record<string, string>,
+  isLegacy: boolean,
+  isAlone = false,
+): Promise<Connected> {
   const asked: string[] = []
   const client = new Client(
     { name: 'test', version: '1' },
@@ -33,6 +38,7 @@ async function connect(args: string[], env: Record<string, string>, isLegacy: bo
   )
   client.setRequestHandler('elicitation/create', ({ params }) => {
     asked.push(params.message)
+    if (isAlone) throw new Error('nobody is here')
     return { action: 'accept', content: { confirm: true } }
   })
   const transport = new StdioClientTransport({
@@ -80,8 +86,23 @@ test('a running fleet behind its gateway; a client of 2026-07-28', async () => {
   })
   const url = fleet.process.url ?? ''
   await drive(await connect(['--url', url], { FLOTILLA_API_KEY: ADMIN }, false))
+  const { client } = await connect(['--url', url], { FLOTILLA_API_KEY: ADMIN }, true, true)
+  const _meta = { 'flotilla/idempotencyKey': 'in-vain' }
+  const inVain = await client.callTool({ name: 'default', arguments: { text: 'task=three' }, _meta })
+  assert.equal(inVain.isError, true)
+  // The call has ended: its task does not go on waiting for a person.
+  assert.equal((await fleet.client.result('in-vain', { timeoutMs: 10_000 })).status, 'cancelled')
+  await client.close()
   const refused = await flotilla(['mcp', '--url', url])
   assert.deepEqual([refused.code, /UNAUTHENTICATED/.test(refused.err)], [77, true])
+  const stdin = `no JSON\n{"jsonrpc":"2.0"}\n{"a":"${'x'.repeat(10_000_000)}`
+  const long = await flotilla(['mcp', '--url', url], { env: { FLOTILLA_API_KEY: ADMIN }, stdin })
+  assert.deepEqual([long.code, long.out], [64, ''], long.err)
+  assert.match(long.err, /REQUEST_INVALID: closed the connection of the client: .*10000000 bytes\n/)
+  assert.ok(
+    long.err.split('\n').every((line) => line.length < 500 && !line.startsWith('   ')),
+    long.err,
+  )
 })
 
 test('a fleet that is not there is an error before any message', async () => {

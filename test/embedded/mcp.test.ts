@@ -1,5 +1,7 @@
 // Agents as tools of the MCP server, over HTTP: by the protocol's own client, of both revisions, and by hand.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
 import { after, before, test } from 'node:test'
 import { taskStates } from './mcp-states.ts'
 import { writeState } from '../../services/gateway/mcp/request-state.ts'
@@ -299,6 +301,16 @@ test('a call with an idempotency key runs once', async () => {
   assert.equal(((await call('another text')).error.data as { code: string }).code, 'TASK_ID_REUSED')
 })
 
+test('an idempotency key or a user that is no text is refused, and not left out', async () => {
+  for (const name of ['flotilla/idempotencyKey', 'flotilla/userId'])
+    for (const value of [4711, { id: 'x' }, ['x']]) {
+      const asked = { name: 'default', arguments: { text: 'once' } }
+      const { error } = await rpc(ann, 'tools/call', asked, { meta: { [name]: value } })
+      assert.equal((error.data as { code: string }).code, 'REQUEST_INVALID')
+      assert.match(error.message, /must be a text, not/)
+    }
+})
+
 test('a client that leaves before the answer cancels its task', async () => {
   const left = new AbortController()
   const meta = { 'flotilla/idempotencyKey': 'left-alone' }
@@ -312,6 +324,40 @@ test('a client that leaves before the answer cancels its task', async () => {
   await assert.rejects(answer)
   const result = await mcp.fleet.client.result('left-alone', { timeoutMs: 20_000 })
   assert.equal(result.status, 'cancelled')
+})
+
+test('of two clients that wait for one task, one leaves: the other gets its answer', async () => {
+  const meta = { 'flotilla/idempotencyKey': 'left-by-one' }
+  const asked = { name: 'default', arguments: { text: 'pay together' }, _meta: meta }
+  const left = new AbortController()
+  const follow = async (signal?: AbortSignal) => {
+    const client = await mcp.connect({ key: ann })
+    const waits = Promise.withResolvers<void>()
+    const onprogress = ({ message = '' }) => void (/waits for a person/.test(message) && waits.resolve())
+    const answer = client.callTool(asked, { onprogress, ...(signal && { signal }) })
+    answer.catch(() => {})
+    await waits.promise
+    return { answer, close: () => client.close() }
+  }
+  const [first, second] = await Promise.all([follow(left.signal), follow()])
+  left.abort()
+  await assert.rejects(first.answer)
+  await first.close()
+  await rpc(ann, 'tools/list')
+  const [callId = ''] = await taskStates.waiting(mcp.fleet, 'left-by-one')
+  await mcp.fleet.client.approve({ taskId: 'left-by-one', callId, approved: true })
+  assert.match(textOf(await second.answer), /paid 5/)
+  await second.close()
+})
+
+test('a client that wants its connection closed sees its end', async () => {
+  const accept = 'application/json, text/event-stream'
+  const headers = { authorization: `Bearer ${ann}`, 'content-type': 'application/json', accept }
+  const asked = request(mcp.url, { method: 'POST', headers, agent: false })
+  asked.end('{"jsonrpc":"2.0","id":1,"method":"ping"}')
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  assert.equal(answer.headers.connection, 'close')
+  answer.destroy()
 })
 
 const hostile: [string, number, RequestInit][] = [

@@ -303,6 +303,19 @@ for (const stream of [false, true])
       assert.equal(status, keep ? 'succeeded' : 'cancelled')
     })
 
+test('of two clients that wait for one task, one leaves: the other gets its answer', async () => {
+  const headers = { 'content-type': 'application/json', 'idempotency-key': 'left-by-one' }
+  const body = JSON.stringify({ ...ask('task=both latency=1000'), stream: true })
+  const url = `${fleet.process.url}/v1/chat/completions`
+  const leave = new AbortController()
+  // Each has its first events while the model works on the second step.
+  const follow = (signal: AbortSignal | null) => fetch(url, { method: 'POST', headers, body, signal })
+  const [first, second] = await Promise.all([follow(leave.signal), follow(null)])
+  leave.abort()
+  await assert.rejects(first.text())
+  assert.match(await second.text(), /done both[^]*\[DONE\]/)
+})
+
 test('the header that keeps a task has two values', async () => {
   const { status } = await post('/v1/chat/completions', ask('x'), { 'flotilla-on-disconnect': 'perhaps' })
   assert.equal(status, 400)

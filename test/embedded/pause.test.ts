@@ -7,8 +7,9 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { httpOperator } from '../../operator/index.ts'
 import { defineTool } from '../../runtime/config/define.ts'
+import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { echo, startTestFleet } from '../support/fleet.ts'
+import { echo, startTestFleet, type TestFleet } from '../support/fleet.ts'
 
 const pay = defineTool({
   name: 'pay',
@@ -18,11 +19,17 @@ const pay = defineTool({
   run: () => 'paid',
 })
 
+const readinessOf = async ({ process: { url } }: TestFleet) =>
+  (await fetch(`${url}/ready`)).json() as Promise<{ ready: boolean; paused?: string[] }>
+
 test('a paused stage takes nothing new, over a restart too, until it is resumed', async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-pause-'))
   const turns = [{ toolCalls: [{ name: 'pay', arguments: {} }] }, { text: 'done' }]
   const conversations = [{ title: 'pay', task: 'pay the bill', mode: 'tools' as const, turns }]
-  const options = { http: true, dataDir, definition: { tools: [echo, pay] }, model: { conversations } }
+  const answered = Promise.withResolvers<void>()
+  const until = async ({ taskMark, turn }: Exchange) => taskMark === 'long' && turn === 0 && answered.promise
+  const model = { conversations, until }
+  const options = { http: true, dataDir, definition: { tools: [echo, pay] }, model }
   let fleet = await startTestFleet(options)
   t.after(async () => {
     await fleet.stop()
@@ -30,8 +37,7 @@ test('a paused stage takes nothing new, over a restart too, until it is resumed'
   })
   let operator = httpOperator(fleet.process.url as string)
   const phaseOf = async (id: string) => (await operator.tasks.get(id)).phase
-  const ready = async () =>
-    (await fetch(`${fleet.process.url}/ready`)).json() as Promise<{ ready: boolean; paused?: string[] }>
+  const ready = () => readinessOf(fleet)
   const planner = async () => (await operator.lanes.list()).filter(({ stage }) => stage === 'planner')
   /** The router has passed the task on, and planner leaves it. */
   const isHeld = async (id: string) => {
@@ -39,9 +45,10 @@ test('a paused stage takes nothing new, over a restart too, until it is resumed'
     return (await planner()).some(({ lag }) => lag > 0)
   }
 
-  await fleet.client.submit({ text: 'task=long latency=1500', taskId: 'long' })
   await fleet.client.submit({ text: 'pay the bill', taskId: 'bill' })
   await eventually('one waits for a person', async () => (await phaseOf('bill')) === 'approval')
+  await fleet.client.submit({ text: 'task=long', taskId: 'long' })
+  await eventually('its model is asked', () => fleet.model.stats().received === 2)
   const [pause] = await operator.pauses.set({
     stage: 'planner',
     paused: true,
@@ -58,6 +65,7 @@ test('a paused stage takes nothing new, over a restart too, until it is resumed'
 
   await fleet.client.submit({ text: 'task=held', taskId: 'held' })
   assert.ok(await isHeld('held'))
+  answered.resolve()
   await eventually('the call that ran is finished', async () => (await phaseOf('long')) === 'work')
   await fleet.client.cancel('bill')
   assert.equal(
@@ -87,6 +95,7 @@ test('timers wait too, and fire when the fleet is resumed', async (t) => {
   const operator = httpOperator(fleet.process.url as string)
   const { pauses, tasks } = operator
   await pauses.set({ paused: true })
+  await eventually('this process follows it', async () => (await readinessOf(fleet)).paused !== undefined)
   const { taskId } = await fleet.client.submit({ text: 'task=x latency=60000', timeoutMs: 300 })
   assert.equal((await tasks.get(taskId)).phase, 'submitted')
   await assert.rejects(pauses.set({ paused: true }), {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -55,4 +55,28 @@ test('the configuration and the client of the README', { timeout: 60_000 }, asyn
   // One task, whose recorded conversation calls the tool, then a batch of two; these answers say how to connect a model.
   assert.equal(said.match(/^succeeded /gm)?.length, 3, said)
   assert.match(said, /modelCalls: 2,\s+toolCalls: 1/)
+})
+
+/** Without spaces and times; what a page leaves out may be anything. */
+const squeezed = (text: string): string =>
+  text.replaceAll(/\d+(\.\d+)? (ms|s|min)\b/g, '#').replaceAll(/\s+/g, '')
+const patternOf = (line: string): RegExp =>
+  new RegExp(
+    squeezed(line)
+      .replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('…', '.*'),
+  )
+
+test('what the README shows of the demo is what comes out', { timeout: 120_000 }, async () => {
+  const page = readFileSync(join(root, 'README.md'), 'utf8')
+  const [, excerpt = ''] = /```text\n(▸[\s\S]*?)```/.exec(page) ?? []
+  const demo = run('cli/main.ts', ['demo'], {})
+  let said = ''
+  for await (const chunk of demo.stderr as NodeJS.ReadableStream) said += String(chunk)
+  const shown = excerpt.split('\n').filter((line) => !['', '…'].includes(line.trim()))
+  assert.ok(shown.length > 15, `only ${shown.length} lines`)
+  assert.deepEqual(
+    shown.filter((line) => !patternOf(line).test(squeezed(said))),
+    [],
+  )
 })

@@ -170,9 +170,10 @@ describe('a connection that breaks or goes quiet', () => {
 
   test('a quiet day: heartbeats keep the stream, however long no result comes', async () => {
     let reconnects = 0
-    const client = new HttpClient(proxy.url, { quietMs: 400, onReconnect: () => reconnects++ })
+    // Many heartbeats, so that a process that stalls for a moment does not miss all of them.
+    const client = new HttpClient(proxy.url, { quietMs: 2_000, onReconnect: () => reconnects++ })
     const results = collect(client.results())
-    const until = Date.now() + 1_500
+    const until = Date.now() + 5_000
     await eventually('quiet for several times as long as a dead connection may be', () => Date.now() > until)
     await run('after-a-quiet-day')
     await eventually('it came', () => results.items.length === 1)

@@ -71,14 +71,17 @@ test('a deadline in a model call, in a tool call, and in Python', async (t) => {
     },
     { tools: [never], agents },
   )
-  for (const [text, agent] of [
+  const asked = [
     ['say nothing', 'default'],
     ['call it', 'default'],
     ['run it', 'coder'],
     ['loop it', 'coder'],
-  ] as const) {
-    const result = await run(fleet, { text, ...shortly(3_000, agent) })
-    assert.equal(result.status, 'timed_out', text)
+  ] as const
+  const results = await Promise.all(
+    asked.map(([text, agent]) => run(fleet, { text, ...shortly(3_000, agent) })),
+  )
+  for (const [index, result] of results.entries()) {
+    assert.equal(result.status, 'timed_out', asked[index]?.[0])
     await assertSame(operator, result)
   }
 })

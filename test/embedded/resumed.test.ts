@@ -7,6 +7,7 @@ import type { StreamedEvent } from '../../client/types.ts'
 import { Timeline } from '../../console/src/task/timeline.ts'
 import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import type { Conversation } from '../../runtime/scripted-model/conversations.ts'
+import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startKillable, testDirectory } from '../support/killable-fleet.ts'
 import { startToolServer } from '../support/tool-server.ts'
@@ -24,7 +25,6 @@ const conversations: Conversation[] = [
   },
   { title: 'in a tool', task: 'slow tool', mode: 'tools', turns: [call('lookup', 7), { text: 'it came' }] },
 ]
-const THINKS_MS = 1_500
 
 type Client = Awaited<ReturnType<typeof startKillable>>['client']
 
@@ -62,7 +62,10 @@ test('kill -9 in a model call and in a tool call: these steps are marked as resu
     },
   })
   t.after(() => tools.stop())
-  const model = await startScriptedModel({ conversations, latencyMs: THINKS_MS })
+  const answered = Promise.withResolvers<void>()
+  const until = async ({ task, turn }: Exchange) =>
+    task.includes('slow model') && turn === 1 && answered.promise
+  const model = await startScriptedModel({ conversations, until })
   t.after(() => model.stop())
   const fleet = await startKillable(t, directory, {
     FLOTILLA_SCRIPTED_URL: model.url,
@@ -75,6 +78,7 @@ test('kill -9 in a model call and in a tool call: these steps are marked as resu
 
   await eventually('the model is asked for the second step', () => model.stats().received === 3, 60_000)
   await fleet.killAndStart()
+  answered.resolve()
   await client.result('thinks', { timeoutMs: 60_000 })
 
   await client.submit({ taskId: 'waits', text: 'slow tool' })

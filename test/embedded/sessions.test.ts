@@ -77,7 +77,8 @@ test('reject and interrupt', async () => {
 
 test('steer: the running task takes the message along, and answers both', async () => {
   const asked = fleet.model.stats().received
-  const first = await submit('work', 'steered')
+  // Long enough for the message to come before the second call, on a busy machine too.
+  const first = await submit('work latency=1500', 'steered')
   await running(asked + 1)
   const second = await submit('and this', 'steered', { whenBusy: 'steer' })
   const [one, two] = [await result(first), await result(second)]
@@ -123,6 +124,23 @@ test('sessions are listed, shown and deleted; a user sees their own only', async
   assert.equal(again.output, 'told new |', 'nothing of it is remembered')
 })
 
+test('a session is deleted while its first turn runs', async () => {
+  const open = httpOperator(fleet.process.url as string, { apiKey: ADMIN })
+  const asked = fleet.model.stats().received
+  const slow = await submit('slow latency=20000', 'first')
+  await running(asked + 1)
+  await eventually('the ledger has its task', async () =>
+    open.sessions.remove('first').then(
+      () => true,
+      ({ code }: FlotillaError) => code !== 'NOT_FOUND',
+    ),
+  )
+  const { status, error } = await result(slow)
+  assert.deepEqual([status, error?.code], ['cancelled', 'TASK_CANCELLED'])
+  assert.match(error?.message ?? '', /session was deleted/)
+  await assert.rejects(open.sessions.remove('never'), { code: 'NOT_FOUND' })
+})
+
 test('the command lists, shows, exports and deletes sessions', async () => {
   const env = { FLOTILLA_URL: fleet.process.url as string, FLOTILLA_API_KEY: ADMIN }
   const sessions = (...args: string[]) => flotilla(['sessions', ...args], { env })
@@ -159,14 +177,17 @@ test('the command lists, shows, exports and deletes sessions', async () => {
 })
 
 test('kill -9 with sessions under way: every turn has its result, once and in order', async (t) => {
-  const model = await startScriptedModel({ script, latencyMs: 100 })
+  const model = await startScriptedModel({ script, latencyMs: 400 })
   t.after(() => model.stop())
   const { client, killAndStart } = await startKillable(t, testDirectory(t, 'sessions'), {
     FLOTILLA_SCRIPTED_URL: model.url,
   })
   const sessions = ['s0', 's1', 's2']
   const ids = new Map<string, string[]>(sessions.map((session) => [session, []]))
-  for (let turn = 0; turn < 5; turn++)
+  let asked = 0
+  for (let turn = 0; turn < 5; turn++) {
+    // Before the last turns are there, so that one of them at least is asked for afterwards.
+    asked = model.stats().received
     for (const sessionId of sessions) {
       const { taskId } = await client.submit({
         text: `say ${turn}`,
@@ -175,7 +196,7 @@ test('kill -9 with sessions under way: every turn has its result, once and in or
       })
       ids.get(sessionId)?.push(taskId)
     }
-  const asked = model.stats().received
+  }
   await eventually('a model is asked', () => model.stats().received > asked, 30_000)
   await killAndStart()
   for (const [, turns] of ids) {

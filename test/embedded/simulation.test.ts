@@ -10,7 +10,7 @@ import { simulate, type SimulationReport } from '../simulation/simulate.ts'
 import { Totals } from '../simulation/totals.ts'
 import { faultKinds } from '../../runtime/testing/simulator/fate.ts'
 
-/** Five minutes of two cores; `npm run simulate -- --seeds 20000` is the long form. */
+/** `npm run simulate -- --seeds 20000` is the long form. */
 const SEEDS = 400
 const THREADS = 2
 

@@ -9,6 +9,7 @@ import { summarise } from '../../runtime/ledger/summary.ts'
 import { planner } from '../../services/planner/main.ts'
 import { router } from '../../services/router/main.ts'
 import { toolExecutor } from '../../services/tool-executor/main.ts'
+import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 
 const services = [router, planner, toolExecutor, metering, alerting]
@@ -20,16 +21,6 @@ const conversation = (task: string, ...names: string[]): Conversation => ({
   mode: 'tools',
   turns: [{ toolCalls: names.map((name) => ({ name, arguments: {} })) }, { text: 'done' }],
 })
-
-/** Waits until `look` gives something. */
-async function until<T>(look: () => Promise<T | null | undefined | false>): Promise<T> {
-  for (const end = Date.now() + 10_000; Date.now() < end;) {
-    const found = await look()
-    if (found) return found
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  throw new Error('waited 10 s in vain')
-}
 
 const run = async (fleet: TestFleet, text: string) => {
   const { taskId } = await fleet.client.submit({ text })
@@ -91,13 +82,14 @@ test('a tool that throws, one that hangs, one that returns 50 MB and one that do
   )
 
   const { sql } = fleet.process.stores
-  const total = await until(async () =>
+  const total = await eventually('the ledger has both tasks', async () =>
     (await summarise(sql, { by: 'total' })).find(({ executions }) => executions === 2),
   )
   assert.equal(total.successRate, 1)
-  const byTool = await until(async () => {
+  // By another topic than the ends of tasks.
+  const byTool = await eventually('and every call', async () => {
     const lines = await summarise(sql, { by: 'tool' })
-    return lines.length === 4 && lines
+    return lines.reduce((sum, { executions }) => sum + executions, 0) === 5 && lines
   })
   assert.deepEqual(
     Object.fromEntries(
@@ -119,10 +111,10 @@ test('tool calls of one task run side by side', async () => {
     name: 'meet',
     description: 'Waits until three are there.',
     input,
-    timeoutMs: 5_000,
+    timeoutMs: 60_000,
     run: async () => {
       running += 1
-      await until(async () => (most = Math.max(most, running)) === 3)
+      await eventually('three are there', () => (most = Math.max(most, running)) === 3)
       return most
     },
   })
@@ -178,7 +170,7 @@ test('tasks that fail raise an alert', async () => {
     ['OUTPUT_EMPTY', 'OUTPUT_EMPTY', 'OUTPUT_EMPTY'],
   )
   const { log, codec } = fleet.process
-  const alert = await until(async () => {
+  const alert = await eventually('an alert is raised', async () => {
     for (const { partition, earliest } of await log.ranges(['alerts.raised'])) {
       const [record] = await log.read('alerts.raised', partition, earliest, 1)
       if (record?.value) return codec.decode(record.value, 'alerts.raised')

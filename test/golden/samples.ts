@@ -419,6 +419,7 @@ export const samples: EventMap = {
   TaskSteered: {
     ...{ taskId: 'task-1', sessionId: 's-1', fromTask: 'task-2', text: 'Ahoj ✈' },
     outputSchema: { type: 'string' },
+    withdrawn: true,
   },
   SummaryRequested: {
     sessionId: 's-1',

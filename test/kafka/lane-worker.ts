@@ -120,6 +120,7 @@ const membership: Membership = await log.join(
       owned.delete(lane)
       workers.get(lane)?.close()
       workers.delete(lane)
+      process.stdout.write(`lane ${lane} revoked\n`)
     },
     onError: (error) => process.stdout.write(`${String(error)}\n`),
   },

@@ -13,6 +13,8 @@ import { startServices, type ServiceProcess } from '../support/service-process.t
 
 const TASKS = 3_000
 const KILLS = 4
+/** Of all calls, written before each kill: most are left, because a busy machine kills late. */
+const SHARE = 0.1
 
 test('processes of metering are killed again and again while they write: each event is in the ledger once', async (t) => {
   const env = fleetEnvironment('ledger', { FLOTILLA_SESSION_TIMEOUT_MS: '3000' })
@@ -35,7 +37,7 @@ test('processes of metering are killed again and again while they write: each ev
   let last = 0
   for (let kill = 1; kill <= KILLS; kill++) {
     const next = await start()
-    const enough = (expected.calls * kill) / (KILLS + 2)
+    const enough = expected.calls * SHARE * kill
     await eventually('they have written some more', async () => (await written()) > enough, 60_000)
     await standing.kill9()
     last = await written()

@@ -1,14 +1,17 @@
-// Three brokers, two of them killed in turn while lanes work: leaders and coordinators move, work goes on.
+// Three brokers, two of them killed in turn and one stopped while lanes work: leaders and coordinators move, work goes on.
+// Then the only one that holds a partition.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, before, test, type TestContext } from 'node:test'
+import { createClient, type Admin } from '../../runtime/log/kafka/client.ts'
 import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
 import { LaneFenced, type Log } from '../../runtime/log/port.ts'
 import { commitOf, mark, outgoing, TestMember, textOf } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { startKafka, type KafkaCluster } from '../infra/kafka.ts'
+import { startKafka, type Broker, type KafkaCluster } from '../infra/kafka.ts'
 import { PARTITIONS, uniquePrefix } from './brokers.ts'
 
 const WITHIN_MS = 90_000
+const prefix = uniquePrefix('cluster')
 let kafka: KafkaCluster
 let log: Log
 
@@ -16,7 +19,7 @@ before(async () => {
   kafka = await startKafka({ brokers: 3, heapMb: 320, properties: { 'broker.session.timeout.ms': '3000' } })
   const options = {
     brokers: kafka.bootstrap.split(','),
-    prefix: uniquePrefix('cluster'),
+    prefix,
     partitions: PARTITIONS,
   }
   log = createKafkaLog({ ...options, clientId: 'test' })
@@ -27,7 +30,17 @@ after(async () => {
   await kafka.stop()
 })
 
-test('while one broker after the other dies, every acknowledged commit is there once, and lanes are fed', async () => {
+/** How each is lost, and comes back. A stopped one takes connections and requests, and answers none. */
+const lost = [
+  { lose: (broker: Broker) => broker.kill9(), restore: (broker: Broker) => broker.restart() },
+  { lose: (broker: Broker) => broker.kill9(), restore: (broker: Broker) => broker.restart() },
+  {
+    lose: async ({ pid }: Broker) => void process.kill(pid, 'SIGSTOP'),
+    restore: async ({ pid }: Broker) => void process.kill(pid, 'SIGCONT'),
+  },
+]
+
+test('while one broker after the other is lost, every acknowledged commit is there once, and lanes are fed', async () => {
   const key = mark()
   const member = new TestMember(log, 'planner', ['tasks.submitted'])
   await eventually('all lanes are open', () => member.lanes.size === PARTITIONS, WITHIN_MS)
@@ -46,9 +59,9 @@ test('while one broker after the other dies, every acknowledged commit is there 
       }
     }
   })
-  for (const broker of kafka.brokers.slice(0, 2)) {
+  for (const [index, broker] of kafka.brokers.entries()) {
     const before = acknowledged.length
-    await broker.kill9()
+    await lost[index]?.lose(broker)
     const lanes = (): Set<string | undefined> =>
       new Set(acknowledged.slice(before + 40).map((text) => text.split('/')[0]))
     await eventually(
@@ -71,7 +84,7 @@ test('while one broker after the other dies, every acknowledged commit is there 
     const fed = (lane: number): boolean =>
       member.values('tasks.submitted', lane, key).includes(`${broker.nodeId}`)
     await eventually('every lane is fed', () => records.every(({ partition }) => fed(partition)), WITHIN_MS)
-    await broker.restart()
+    await lost[index]?.restore(broker)
   }
   stop = true
   await Promise.all(working)
@@ -86,5 +99,79 @@ test('while one broker after the other dies, every acknowledged commit is there 
     [],
     'nothing acknowledged is missing',
   )
+  await member.leave()
+})
+
+async function adminOf(t: TestContext): Promise<Admin> {
+  const brokers = kafka.bootstrap.split(',')
+  const admin = createClient({ brokers, clientId: 'test', requestTimeoutMs: 10_000 }).admin()
+  await admin.connect()
+  t.after(() => admin.disconnect())
+  return admin
+}
+
+/** A process that starts now works with the others, and names the one that is missing. */
+async function answersWithout(missing: { topic: 'tasks.submitted'; partition: number }): Promise<void> {
+  const { topic, partition } = missing
+  const started = createKafkaLog({
+    ...{ brokers: kafka.bootstrap.split(','), prefix, partitions: PARTITIONS, clientId: 'started' },
+    deliveryTimeoutMs: 3_000,
+  })
+  const leaderless: unknown[] = []
+  const ranges = await started.ranges([topic], { onLeaderless: (at) => void leaderless.push(at) })
+  assert.deepEqual(leaderless, [missing])
+  assert.equal(ranges.length, PARTITIONS - 1)
+  assert.equal((await started.ranges([topic], { partitions: [1] })).length, 1)
+  await assert.rejects(started.ranges([topic]), /tasks\.submitted\[0\] has no leader/)
+  assert.notEqual((await started.topicIds([topic])).get(topic), '')
+  const heard: string[] = []
+  const tail = started.tail({ topics: [topic], from: 'latest' }, (records) => {
+    heard.push(...records.map((record) => `${record.partition} ${textOf(record)}`))
+  })
+  await tail.ready
+  await started.publish([outgoing(topic, partition + 1, null, 'heard')])
+  await eventually('the tail has it', () => heard.includes(`${partition + 1} heard`), WITHIN_MS)
+  await started.close()
+}
+
+test('a partition without a leader holds up no other: those whose leaders have moved are read, written and opened', async (t) => {
+  const admin = await adminOf(t)
+  const topic = `${prefix}.tasks.submitted`
+  const last = kafka.brokers[2] as Broker
+  const replicas = [last.nodeId]
+  const partitionAssignment = [{ partition: 0, replicas }]
+  await admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] })
+  const others = {
+    topic,
+    partitionAssignment: [1, 2, 3].map((partition) => ({ partition, replicas: [3, 1, 2] })),
+  }
+  await admin.alterPartitionReassignments({ topics: [others] })
+  const replicasOf = async (partition: number) => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    return topics[0]?.partitions.find(({ partitionId }) => partitionId === partition)?.replicas.join()
+  }
+  await eventually(
+    'one partition is on one broker',
+    async () => (await replicasOf(0)) === String(last.nodeId),
+    WITHIN_MS,
+  )
+  const key = mark()
+  const member = new TestMember(log, 'planner', ['tasks.submitted'])
+  await eventually('all lanes are open', () => member.lanes.size === PARTITIONS, WITHIN_MS)
+  await last.kill9()
+  for (const lane of [1, 2, 3]) {
+    const publish = () =>
+      log.publish([outgoing('tasks.submitted', lane, key, 'without')]).then(
+        () => true,
+        () => false,
+      )
+    await eventually('publishing goes on', publish, WITHIN_MS)
+    const isFed = () => member.values('tasks.submitted', lane, key).includes('without')
+    await eventually('its lane is fed', isFed, WITHIN_MS)
+  }
+  const opened = await member.open(1)
+  assert.ok(opened !== null)
+  await answersWithout({ topic: 'tasks.submitted', partition: 0 })
+  await last.restart()
   await member.leave()
 })

@@ -4,9 +4,10 @@ import { after, before, test, type TestContext } from 'node:test'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { createClient } from '../../runtime/log/kafka/client.ts'
 import type { Log, LogTopic } from '../../runtime/log/port.ts'
-import { commitOf, mark, numbered, TestMember } from '../conformance/member.ts'
+import { commitOf, mark, numbered, outgoing, TestMember } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { brokers, kafkaLog, uniquePrefix } from './brokers.ts'
+import { flotilla } from '../support/command.ts'
+import { brokers, kafkaLog, PARTITIONS, uniquePrefix } from './brokers.ts'
 
 const LANE = 1
 const prefix = uniquePrefix('positions')
@@ -19,7 +20,7 @@ let admin: Admin
 
 before(async () => {
   log = kafkaLog(prefix)
-  await log.ensureTopics(['planner', 'router', 'metering', 'alerting'])
+  await log.ensureTopics(['planner', 'router', 'sessions', 'metering', 'alerting'])
   for (const topic of [first, other]) await log.publish(numbered(topic, LANE, mark(), 20))
   admin = createClient({ brokers: brokers(), clientId: 'test', requestTimeoutMs: 10_000 }).admin()
   await admin.connect()
@@ -78,6 +79,18 @@ async function showAgain(t: TestContext, stage: string, topic: LogTopic, positio
   await transaction.commit()
 }
 
+/** Leaves an aborted transaction of one record behind. */
+async function abort(topic: LogTopic): Promise<void> {
+  const producer = new Kafka({ brokers: brokers(), logLevel: logLevel.NOTHING }).producer({
+    transactionalId: `${prefix}.${mark()}`,
+  })
+  await producer.connect()
+  const transaction = await producer.transaction()
+  await transaction.send({ topic: nameOf(topic), messages: [{ partition: LANE, value: 'aborted' }] })
+  await transaction.abort()
+  await producer.disconnect()
+}
+
 /** As `kafka-consumer-groups.sh --reset-offsets --to-offset` does: without metadata. */
 const setByHand = (stage: string, topic: LogTopic, offset: number) =>
   admin.setOffsets({
@@ -120,6 +133,40 @@ test('the group shows no lag once everything is finished, though a transaction e
   const later = new TestMember(log, 'limited', ['tasks.history'])
   assert.deepEqual(await openedAt(later), { 'tasks.history': next })
   await Promise.all([later.leave(), writer.leave(), tail.close()])
+})
+
+test('the group shows no lag behind aborted transactions, whether a record comes before them or not', async () => {
+  const topic = 'tasks.control'
+  const member = new TestMember(log, 'aborted', [topic])
+  const ends = async (): Promise<number> => {
+    const ranges = await log.ranges([topic])
+    return ranges.find(({ partition }) => partition === LANE)?.next ?? 0
+  }
+  // An abort is answered before its marker is written.
+  const endsAt = (offset: number) => eventually('the abort has ended', async () => (await ends()) === offset)
+  const tail = log.tail({ topics: [topic], group: 'aborted', from: 'earliest' }, () => {})
+  const noLag = async () => {
+    await isAt('aborted', topic, await ends())
+    await isAt('readers.aborted', topic, await ends())
+  }
+  await member.lane(LANE)
+  await abort(topic)
+  await endsAt(2)
+  await noLag()
+  const key = mark()
+  await log.publish([outgoing(topic, LANE, key, '1')])
+  await eventually('it arrives', () => member.values(topic, LANE, key).length === 1)
+  await abort(topic)
+  await log.publish([outgoing(topic, LANE, key, '2')])
+  await eventually('the second arrives', () => member.values(topic, LANE, key).length === 2)
+  await commit(member, topic, 3)
+  await isAt('aborted', topic, 3)
+  await commit(member, topic, 6)
+  await noLag()
+  await abort(topic)
+  await endsAt(8)
+  await noLag()
+  await Promise.all([member.leave(), tail.close()])
 })
 
 test('a lane goes on from its rows, whatever the group shows, and the group is shown them again', async (t) => {
@@ -174,4 +221,51 @@ test('a position that was set by hand before the lane had a row is taken once as
   const last = memberOf('alerting')
   assert.deepEqual(await openedAt(last), { [first]: 12 })
   await last.leave()
+})
+
+const rowsOf = async (member: TestMember): Promise<readonly string[]> =>
+  [...(await member.lane(LANE)).rows].map(({ key }) => key)
+
+test('rows of another program under keys of positions: of no version, they count as absent; of a later one, they are taken out', async (t) => {
+  const stage = 'sessions'
+  const key = `\u0000position\u0000${other}`
+  const writer = new Kafka({ brokers: brokers(), logLevel: logLevel.NOTHING }).producer()
+  t.after(() => writer.disconnect())
+  await writer.connect()
+  const forge = (value: string) =>
+    writer.send({ topic: `${prefix}.${stage}.state`, messages: [{ partition: LANE, key, value }] })
+  const member = memberOf(stage)
+  await commit(member, first, 3)
+  await commit(member, other, 4)
+  await member.leave()
+  await forge('{"v":1000,"d":"garbage"}')
+  const next = memberOf(stage)
+  assert.deepEqual(await openedAt(next), { [first]: 3, [other]: 4 })
+  const [unreadable] = [...(await next.lane(LANE)).rows]
+  assert.deepEqual([unreadable?.key, unreadable?.value?.length], [key, 0])
+  await commit(next, other, 5)
+  await next.leave()
+
+  await forge('{"v":1000000,"d":[0,"0|"]}')
+  const last = memberOf(stage)
+  assert.deepEqual(await rowsOf(last), [key], 'its owner declines the lane')
+  const drop = (...row: string[]) =>
+    flotilla(['topics', '--json', '--drop-row', ...row], {
+      env: {
+        KAFKA_BROKERS: brokers().join(','),
+        FLOTILLA_PREFIX: prefix,
+        FLOTILLA_PARTITIONS: `${PARTITIONS}`,
+      },
+    })
+  const shownKey = JSON.stringify(key)
+  const early = await drop(stage, `${LANE}`, shownKey)
+  assert.equal(early.code, 64, early.err)
+  assert.match(early.err, /sessions runs \(.*\); stop it first/)
+  await last.leave()
+  const { code, err } = await drop(stage, `${LANE}`, shownKey)
+  assert.equal(code, 0, err)
+  const open = memberOf(stage)
+  assert.deepEqual(await rowsOf(open), [])
+  assert.deepEqual(await openedAt(open), { [first]: 3, [other]: 5 })
+  await open.leave()
 })

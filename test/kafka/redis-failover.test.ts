@@ -54,17 +54,22 @@ async function startPair(t: TestContext) {
     for (const socket of open) socket.destroy()
     name.close()
   })
+  const demote = async () => {
+    await second.say('REPLICAOF', 'NO', 'ONE')
+    await first.say('REPLICAOF', '127.0.0.1', String(second.server.port))
+  }
   return {
     first,
     second,
     url: `redis://127.0.0.1:${(name.address() as AddressInfo).port}`,
     /** From now on the name leads to the second; whoever is connected stays with the first. */
     point: () => (port = second.server.port),
-    /** Also demotes the first, as a managed service does. */
+    /** The second is the primary and the first its replica; the name leads to the first still. */
+    demote,
+    /** As a managed service does. */
     failOver: async () => {
-      await second.say('REPLICAOF', 'NO', 'ONE')
       port = second.server.port
-      await first.say('REPLICAOF', '127.0.0.1', String(second.server.port))
+      await demote()
     },
   }
 }
@@ -213,8 +218,9 @@ test('a fleet goes on after a failover, and is not ready meanwhile', async (t) =
     return fleet.client.result(taskId)
   }
   assert.equal((await run()).status, 'succeeded')
-  await pair.failOver()
-  assert.equal((await fleet.process.readiness()).ready, false)
+  await pair.demote()
+  await eventually('it is not ready', async () => !(await fleet.process.readiness()).ready)
+  pair.point()
   assert.equal((await run()).status, 'succeeded')
   await eventually('it is ready', async () => (await fleet.process.readiness()).ready)
 })

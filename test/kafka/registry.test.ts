@@ -112,6 +112,54 @@ test('an id that the registry does not have, or that is no event of ours, is und
   await assert.rejects(() => decode(id), is('UNDECODABLE_RECORD', /is Invoice, which is no event/))
 })
 
+const recordOf = (name: string, type: unknown) =>
+  JSON.stringify({ type: 'record', name, fields: [{ name: 'text', type }] })
+const jsonSchema = (draft: string, more: object = {}) =>
+  JSON.stringify({ $schema: `http://json-schema.org/${draft}/schema#`, type: 'object', ...more })
+/** What other programs register: the client of this package can't read all of it. */
+const strange = {
+  'JSON Schema': { schemaType: 'JSON', schema: jsonSchema('draft-07') },
+  'JSON Schema of an old draft': { schemaType: 'JSON', schema: jsonSchema('draft-04') },
+  'JSON Schema with words of its generator': {
+    schemaType: 'JSON',
+    schema: jsonSchema('draft-07', { javaType: 'com.example.Task' }),
+  },
+  'Protocol Buffers': {
+    schemaType: 'PROTOBUF',
+    schema:
+      'syntax = "proto3"; import "google/protobuf/timestamp.proto"; message TaskSubmitted { google.protobuf.Timestamp at = 1; }',
+  },
+  'Avro that avsc refuses': {
+    schema: recordOf('TaskSubmitted', { type: 'fixed', name: 'Nothing', size: 0 }),
+  },
+}
+
+for (const [what, body] of Object.entries(strange))
+  test(`${what} is undecodable, however often it is asked for, and no failure of the registry`, async () => {
+    const at = `/subjects/${subject(`strange-${what.replaceAll(' ', '-')}`)}/versions`
+    const answer = await api(at, { method: 'POST', body: JSON.stringify(body) })
+    const { id } = answer as { id?: number }
+    assert.ok(id, JSON.stringify(answer))
+    const codec = createCodec({ registry: createConfluentRegistry(url), prefix })
+    const value = Buffer.from([0, ...[24, 16, 8, 0].map((shift) => (id >> shift) & 255), 2, 97])
+    for (const topic of ['tasks.submitted', 'tasks.control'] as const)
+      await assert.rejects(async () => codec.decode(value, topic), is('UNDECODABLE_RECORD', /schema/))
+  })
+
+test('the page of a proxy in place of a schema is REGISTRY_UNAVAILABLE', async (t) => {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Sign in</h1>')
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const registry = createConfluentRegistry(`http://127.0.0.1:${port}`)
+  await assert.rejects(
+    async () => registry.byId(1),
+    is('REGISTRY_UNAVAILABLE', /asking .*: what it answered with status 200 is no JSON object/),
+  )
+})
+
 const unavailable = is('REGISTRY_UNAVAILABLE', /asking the schema registry at http:\/\/127\.0\.0\.1:\d+/)
 
 async function refusesEverything(registry: Registry): Promise<void> {

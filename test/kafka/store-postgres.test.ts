@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql as raw } from 'kysely'
 import pg from 'pg'
-import { openPostgresSql } from '../../runtime/store/sql-postgres.ts'
+import { sqlBlobs } from '../../runtime/store/blobs-sql.ts'
+import { connectPostgresSql, openPostgresSql } from '../../runtime/store/sql-postgres.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
+import { ledgerTables, requireWritable } from '../../runtime/store/writable.ts'
 import { sqlSuite } from '../conformance/store-suite.ts'
 import { eventually } from '../conformance/waiting.ts'
 
@@ -90,4 +93,55 @@ test('a connection that breaks while it is in use is an error of its user, not t
   assert.deepEqual(await sql.selectFrom('blobs').selectAll().execute(), [])
   await Promise.all([sql.destroy(), other.end()])
   await drop()
+})
+
+test('a connection to a server that takes no writes, as after a failover behind one name, is not used again', async () => {
+  const { url, drop } = await freshDatabase()
+  const sql = await openPostgresSql(url)
+  await raw`SET default_transaction_read_only = on`.execute(sql)
+  const put = () =>
+    sql
+      .insertInto('blobs')
+      .values({ hash: 'a', bytes: Buffer.of(1), created_at_ms: 0 })
+      .execute()
+  await assert.rejects(put, { code: 'STORE_UNAVAILABLE' })
+  await put()
+  await sql.destroy()
+  await drop()
+})
+
+test('a database that answers and takes no rows is found out: a standby, a right that was taken, a table that is gone', async (t) => {
+  const { url, drop } = await freshDatabase()
+  const admin = new pg.Client(url)
+  await admin.connect()
+  const role = `reader_${process.pid}`
+  const opened: Sql[] = []
+  t.after(async () => {
+    await Promise.all(opened.map((sql) => sql.destroy()))
+    await admin.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
+    await admin.end()
+    await drop()
+  })
+  const created = await openPostgresSql(url)
+  opened.push(created)
+  await requireWritable(created, ['blobs', ...ledgerTables])
+  assert.deepEqual(await created.selectFrom('usage_ledger').selectAll().execute(), [], 'it writes nothing')
+  await admin.query(`CREATE ROLE ${role} LOGIN PASSWORD 'r'; GRANT USAGE ON SCHEMA flotilla TO ${role};
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA flotilla TO ${role}`)
+  const ofRole = Object.assign(new URL(url), { username: role, password: 'r' }).href
+  const [reader, standby] = [connectPostgresSql(ofRole, 'flotilla'), connectPostgresSql(url, 'flotilla')]
+  opened.push(reader, standby)
+  const unavailable = (message: RegExp) => ({ code: 'STORE_UNAVAILABLE', message })
+  await requireWritable(reader, ledgerTables)
+  await admin.query(`REVOKE INSERT ON flotilla.usage_ledger FROM ${role}`)
+  await requireWritable(reader, ['blobs'])
+  const denied = unavailable(/permission denied for table usage_ledger/)
+  await assert.rejects(requireWritable(reader, ledgerTables), denied)
+  const name = new URL(url).pathname.slice(1)
+  await admin.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`)
+  await assert.rejects(sqlBlobs(standby).check(), unavailable(/read-only transaction/))
+  await admin.query(`ALTER DATABASE ${name} RESET default_transaction_read_only`)
+  await sqlBlobs(standby).check()
+  await admin.query('DROP TABLE flotilla.session_turns')
+  await assert.rejects(requireWritable(standby, ledgerTables), /session_turns" does not exist/)
 })

@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { FlotillaError } from '../../runtime/errors.ts'
+import { openRedisLimits } from '../../runtime/limits/redis.ts'
 import { connectRedis } from '../../runtime/store/redis-connection.ts'
 import { openRedisKeyValue } from '../../runtime/store/redis.ts'
 import { keyValueSuite } from '../conformance/store-suite.ts'
@@ -47,6 +48,59 @@ test('a Redis that goes away is an error with its place; it is used again when i
   assert.equal(await store.get('key'), 'value')
   await store.close()
   await server.stop()
+})
+
+test('a command that was sent when the connection broke is an error at once; one that was not waits for the next', async (t) => {
+  const { hostname, port } = new URL(url())
+  let cut = false
+  const proxy = createServer((socket) => {
+    const redis = connect(Number(port), hostname)
+    socket.on('data', (bytes) => (cut ? socket.destroy() : redis.write(bytes)))
+    redis.pipe(socket)
+    socket.on('close', () => redis.destroy())
+    for (const end of [socket, redis]) end.on('error', () => undefined)
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const { redis, asked, close } = connectRedis({
+    url: `redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+  })
+  t.after(async () => {
+    await close()
+    proxy.close()
+  })
+  await redis.ping()
+  cut = true
+  // No time passes for it: only the connection says so.
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  await assert.rejects(asked('asking', redis.ping()), /the connection broke before the answer/)
+  cut = false
+  const next = redis.ping()
+  t.mock.timers.tick(100)
+  assert.equal(await next, 'PONG')
+})
+
+test('a key of another program is an error that no retry cures, with the remedy', async (t) => {
+  const { redis, close } = connectRedis({ url: url() })
+  const prefix = `foreign-${process.pid}`
+  const store = openRedisKeyValue({ url: url(), prefix })
+  const limits = openRedisLimits({ url: url(), prefix })
+  t.after(() => Promise.all([close(), store.close(), limits.close()]))
+  const isFinal = (error: unknown): boolean => {
+    assert.ok(error instanceof FlotillaError && error.code === 'STORE_UNAVAILABLE')
+    assert.match(error.message, /another program has written a key of this fleet there: delete that key/)
+    return !error.retryable
+  }
+  const claim = { form: 'budget', key: 'b', amount: 5, limit: 10, resetsAtMs: Date.now() + 60_000 } as const
+  const ask = (id: string) => limits.reserve({ id, alternatives: [[claim]], ttlMs: 60_000 })
+  await redis.lpush(`${prefix}:kv:key`, 'x')
+  await assert.rejects(store.compareAndSet('key', null, 'value'), isFinal)
+  await assert.rejects(store.get('key'), isFinal)
+  await redis.set(`{${prefix}}:limits:taker:1`, 'no JSON')
+  await assert.rejects(ask('1'), isFinal)
+  await redis.lpush(`{${prefix}}:limits:budget:b`, 'x')
+  await assert.rejects(ask('2'), isFinal)
+  await redis.del(`{${prefix}}:limits:budget:b`)
+  assert.ok((await ask('3')).granted)
 })
 
 test('a connection is given up after 5 s, kept alive, and replaced when a check after 30 s gets no answer', async (t) => {

@@ -80,6 +80,11 @@ export class LimitsBook {
           () => limits.release(id),
           () => this.#release(callOf(id)),
         ),
+      end: (id) =>
+        step(
+          () => limits.end(id),
+          () => this.#release(callOf(id)),
+        ),
     }
   }
 
@@ -89,8 +94,7 @@ export class LimitsBook {
 
   #reserve({ id: taker, alternatives, ttlMs, replaces }: ReserveRequest, reserved: Reserved): void {
     const id = callOf(taker)
-    const now = this.#clock.now()
-    for (const [other, { untilMs }] of this.#taken) if (untilMs <= now) this.#put(other, null)
+    const now = this.#endLate()
     if (!reserved.granted) return
     const known = this.#taken.get(id)
     if (known) {
@@ -99,6 +103,13 @@ export class LimitsBook {
     }
     if (replaces !== undefined) this.#release(replaces)
     this.#take(id, false, alternatives[reserved.alternative] ?? [], now + ttlMs)
+  }
+
+  /** Ends the reservations whose time is over. Returns the time. */
+  #endLate(): number {
+    const now = this.#clock.now()
+    for (const [id, { untilMs }] of this.#taken) if (untilMs <= now) this.#put(id, null)
+    return now
   }
 
   #settle(id: string, claims: readonly Claim[]): void {
@@ -134,6 +145,7 @@ export class LimitsBook {
   }
 
   async #compare(limits: Limits): Promise<void> {
+    this.#endLate()
     for (const { key, settled, reserved } of await limits.budgets('')) {
       const limit = this.#limits.get(key) ?? 0
       if (settled + reserved > limit + (this.#late.get(key) ?? 0))

@@ -361,6 +361,7 @@ class Site {
       reserve: (request) => through('reserve', () => limits.reserve(request)),
       settle: (request) => through('settle', () => limits.settle(request)),
       release: (id) => through('release', () => limits.release(id)),
+      end: (id) => through('end', () => limits.end(id)),
     }
   }
 

@@ -2,7 +2,7 @@
 import { appendFileSync } from 'node:fs'
 import { z } from 'zod'
 import { defineFleet, defineTool } from '../../runtime/config/define.ts'
-import { askPerson } from '../../services/tool-executor/tools/ask-person.ts'
+import { askPerson } from '../../services/tool-executor/tools/index.ts'
 
 const refund = defineTool({
   name: 'refund',

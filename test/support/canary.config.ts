@@ -1,6 +1,6 @@
 // The fleet of the canary test: tools whose endpoint repeats what it is sent, and channels that refuse.
 import { defineFleet, defineTool } from '../../runtime/config/define.ts'
-import { httpTool } from '../../services/tool-executor/tools/http-tool.ts'
+import { httpTool } from '../../services/tool-executor/tools/index.ts'
 
 const echo = process.env['ECHO_URL'] ?? 'http://127.0.0.1:9'
 const withUser = echo.replace('//', '//svc:canary-userinfo-1@')

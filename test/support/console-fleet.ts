@@ -219,9 +219,13 @@ const asked = [
 ]
 const users = ['ana', 'ben', 'chidi', 'dora', null]
 
-/** Ended tasks in the ledger, the latest a moment ago. */
-export async function ledgerTasks(fleet: TestFleet, count: number, mark = 'ticket'): Promise<void> {
-  const nowMs = Date.now()
+/** Ended tasks in the ledger, the latest a moment ago, or a minute before `nowMs`. */
+export async function ledgerTasks(
+  fleet: TestFleet,
+  count: number,
+  mark = 'ticket',
+  nowMs = Date.now(),
+): Promise<void> {
   const rows = Array.from({ length: count }, (_, index) => {
     const status = statuses[index % statuses.length] ?? 'succeeded'
     const submitted_at_ms = nowMs - 60_000 - index * 41_000

@@ -1,7 +1,7 @@
 // The fleet that test processes run. TOOL_SERVER_URL: the counting tool server, where a test has one.
 import { z } from 'zod'
 import { defineFleet, defineTool } from '../../runtime/config/define.ts'
-import { httpTool } from '../../services/tool-executor/tools/http-tool.ts'
+import { httpTool } from '../../services/tool-executor/tools/index.ts'
 
 const toolServer = process.env['TOOL_SERVER_URL'] ?? 'http://127.0.0.1:9'
 const input = z.object({ task: z.string(), turn: z.int().default(1), item: z.int().default(0) })

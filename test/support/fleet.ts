@@ -82,6 +82,9 @@ export async function startTestFleet(options: TestFleetOptions = {}): Promise<Te
     fleet,
     telemetry,
     http: options.http ?? false,
+  }).catch(async (error: unknown) => {
+    await model.stop()
+    throw error
   })
   const client = new LogClient({ log: running.log, codec: running.codec, blobs: running.stores.blobs })
   const stop = async () => {

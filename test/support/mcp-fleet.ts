@@ -4,10 +4,10 @@ import type { Fleet, Tool } from '../../runtime/config/fleet.ts'
 import { completeMcpServers, type McpServerDefinition } from '../../runtime/config/mcp.ts'
 import type { McpLock } from '../../runtime/config/mcp-lock.ts'
 import { mcpTools } from '../../runtime/config/mcp-tools.ts'
-import type { KeyValue } from '../../runtime/store/port.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
 import type { Given } from '../../services/tool-executor/call.ts'
 import { connectServers, type ConnectedServers } from '../../services/tool-executor/tools/mcp/connect.ts'
+import type { SharedTokens } from '../../services/tool-executor/tools/mcp/renewal-lease.ts'
 import { readServers, type ReadServers } from '../../services/tool-executor/tools/mcp/sync.ts'
 
 export interface TestServers extends AsyncDisposable {
@@ -32,7 +32,7 @@ export interface ServersOptions {
   variables?: Record<string, string>
   lock?: McpLock
   userId?: string | null
-  keyValue?: Pick<KeyValue, 'get' | 'set'>
+  keyValue?: SharedTokens
 }
 
 export async function connectTestServers(

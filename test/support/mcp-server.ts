@@ -47,7 +47,20 @@ export const listedTools: readonly ListedTool[] = [
     inputSchema: object(),
     annotations: { destructiveHint: true },
   },
-  ...['picture', 'mixed', 'broken', 'ask', 'huge', 'hang', 'die', 'flood', 'garbage', 'lie'].map((name) => ({
+  ...[
+    'picture',
+    'mixed',
+    'broken',
+    'ask',
+    'huge',
+    'hang',
+    'die',
+    'flood',
+    'garbage',
+    'lie',
+    'nothing',
+    'no-json',
+  ].map((name) => ({
     name,
     description: `The tool ${name}.`,
     inputSchema: name === 'ask' ? object({ asks: { type: 'object' } }) : object(),
@@ -75,10 +88,19 @@ const answeredBy = ({ requestState, inputResponses }: Fields): Fields | null =>
 
 export class ServerState {
   tools: ListedTool[] = [...listedTools]
+  /** Tools on a page of the list. */
+  pageTools = Infinity
   /** Requests by method, and calls by tool. */
   readonly asked = new Map<string, number>()
   readonly tasks = new Map<string, { pollsLeft: number; status: string; asks: boolean; given?: Fields }>()
   readonly calls: { name: string; meta: Fields; headers: Fields }[] = []
+
+  page(cursor: unknown): Fields {
+    const from = Number(cursor ?? 0)
+    const to = from + this.pageTools
+    const more = to < this.tools.length && { nextCursor: String(to) }
+    return { tools: this.tools.slice(from, to), ...more }
+  }
 
   count(name: string): number {
     return this.asked.get(name) ?? 0
@@ -90,13 +112,13 @@ const pixel = { type: 'image', data: 'AAAA', mimeType: 'image/png' }
 const complete = (fields: Fields) => ({ resultType: 'complete', ...fields })
 const HUGE = 'x'.repeat(2_000_000)
 
-/** Undefined: no answer. `write` sends anything else. */
+/** Undefined: no answer. Null: one without a result. `write` sends anything else. */
 function answer(
   state: ServerState,
   request: Request,
   headers: Fields,
   write: (line: string) => void,
-): Fields | undefined {
+): Fields | null | undefined {
   const { method, params = {} } = request
   state.asked.set(method, state.count(method) + 1)
   const task = state.tasks.get(String(params['taskId']))
@@ -123,7 +145,7 @@ function answer(
         _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'trickster', version: '1' } },
       })
     case 'tools/list':
-      return complete({ tools: state.tools, ttlMs: 0, cacheScope: 'private' })
+      return complete({ ...state.page(params['cursor']), ttlMs: 0, cacheScope: 'private' })
     case 'resources/read':
       return complete({
         contents: [{ uri: params['uri'], text: `text of ${String(params['uri'])}` }],
@@ -157,7 +179,7 @@ function called(
   params: Fields,
   headers: Fields,
   { write, handle }: { write: (line: string) => void; handle: (id: string) => Fields },
-): Fields | undefined {
+): Fields | null | undefined {
   const name = String(params['name'])
   const args = (params['arguments'] ?? {}) as Fields
   const meta = (params['_meta'] ?? {}) as Fields
@@ -186,6 +208,8 @@ function called(
       return complete({ content: text(HUGE) })
     case 'lie':
       return complete({ content: [], structuredContent: { truth: 'no' } })
+    case 'nothing':
+      return null
     case 'hang':
       return undefined
     case 'die':
@@ -214,6 +238,8 @@ export interface TestServer extends AsyncDisposable {
   refuseOnce: number | null
   /** Set: requests need one of its tokens, which its issuer gives out. */
   protectedBy: TestIssuer | null
+  /** Set: tokens lack this scope for calls. */
+  wantsScope: string | null
 }
 
 /** `/mcp` answers; `/around` redirects to itself, `/away` to another origin. */
@@ -222,6 +248,7 @@ export async function startMcpServer(state = new ServerState()): Promise<TestSer
     refuse: null as number | null,
     refuseOnce: null as number | null,
     protectedBy: null as TestIssuer | null,
+    wantsScope: null as string | null,
   }
   const server = createServer((incoming, response) => {
     const path = incoming.url ?? ''
@@ -237,6 +264,12 @@ export async function startMcpServer(state = new ServerState()): Promise<TestSer
       return void response
         .writeHead(401, {
           'www-authenticate': `Bearer resource_metadata="${url.replace('/mcp', '/resource')}"`,
+        })
+        .end()
+    if (own.wantsScope !== null)
+      return void response
+        .writeHead(403, {
+          'www-authenticate': `Bearer error="insufficient_scope", scope="${own.wantsScope}"`,
         })
         .end()
     if (incoming.method !== 'POST') return void response.writeHead(405).end()
@@ -261,14 +294,24 @@ export interface TestIssuer extends AsyncDisposable {
   readonly tokens: Set<string>
   /** Bodies of the token requests. */
   readonly grants: URLSearchParams[]
+  /** True: it takes requests, and answers none. */
+  isSilent: boolean
+  /** False: a refresh token stays good, and comes with no answer. */
+  rotates: boolean
+  /** What every token request is refused with. */
+  refusal: Fields | null
+  /** Behind every access token. */
+  padding: string
 }
 
 /** An OAuth issuer: client credentials, and refresh tokens that are good once. */
 export async function startTestIssuer(refreshToken = 'refresh-0000'): Promise<TestIssuer> {
   const tokens = new Set<string>()
   const grants: URLSearchParams[] = []
+  const own = { isSilent: false, rotates: true, refusal: null as Fields | null, padding: '' }
   let refresh = refreshToken
   const server = createServer((incoming, response) => {
+    if (own.isSilent) return
     if (incoming.url?.startsWith('/.well-known/'))
       return json(response, {
         issuer: url,
@@ -283,12 +326,14 @@ export async function startTestIssuer(refreshToken = 'refresh-0000'): Promise<Te
     incoming.on('end', () => {
       const grant = new URLSearchParams(body)
       grants.push(grant)
+      if (own.refusal !== null) return json(response, own.refusal, 400)
       if (grant.get('grant_type') === 'refresh_token' && grant.get('refresh_token') !== refresh)
         return json(response, { error: 'invalid_grant', error_description: 'used before' }, 400)
-      const access_token = `access-token-${grants.length}`
+      const access_token = `access-token-${grants.length}${own.padding}`
       tokens.add(access_token)
-      refresh = `refresh-${String(grants.length).padStart(4, '0')}`
-      const renewed = grant.get('grant_type') === 'refresh_token' ? { refresh_token: refresh } : {}
+      const rotates = own.rotates && grant.get('grant_type') === 'refresh_token'
+      if (own.rotates) refresh = `refresh-${String(grants.length).padStart(4, '0')}`
+      const renewed = rotates ? { refresh_token: refresh } : {}
       json(response, { access_token, token_type: 'Bearer', expires_in: 3_600, ...renewed })
     })
   })
@@ -298,7 +343,7 @@ export async function startTestIssuer(refreshToken = 'refresh-0000'): Promise<Te
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
   }
-  return { url, tokens, grants, [Symbol.asyncDispose]: stop }
+  return Object.assign(own, { url, tokens, grants, [Symbol.asyncDispose]: stop })
 }
 
 const json = (response: ServerResponse, body: unknown, status = 200): void =>
@@ -311,7 +356,8 @@ function respond(state: ServerState, request: Request, headers: Fields, response
   if (request.id === undefined) return void response.writeHead(202).end()
   const message = reply(state, request, headers, () => {})
   if (message === null) return
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(message))
+  const text = request.params?.['name'] === 'no-json' ? '<html>' : JSON.stringify(message)
+  response.writeHead(200, { 'content-type': 'application/json' }).end(text)
 }
 
 function reply(

@@ -3,7 +3,7 @@
 import { appendFileSync } from 'node:fs'
 import { z } from 'zod'
 import { defineFleet, defineTool } from '../../runtime/config/define.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError } from '../../client/index.ts'
 
 const LARGE_CHARS = 600_000
 

@@ -7,9 +7,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../infra/port.ts'
 import { boundToUs } from '../infra/server.ts'
 
-const main = join(import.meta.dirname, '../../cli/main.ts')
+const main = join(import.meta.dirname, '../../cli/bin.js')
 const config = join(import.meta.dirname, 'fleet.config.ts')
-const KEPT_CHARS = 20_000
+/** The canaries are looked for in all of what a fleet writes. */
+const KEPT_CHARS = 2_000_000
 
 export interface Readiness {
   readonly status: string

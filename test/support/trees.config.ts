@@ -1,7 +1,7 @@
 // A fleet whose agents ask each other, three levels deep, in both modes; the last one has effects outside.
 import { z } from 'zod'
 import { defineFleet } from '../../runtime/config/define.ts'
-import { httpTool } from '../../services/tool-executor/tools/http-tool.ts'
+import { httpTool } from '../../services/tool-executor/tools/index.ts'
 
 const url = process.env['TOOL_SERVER_URL'] ?? 'http://127.0.0.1:9'
 const input = z.object({ task: z.string(), turn: z.int().default(1), item: z.int().default(0) })

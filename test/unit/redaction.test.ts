@@ -163,3 +163,10 @@ test('an API key is known by its form, also a damaged one; its id is kept', () =
   for (const text of ['flk_', 'flk_0123456789ab', 'flk_<id>_<secret>', 'send Bearer flk_…'])
     assert.equal(redacted(text), text)
 })
+
+test('a secret of any length is masked, and leaves the others masked', () => {
+  const long = 'long-secret-'.repeat(300_000)
+  keepPassingSecrets([long, 'short-secret-1'])
+  assert.equal(redacted(`${long} and short-secret-1`), `${REDACTED} and ${REDACTED}`)
+  assert.equal(redacted(long.slice(0, 300)), long.slice(0, 300))
+})

@@ -1,6 +1,7 @@
 // Asks the gateway that served the page. Paths, parameters, bodies and answers are typed by the API's route table.
 import type { AnswerOf, BodyOf, QueryOf, Route, Sent } from '../../../api/route.ts'
 import type * as routes from '../../../api/routes.ts'
+import { takeTime } from '../clock.ts'
 import { takeOmitted } from './omitted.ts'
 
 type Values<T> = T[keyof T]
@@ -92,6 +93,7 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
   const headers = new Headers(init.headers)
   if (key !== null) headers.set('authorization', `Bearer ${key}`)
   const response = await fetch(path, { ...init, headers, credentials: 'omit', cache: 'no-store' })
+  takeTime(response.headers.get('date'))
   takeOmitted(path, response.headers)
   if (response.ok) return response
   const said = (await response.json().catch(() => ({}))) as { error?: Said }

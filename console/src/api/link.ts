@@ -1,5 +1,6 @@
 // Whether what the page shows is live: the state of all its streams together.
 import { computed, signal } from '@preact/signals'
+import { fleetMs } from '../clock.ts'
 
 type State = 'opening' | 'live' | 'lost'
 
@@ -23,7 +24,7 @@ function change(link: symbol, state: State | null): void {
   else next.set(link, state)
   links.value = next
   const isLost = linkState.value === 'lost'
-  if (isLost && lostSince.value === null) lostSince.value = Date.now()
+  if (isLost && lostSince.value === null) lostSince.value = fleetMs()
   if (isLost || lostSince.value === null) return
   lostSince.value = null
   if (linkState.value === 'live') recoveries.value++

@@ -41,14 +41,19 @@ async function comeBack(): Promise<void> {
   }
 }
 
+let lookingAgain: ReturnType<typeof setTimeout> | undefined
+
 async function look(): Promise<void> {
+  clearTimeout(lookingAgain)
   try {
     enter(await get('/v1/me'))
   } catch (cause) {
     const error = asApiError(cause)
     if (error.status === 401) return lock('locked')
     session.value = { state: 'away', error }
-    setTimeout(() => void look(), AGAIN_MS)
+    // One at a time, however often the viewer asks for it.
+    clearTimeout(lookingAgain)
+    lookingAgain = setTimeout(() => void look(), AGAIN_MS)
   }
 }
 

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals'
 import { ApiError, asApiError, get, pathWith, type SessionTurn, type TaskView } from '../api/client.ts'
 import { follow } from '../api/stream.ts'
 import type { StreamEvent } from '../api/stream-event.ts'
+import { fleetMs } from '../clock.ts'
 import { shown } from '../text.ts'
 
 export interface Turn {
@@ -182,6 +183,8 @@ export class Conversation {
         return this.#change(taskId, { activity: 'Python', answer: '' })
       case 'approval.requested':
         return this.#change(taskId, { status: 'waiting', activity: `${event.tool} waits for a person` })
+      case 'approval.decided':
+        return event.final ? this.#change(taskId, { status: 'running', activity: event.tool }) : undefined
       case 'result': {
         const { status, output, usage } = event.result
         const error = (event.result['error'] as { message?: string } | null | undefined)?.message ?? null
@@ -202,7 +205,7 @@ export class Conversation {
 }
 
 const isUnderWay = ({ completedAtMs }: TaskView): boolean =>
-  completedAtMs === null || Date.now() - completedAtMs < LAG_MS
+  completedAtMs === null || fleetMs() - completedAtMs < LAG_MS
 
 function turnOf({ taskId, asked, answered, status }: SessionTurn, task: TaskView | undefined): Turn {
   const isAnswer = status === 'succeeded'

@@ -1,6 +1,6 @@
 // A conversation: each message is a task of one session, and the answers come as they are written.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { submit, type TaskBody } from '../api/client.ts'
+import { post, submit, type TaskBody } from '../api/client.ts'
 import { may } from '../api/session.ts'
 import { TaskState } from '../components/badge.tsx'
 import { Choice } from '../components/fields.tsx'
@@ -14,8 +14,9 @@ import { navigate } from '../router.ts'
 import { taskPath } from '../tasks/page.tsx'
 import { newTaskId } from '../task-id.ts'
 import { line } from '../text.ts'
-import { toastError } from '../toast.ts'
+import { toast, toastError } from '../toast.ts'
 import { Conversation, type Turn } from './conversation.ts'
+import { useFollowedEnd } from './follow-end.ts'
 import { DeleteSession, Sessions } from './sessions.tsx'
 import { KeptVariables } from './variables.tsx'
 
@@ -36,11 +37,12 @@ export function ChatPage({ params: { session } }: PageProps) {
   useEffect(() => () => conversation.leave(), [conversation])
   const [agent, setAgent] = useState('')
   const turns = conversation.turns.value
-  const end = useRef<HTMLDivElement>(null)
-  const length = turns.reduce((sum, { answer }) => sum + answer.length, turns.length)
-  useEffect(() => end.current?.scrollIntoView({ block: 'end' }), [length])
+  const { list, onScroll, follow, rest } = useFollowedEnd(
+    turns.reduce((sum, { answer }) => sum + answer.length, turns.length),
+  )
   const attempt = useRef<{ readonly body: string; readonly taskId: string } | null>(null)
   const send = async (text: string): Promise<boolean> => {
+    follow()
     const task: TaskBody = { text, sessionId: id, ...(agent === '' ? {} : { agent }) }
     // The same message again, after an answer that did not come, is the same turn.
     const body = JSON.stringify([task, turns.length])
@@ -57,6 +59,11 @@ export function ChatPage({ params: { session } }: PageProps) {
       return false
     }
   }
+  const stop = (taskId: string): void =>
+    void post('/v1/tasks/:id/cancel', {}, { params: { id: taskId } }).then(
+      () => toast('Cancel requested'),
+      toastError,
+    )
   const isBusy = turns.some(({ isOver }) => !isOver)
   return (
     <div class="page chat-page">
@@ -68,28 +75,31 @@ export function ChatPage({ params: { session } }: PageProps) {
             <bdi>{session === undefined ? 'new conversation' : line(id, 60)}</bdi>
           </p>
           {may('tasks:submit') && <AgentChoice agent={agent} onChange={setAgent} />}
-          {session !== undefined && <DeleteSession id={session} />}
+          {session !== undefined && turns.length > 0 && <DeleteSession id={session} />}
         </header>
         {session !== undefined && <KeptVariables session={session} />}
-        <div class="turns" tabIndex={0} role="log" aria-label="Messages">
+        <div class="turns" ref={list} onScroll={onScroll} tabIndex={0} role="log" aria-label="Messages">
           {conversation.error.value !== null && (
             <Failed error={conversation.error.value} onAgain={conversation.again} />
           )}
           {!conversation.isThere.value && conversation.error.value === null && (
             <Loading what="the conversation" />
           )}
-          {conversation.isThere.value && turns.length === 0 && (
-            <Empty title={may('tasks:submit') ? 'Ask the fleet something' : 'Choose a conversation'} />
-          )}
+          {conversation.isThere.value && turns.length === 0 && <Nothing session={session} />}
           {conversation.earlier.value > 0 && (
-            <button class="quiet" onClick={() => void conversation.loadEarlier()}>
+            <button
+              class="quiet"
+              onClick={() => {
+                rest()
+                void conversation.loadEarlier()
+              }}
+            >
               {conversation.earlier.value} earlier messages
             </button>
           )}
           {turns.map((turn) => (
-            <TurnView key={turn.taskId} turn={turn} />
+            <TurnView key={turn.taskId} turn={turn} onStop={stop} />
           ))}
-          <div ref={end} />
         </div>
         {may('tasks:submit') && (
           <Composer
@@ -100,6 +110,17 @@ export function ChatPage({ params: { session } }: PageProps) {
         )}
       </section>
     </div>
+  )
+}
+
+/** Nothing was said: at the beginning, or under an address of which nothing is left. */
+function Nothing({ session }: { readonly session: string | undefined }) {
+  if (session === undefined)
+    return <Empty title={may('tasks:submit') ? 'Ask the fleet something' : 'Choose a conversation'} />
+  return (
+    <Empty title="There is no such conversation">
+      <p>It was deleted, its time has ended, or nothing was said in it yet.</p>
+    </Empty>
   )
 }
 
@@ -114,7 +135,12 @@ function AgentChoice({ agent, onChange }: AgentChoiceProps) {
   return <Choice label="Agent" value={agent} options={options} onChange={onChange} />
 }
 
-function TurnView({ turn }: { readonly turn: Turn }) {
+interface TurnViewProps {
+  readonly turn: Turn
+  readonly onStop: (taskId: string) => void
+}
+
+function TurnView({ turn, onStop }: TurnViewProps) {
   const { taskId, asked, answer, status, isOver, activity, error } = turn
   return (
     <article class="turn">
@@ -133,6 +159,20 @@ function TurnView({ turn }: { readonly turn: Turn }) {
             </span>
           )}
           <a href={taskPath(taskId)}>Task</a>
+          {!isOver && status === 'waiting' && may('approvals:decide') && (
+            <>
+              {' · '}
+              <a href={`/inbox?task=${encodeURIComponent(taskId)}`}>Decide</a>
+            </>
+          )}
+          {!isOver && may('tasks:cancel') && (
+            <>
+              {' · '}
+              <button class="link" onClick={() => onStop(taskId)}>
+                Stop
+              </button>
+            </>
+          )}
         </p>
       </div>
     </article>

@@ -1,8 +1,9 @@
 // The sessions of the server, and deleting one.
 import { signal } from '@preact/signals'
-import { useState } from 'preact/hooks'
-import { get, remove } from '../api/client.ts'
-import { may } from '../api/session.ts'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { get, remove, type Got, type Me } from '../api/client.ts'
+import { may, me } from '../api/session.ts'
+import { Badge } from '../components/badge.tsx'
 import { Dialog } from '../components/dialog.tsx'
 import { moment } from '../format.ts'
 import { useLoaded } from '../load.ts'
@@ -10,44 +11,78 @@ import { navigate } from '../router.ts'
 import { line } from '../text.ts'
 import { toast, toastError } from '../toast.ts'
 
-const SHOWN = 30
-/** Tasks whose texts name the sessions. */
-const LOOKED_AT = 300
+const PAGE = 50
+/** The most that the API gives at once. */
+const MOST = 1_000
 /** A session is listed when its first turn has ended. */
 const AGAIN_MS = 5_000
 
 /** Deleted here; the list may have them for a moment longer. */
 const deleted = signal<ReadonlySet<string>>(new Set())
 
+/** The list as it was last: each conversation is a page of its own, beside the same list. */
+interface Seen {
+  /** Nobody else sees it. */
+  readonly viewer: Me | null
+  list: Got<'/v1/sessions'>
+  limit: number
+  left: number
+  top: number
+}
+
+let last: Seen | null = null
+
+function seen(): Seen {
+  const viewer = me.peek()
+  if (last === null || last.viewer !== viewer)
+    last = { viewer, list: { sessions: [], next: null }, limit: PAGE, left: 0, top: 0 }
+  return last
+}
+
 export function Sessions({ current }: { readonly current: string | null }) {
+  const kept = useMemo(seen, [])
+  const box = useRef<HTMLElement>(null)
   const loaded = useLoaded(
-    `sessions ${current}`,
-    async (signal) => {
-      const [{ sessions }, { tasks }] = await Promise.all([
-        get('/v1/sessions', { query: { limit: SHOWN }, signal }),
-        get('/v1/tasks', { query: { limit: LOOKED_AT }, signal }),
-      ])
-      return { sessions, texts: new Map(tasks.map(({ sessionId, text }) => [sessionId, text])) }
-    },
+    'sessions',
+    (signal) => get('/v1/sessions', { query: { limit: kept.limit }, signal }),
     AGAIN_MS,
   )
-  const { sessions, texts } = loaded.value ?? { sessions: [], texts: new Map<string, string>() }
+  if (loaded.value !== null) kept.list = loaded.value
+  const { sessions, next } = kept.list
   const shown = sessions.filter(({ sessionId }) => !deleted.value.has(sessionId))
+  useLayoutEffect(() => box.current?.scrollTo(kept.left, kept.top), [])
+  const more = (): void => {
+    kept.limit = Math.min(MOST, kept.limit + PAGE)
+    loaded.again()
+  }
   return (
-    <nav class="sessions" aria-label="Conversations">
+    <nav
+      class="sessions"
+      aria-label="Conversations"
+      ref={box}
+      onScroll={({ currentTarget }) => {
+        kept.left = currentTarget.scrollLeft
+        kept.top = currentTarget.scrollTop
+      }}
+    >
       {may('tasks:submit') && (
         <a class="button" href="/chat">
           New conversation
         </a>
       )}
+      {loaded.error !== null && (
+        <p>
+          <Badge tone="bad">{shown.length === 0 ? 'Not loaded' : 'Not up to date'}</Badge>
+        </p>
+      )}
       <ul>
-        {shown.map(({ sessionId, turns, lastAtMs }) => (
+        {shown.map(({ sessionId, asked, turns, lastAtMs }) => (
           <li key={sessionId}>
             <a
               href={`/chat/${encodeURIComponent(sessionId)}`}
               aria-current={sessionId === current ? 'true' : undefined}
             >
-              <bdi>{line(texts.get(sessionId) || sessionId, 60)}</bdi>
+              <bdi>{line(asked || sessionId, 60)}</bdi>
               <span class="muted">
                 {turns} {turns === 1 ? 'turn' : 'turns'} · <time>{moment(lastAtMs)}</time>
               </span>
@@ -55,6 +90,11 @@ export function Sessions({ current }: { readonly current: string | null }) {
           </li>
         ))}
       </ul>
+      {next !== null && kept.limit < MOST && (
+        <button class="quiet" onClick={more}>
+          Show more
+        </button>
+      )}
     </nav>
   )
 }

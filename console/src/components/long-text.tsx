@@ -4,6 +4,7 @@ import { useMemo, useState } from 'preact/hooks'
 import { bytes } from '../format.ts'
 import { pythonParts } from '../python.ts'
 import { parts, visible } from '../text.ts'
+import { Copy } from './copy.tsx'
 
 const SHOWN_CHARS = 6_000
 const PART_CHARS = 8_000
@@ -61,22 +62,5 @@ export function Python({ code, label }: { readonly code: string; readonly label:
       </pre>
       <Copy text={code} what={label} />
     </div>
-  )
-}
-
-const COPIED_MS = 1_500
-
-export function Copy({ text, what }: { readonly text: string; readonly what: string }) {
-  const [isCopied, setCopied] = useState(false)
-  const copy = (): void => {
-    void navigator.clipboard?.writeText(text).then(() => {
-      setCopied(true)
-      setTimeout(() => setCopied(false), COPIED_MS)
-    })
-  }
-  return (
-    <button class="copy" onClick={copy} aria-label={`Copy ${what}`}>
-      {isCopied ? 'Copied' : 'Copy'}
-    </button>
   )
 }

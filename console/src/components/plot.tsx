@@ -1,5 +1,6 @@
 // A plot over time. uPlot is loaded with the first one.
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { lookSafely } from '../api/release.ts'
 import { themeName } from '../theme.ts'
 import type { Series } from './series.ts'
 
@@ -29,14 +30,20 @@ const tick = (ms: number, isOfDays: boolean): string => (isOfDays ? day : hour).
 
 export function Plot({ label, timesMs, series, format, height = 180, isOfDays = false, top }: PlotProps) {
   const box = useRef<HTMLDivElement>(null)
+  const [isLost, setLost] = useState(false)
   const theme = themeName.value
   useEffect(() => {
     const element = box.current
     if (element === null) return
     let end = (): void => {}
     let isLeft = false
+    const fail = (): void => {
+      setLost(true)
+      lookSafely()
+    }
     void import('uplot').then(({ default: UPlot }) => {
       if (isLeft) return
+      setLost(false)
       const style = getComputedStyle(element)
       const colour = (name: string): string => style.getPropertyValue(name).trim()
       const axis = {
@@ -81,11 +88,16 @@ export function Plot({ label, timesMs, series, format, height = 180, isOfDays = 
         resize.disconnect()
         plot.destroy()
       }
-    })
+    }, fail)
     return () => {
       isLeft = true
       end()
     }
   }, [timesMs, series, height, theme, isOfDays, top])
-  return <div ref={box} class="plot" role="img" aria-label={label} />
+  return (
+    <>
+      <div ref={box} class="plot" role="img" aria-label={label} />
+      {isLost && <p class="muted">The plot could not be loaded. The figures stand in the table.</p>}
+    </>
+  )
 }

@@ -1,7 +1,7 @@
 // What a part of the page shows while it has nothing to show: loading, empty, failed.
 import type { ComponentChildren } from 'preact'
 import type { ApiError } from '../api/client.ts'
-import { visible } from '../text.ts'
+import { sentence, visible } from '../text.ts'
 
 export function Loading({ what }: { readonly what: string }) {
   return (
@@ -40,7 +40,7 @@ export function Failed({
 }) {
   return (
     <div class="state" role="alert">
-      <p class="state-title">{visible(error.message)}</p>
+      <p class="state-title">{sentence(visible(error.message))}</p>
       <p>{visible(error.remedy)}</p>
       <p>
         <code>{visible(error.code)}</code>

@@ -2,8 +2,9 @@
 // a card: columns say with `narrow` where they stand in it.
 import type { ComponentChildren } from 'preact'
 import { memo } from 'preact/compat'
-import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks'
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks'
 import { onKeys } from '../keys.ts'
+import { isFocusFree } from './focus.ts'
 import { isNarrow, isWide } from './narrow.ts'
 import { useVirtualRows } from './virtual.ts'
 
@@ -32,7 +33,17 @@ export interface TableProps<Row> {
   readonly isMore?: boolean
   readonly rowHeight?: number
   readonly narrowHeight?: number
+  /** Where the viewer is in it, kept up to date here; a table that begins with one goes on there. */
+  readonly at?: TablePlace
 }
+
+export interface TablePlace {
+  topPx: number
+  /** The row that had the focus last; -1: none. */
+  index: number
+}
+
+export const atTop = (): TablePlace => ({ topPx: 0, index: -1 })
 
 const ROW_PX = 36
 const NARROW_PX = 76
@@ -53,8 +64,10 @@ export function Table<Row>(props: TableProps<Row>) {
     isMore = false,
     rowHeight = ROW_PX,
     narrowHeight = NARROW_PX,
+    at: given,
   } = props
   const scroller = useRef<HTMLDivElement>(null)
+  const at = useMemo(() => given ?? atTop(), [given])
   const height = isNarrow.value ? narrowHeight : rowHeight
   const columns = useShown(all)
   const latestKeyOf = useRef(keyOf)
@@ -70,7 +83,8 @@ export function Table<Row>(props: TableProps<Row>) {
     if (isMore && last >= rows.length - AHEAD) onEnd?.()
   }, [isMore, last, rows.length, onEnd])
   useAnchor(rows, keyOf, height, scroller)
-  const focus = useRowFocus(rows.length, virtual.show, scroller)
+  const focus = useRowFocus(rows.length, virtual.show, scroller, at)
+  useReturn(at, scroller)
 
   return (
     <div
@@ -88,7 +102,14 @@ export function Table<Row>(props: TableProps<Row>) {
           ))}
         </div>
       </div>
-      <div class="table-body" ref={scroller} tabIndex={0} role="rowgroup" aria-label={`${label}: rows`}>
+      <div
+        class="table-body"
+        ref={scroller}
+        tabIndex={0}
+        role="rowgroup"
+        aria-label={`${label}: rows`}
+        onScroll={(event) => void (at.topPx = event.currentTarget.scrollTop)}
+      >
         <div class="table-space" role="presentation" style={{ height: `${virtual.total}px` }}>
           {virtual.items.map(({ index, start, key }) => {
             const row = rows[index]
@@ -166,7 +187,7 @@ function useAnchor<Row>(
   rows: readonly Row[],
   keyOf: (row: Row) => string,
   height: number,
-  scroller: { readonly current: HTMLElement | null },
+  scroller: Scroller,
 ): void {
   const before = useRef<string | null>(null)
   useEffect(() => {
@@ -180,28 +201,40 @@ function useAnchor<Row>(
   })
 }
 
+interface Scroller {
+  readonly current: HTMLElement | null
+}
+
+const focusRow = (scroller: Scroller, index: number): void =>
+  scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"] a`)?.focus({ preventScroll: true })
+
+/** Goes back to the place, with the focus on the row that had it. */
+function useReturn(at: TablePlace, scroller: Scroller): void {
+  useLayoutEffect(() => {
+    if (scroller.current !== null && at.topPx > 0) scroller.current.scrollTop = at.topPx
+    const { index } = at
+    if (index >= 0) requestAnimationFrame(() => isFocusFree() && focusRow(scroller, index))
+  }, [at])
+}
+
 /** j and k move the focus from row to row, also to rows that are not in the page yet. */
 function useRowFocus(
   count: number,
   show: (index: number) => void,
-  scroller: { readonly current: HTMLElement | null },
+  scroller: Scroller,
+  at: TablePlace,
 ): (index: number) => void {
-  const at = useRef(-1)
   const latest = useRef({ count, show })
   latest.current = { count, show }
   useEffect(() => {
     const move = (by: number) => (): void => {
-      const next = Math.max(0, Math.min(latest.current.count - 1, at.current + by))
-      at.current = next
+      const next = Math.max(0, Math.min(latest.current.count - 1, at.index + by))
+      at.index = next
       latest.current.show(next)
       // Another key may have come before the frame.
-      requestAnimationFrame(() =>
-        scroller.current
-          ?.querySelector<HTMLElement>(`[data-index="${at.current}"] a`)
-          ?.focus({ preventScroll: true }),
-      )
+      requestAnimationFrame(() => focusRow(scroller, at.index))
     }
     return onKeys({ j: move(1), k: move(-1) })
-  }, [scroller])
-  return useCallback((index: number) => void (at.current = index), [])
+  }, [scroller, at])
+  return useCallback((index: number) => void (at.index = index), [at])
 }

@@ -8,6 +8,7 @@ import {
 } from '@tanstack/virtual-core'
 import { useEffect, useLayoutEffect, useReducer, useRef } from 'preact/hooks'
 import type { RefObject } from 'preact'
+import { isPrinting, MOST_PRINTED } from '../print.ts'
 
 export interface VirtualOptions {
   readonly count: number
@@ -19,8 +20,11 @@ export interface VirtualOptions {
   readonly margin?: number
 }
 
+/** A row that is in the page: where it stands among all, and in pixels. */
+export type VirtualRow = Pick<VirtualItem, 'index' | 'start' | 'key'>
+
 export interface VirtualRows {
-  readonly items: readonly VirtualItem[]
+  readonly items: readonly VirtualRow[]
   readonly total: number
   readonly margin: number
   readonly measure: (element: HTMLElement | null) => void
@@ -57,7 +61,7 @@ export function useVirtualRows({
   useEffect(() => virtual._didMount(), [virtual])
   useLayoutEffect(() => virtual._willUpdate())
   return {
-    items: virtual.getVirtualItems(),
+    items: isPrinting.value ? printedRows(count, keyOf) : virtual.getVirtualItems(),
     total: virtual.getTotalSize(),
     margin,
     measure: virtual.measureElement,
@@ -65,3 +69,11 @@ export function useVirtualRows({
     moveBy: (px) => scroller.current?.scrollBy({ top: px, behavior: 'instant' }),
   }
 }
+
+/** The style puts them one below the other. */
+const printedRows = (count: number, keyOf: (index: number) => string): VirtualRow[] =>
+  Array.from({ length: Math.min(count, MOST_PRINTED) }, (_, index) => ({
+    index,
+    start: 0,
+    key: keyOf(index),
+  }))

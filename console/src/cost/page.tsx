@@ -1,6 +1,7 @@
 // What the fleet costs and how good it is, over time and by model, agent, user or tool.
 import { useMemo } from 'preact/hooks'
 import { pathWith } from '../api/client.ts'
+import { fleetMs } from '../clock.ts'
 import { Part } from '../components/part.tsx'
 import { Empty } from '../components/states.tsx'
 import { download } from '../download.ts'
@@ -11,7 +12,7 @@ import { toastError } from '../toast.ts'
 import { Breakdown } from './breakdown.tsx'
 import { Figures } from './figures.tsx'
 import { CostPlots, QualityPlots } from './plots.tsx'
-import { groups, ranges, timesOf, usageOf, type Group, type Range, type Usage } from './usage.ts'
+import { beginOf, groups, ranges, timesOf, usageOf, type Group, type Range, type Usage } from './usage.ts'
 
 const AGAIN_MS = 60_000
 
@@ -128,7 +129,7 @@ function Shown({ view, usage, range, by }: ShownProps) {
 
 function Exports({ range }: { readonly range: Range }) {
   const save = (table: 'calls' | 'tasks'): void => {
-    const from = new Date(Date.now() - range.ms).toISOString()
+    const from = new Date(beginOf(range, fleetMs())).toISOString()
     const path = pathWith('/v1/usage/export', {}, { table, format: 'csv', from })
     download(path, `${table}-${range.name}.csv`).catch(toastError)
   }

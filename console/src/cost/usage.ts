@@ -1,5 +1,6 @@
 // What the cost page asks for, and the series that its plots show. Pure but for the request.
 import { get, type Got } from '../api/client.ts'
+import { fleetMs } from '../clock.ts'
 import type { Series } from '../components/series.ts'
 
 export type UsageLine = Got<'/v1/usage'>[number]
@@ -33,10 +34,15 @@ export interface Usage {
   readonly isCut: boolean
 }
 
+/** A range begins with a whole hour or day: what is shown of it and what is saved of it add up to the same. */
+export function beginOf({ ms, per }: Pick<Range, 'ms' | 'per'>, toMs: number): number {
+  const fromMs = toMs - ms
+  return fromMs - (fromMs % PERIOD_MS[per])
+}
+
 export async function usageOf(range: Range, by: Group, signal: AbortSignal): Promise<Usage> {
-  const toMs = Date.now()
-  const stepMs = PERIOD_MS[range.per]
-  const fromMs = toMs - range.ms - ((toMs - range.ms) % stepMs)
+  const toMs = fleetMs()
+  const fromMs = beginOf(range, toMs)
   const ask = (query: { by: 'total' | Group; per?: 'hour' | 'day'; limit?: number }) =>
     get('/v1/usage', {
       query: { ...query, percentiles: true, from: new Date(fromMs).toISOString() },

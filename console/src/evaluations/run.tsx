@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks'
 import { get, pathWith } from '../api/client.ts'
 import { Badge } from '../components/badge.tsx'
+import { DetailHead } from '../components/detail-head.tsx'
 import { Choice } from '../components/fields.tsx'
 import { Part } from '../components/part.tsx'
 import { Sheet, type SheetColumn } from '../components/sheet.tsx'
@@ -28,6 +29,8 @@ import {
 
 const AGAIN_MS = 10_000
 
+const allRuns = { href: '/evaluations', label: 'All runs' }
+
 export function RunPage({ params: { id = '' } }: PageProps) {
   const run = useLoaded(id, (signal) => get('/v1/evaluations/:id', { params: { id }, signal }), AGAIN_MS)
   const save = (): void => {
@@ -36,17 +39,14 @@ export function RunPage({ params: { id = '' } }: PageProps) {
   }
   return (
     <div class="page run-page">
-      <header class="page-head">
-        <a class="back" href="/evaluations" aria-label="All runs">
-          ←
-        </a>
-        <h1>
-          <bdi>{line(id, 64)}</bdi>
-        </h1>
-        {run.value !== null && <RunState status={run.value.status} />}
-        <span class="counts" />
+      <DetailHead
+        back={allRuns}
+        name={id}
+        what="id of the run"
+        state={run.value === null ? undefined : <RunState status={run.value.status} />}
+      >
         <button onClick={save}>Cases CSV</button>
-      </header>
+      </DetailHead>
       <Part loaded={run} what="the run">
         {(found) => <Shown run={found} />}
       </Part>
@@ -160,7 +160,8 @@ const keyOf = ({ caseId, model, epoch }: Case): string => JSON.stringify([caseId
 
 function Cases({ id, status }: { readonly id: string; readonly status: string }) {
   const [isFailed, setFailed] = useState(false)
-  const loaded = useLoaded(`${id} ${status}`, (signal) => casesOf(id, signal))
+  const everyMs = status === 'running' ? AGAIN_MS : undefined
+  const loaded = useLoaded(`${id} ${status}`, (signal) => casesOf(id, signal), everyMs)
   return (
     <Part loaded={loaded} what="cases">
       {({ cases, isCut }) => {

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks'
 import { useAction } from '../action.ts'
 import { get, post } from '../api/client.ts'
 import { may } from '../api/session.ts'
-import { now } from '../clock.ts'
+import { fleetMs, now } from '../clock.ts'
 import { Badge } from '../components/badge.tsx'
 import { Dialog } from '../components/dialog.tsx'
 import { Choice, Field } from '../components/fields.tsx'
@@ -11,7 +11,7 @@ import { Part } from '../components/part.tsx'
 import { Sheet } from '../components/sheet.tsx'
 import { Empty } from '../components/states.tsx'
 import { useDraft } from '../drafts.ts'
-import { ago, count, duration, exactTime, moment } from '../format.ts'
+import { ago, count, exactTime, moment, period } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { line } from '../text.ts'
 import { toast, toastError } from '../toast.ts'
@@ -108,13 +108,15 @@ function AlertState({ alert: { state, severity, sinceMs, silence } }: { readonly
   )
 }
 
+const moreThan = (threshold: number): string => (threshold === 0 ? 'any' : `more than ${count(threshold)}`)
+
 const measures: Readonly<Record<Alert['condition']['measure'], (threshold: number) => string>> = {
   error_rate: (threshold) => `more than ${Math.round(threshold * 1_000) / 10} % of tasks fail`,
-  latency_p95_ms: (threshold) => `95th percentile above ${duration(threshold)}`,
+  latency_p95_ms: (threshold) => `95th percentile above ${period(threshold)}`,
   tokens: (threshold) => `more than ${count(threshold)} tokens`,
-  errors_matching: (threshold) => `more than ${count(threshold)} errors`,
-  budgets_near_limit: (threshold) => `more than ${count(threshold)} budgets near their limit`,
-  mcp_tools_changed: (threshold) => `more than ${count(threshold)} pinned tools of MCP servers changed`,
+  errors_matching: (threshold) => `${moreThan(threshold)} errors`,
+  budgets_near_limit: (threshold) => `${moreThan(threshold)} budgets near their limit`,
+  mcp_tools_changed: (threshold) => `${moreThan(threshold)} pinned tools of MCP servers changed`,
   quality_mean: (threshold) => `mean quality score below ${threshold}`,
   satisfaction_mean: (threshold) => `mean rating below ${threshold}`,
 }
@@ -129,7 +131,7 @@ function conditionOf({ measure, threshold, windowMs, pattern }: Alert['condition
           matching <code>{line(pattern, 60)}</code>
         </>
       )}{' '}
-      <span class="muted">in {duration(windowMs)}</span>
+      <span class="muted">in {period(windowMs)}</span>
     </>
   )
 }
@@ -184,7 +186,7 @@ function SilenceDialog({ rule, onClose, onDone }: SilenceProps) {
   const [span, setSpan] = useState(spans[0]?.value ?? '')
   const { value: reason, set: setReason, clear } = useDraft(`Reason to silence ${rule}`, '')
   const { run: silence, isBusy } = useAction(async () => {
-    const untilMs = Date.now() + Number(span)
+    const untilMs = fleetMs() + Number(span)
     const why = reason.trim() === '' ? {} : { reason: reason.trim() }
     await post('/v1/alerts/:rule/silence', { untilMs, ...why }, { params: { rule } })
     toast(`${rule} is silent until ${moment(untilMs)}`)

@@ -3,7 +3,7 @@ import { get, type Got } from '../api/client.ts'
 import { Badge } from '../components/badge.tsx'
 import { Part } from '../components/part.tsx'
 import { Sheet } from '../components/sheet.tsx'
-import { count, duration } from '../format.ts'
+import { count, period } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { line, shown } from '../text.ts'
 
@@ -105,12 +105,12 @@ function Tools({ rows }: RowsProps<'/v1/fleet/tools'>) {
             requiresApproval ? <Badge tone="wait">by a person</Badge> : <span class="muted">none</span>,
         },
         { title: 'Idempotent', cell: ({ idempotent }) => (idempotent ? 'yes' : 'no') },
-        { title: 'Time limit', isNumber: true, cell: ({ timeoutMs }) => duration(timeoutMs) },
+        { title: 'Time limit', isNumber: true, cell: ({ timeoutMs }) => period(timeoutMs) },
         { title: 'Retries', isNumber: true, cell: ({ retries }) => count(retries) },
         {
           title: 'Cached for',
           isNumber: true,
-          cell: ({ cacheTtlMs }) => (cacheTtlMs === 0 ? '–' : duration(cacheTtlMs)),
+          cell: ({ cacheTtlMs }) => (cacheTtlMs === 0 ? '–' : period(cacheTtlMs)),
         },
         { title: 'Agents', isWide: true, cell: ({ agents: own }) => line(own.join(', '), 200) },
         { title: 'What it does', isWide: true, cell: ({ description }) => line(description, 300) },

@@ -18,7 +18,7 @@ import { outcomeOf, type Outcome } from './outcome.ts'
 interface DecisionProps {
   readonly taskId: string
   readonly call: WaitingCall
-  /** The keys a and r are about this one. */
+  /** The keys a and d are about this one. */
   readonly isFirst: boolean
   readonly onDecided: (call: WaitingCall) => void
 }

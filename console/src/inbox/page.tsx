@@ -175,7 +175,7 @@ function InDoubt() {
       <Empty title="No call is in doubt">
         <p>
           A call is in doubt if its process ended before the outcome was recorded. It is not made again unless
-          the tool is idempotent; the model is told that the outcome is not known.
+          the tool is idempotent; the model reads that the outcome is not known.
         </p>
       </Empty>
     )

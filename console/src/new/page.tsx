@@ -8,16 +8,24 @@ import { newTaskId } from '../task-id.ts'
 import { line } from '../text.ts'
 import { taskPath } from '../tasks/page.tsx'
 import { Limits } from './limits.tsx'
+import { ModelNotice } from './model-notice.tsx'
 import { useAgents, useModels } from './choices.ts'
 import { draftOf, emptyDraft, taskOf, type Draft, type DraftField } from './draft.ts'
 
 export function NewTaskPage() {
-  const from = place.value.query.get('from')
-  return <NewTask key={from} from={from} />
+  const { query } = place.value
+  const from = query.get('from')
+  return <NewTask key={from} from={from} text={query.get('text')} />
 }
 
-/** `from`: the task whose submission it begins with. */
-function NewTask({ from }: { readonly from: string | null }) {
+interface NewTaskProps {
+  /** The task whose submission it begins with. */
+  readonly from: string | null
+  /** What it is to do, unless something was typed before. */
+  readonly text: string | null
+}
+
+function NewTask({ from, text }: NewTaskProps) {
   const kept = useDraft<Draft>(from === null ? 'New task' : `New task from ${from}`, emptyDraft)
   const draft = kept.value
   const attempt = useRef<{ readonly body: string; readonly taskId: string } | null>(null)
@@ -27,6 +35,7 @@ function NewTask({ from }: { readonly from: string | null }) {
   const models = useModels()
   const isLimited = useRef(false)
   useEffect(() => {
+    if (text !== null) kept.offer({ ...emptyDraft, text })
     if (from === null) return
     get('/v1/tasks/:id/submission', { params: { id: from } }).then(
       (submission) => kept.offer(draftOf(submission)),
@@ -71,6 +80,7 @@ function NewTask({ from }: { readonly from: string | null }) {
           </p>
         )}
       </header>
+      <ModelNotice />
       <form class="task-form" onSubmit={(event) => void submit(event)}>
         <Area
           label="What the agent is to do"

@@ -1,8 +1,9 @@
 // The frame around every page: navigation, connection, theme, keyboard, sign-in.
 import { signal } from '@preact/signals'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { begin, isOpen, may, me, session, signOut } from '../api/session.ts'
 import { Dialog } from '../components/dialog.tsx'
+import { isFocusFree } from '../components/focus.ts'
 import { Empty, Failed, Loading } from '../components/states.tsx'
 import { unsent } from '../drafts.ts'
 import { onKeys } from '../keys.ts'
@@ -17,6 +18,7 @@ import { Guarded } from './fault.tsx'
 import { Icon } from './icons.tsx'
 import { KeyHelp } from './key-help.tsx'
 import { Omitted } from './omitted.tsx'
+import { OtherRelease } from './release.tsx'
 import { SignIn } from './sign-in.tsx'
 
 const isHelpShown = signal(false)
@@ -35,6 +37,7 @@ export function App() {
         <Navigation />
         <main id="main" class="main" tabIndex={-1}>
           <LostBanner />
+          <OtherRelease />
           <Omitted path={place.value.path} />
           <CurrentPage />
         </main>
@@ -62,6 +65,12 @@ function CurrentPage() {
   useEffect(() => {
     document.title = `${line(title, 80)} · Flotilla`
   }, [title])
+  const shown = useRef(path)
+  useEffect(() => {
+    // What had the focus went with the page before: the keyboard and a screen reader go on at the new one.
+    if (shown.current !== path && isFocusFree()) document.getElementById('main')?.focus()
+    shown.current = path
+  }, [path])
   if (found === undefined || found.params === null)
     return (
       <Empty title="There is no such page">

@@ -3,7 +3,7 @@ import { pages } from '../pages.ts'
 import { may } from '../api/session.ts'
 
 const fixed: readonly (readonly [string, string])[] = [
-  ['j k', 'Next and previous row'],
+  ['j k', 'Next and previous row; on a task, the next and previous one of its list'],
   ['Enter', 'Open the row'],
   ['/', 'Search'],
   ['e', 'Expand or close all steps of a task'],

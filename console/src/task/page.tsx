@@ -1,15 +1,22 @@
 // One task: what it was asked, what it answered, and everything that happened in between.
+import type { RefObject } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { get, type TaskDetail } from '../api/client.ts'
 import { me } from '../api/session.ts'
 import { now } from '../clock.ts'
 import { TaskState } from '../components/badge.tsx'
-import { Copy, LongText } from '../components/long-text.tsx'
+import { Copy } from '../components/copy.tsx'
+import { DetailHead } from '../components/detail-head.tsx'
+import { isFocusFree } from '../components/focus.ts'
+import { LongText } from '../components/long-text.tsx'
 import { Failed, Loading } from '../components/states.tsx'
 import { cost, count, duration, exactTime, moment } from '../format.ts'
+import { onKeys } from '../keys.ts'
 import { useLoaded, type Loaded } from '../load.ts'
 import type { PageProps } from '../pages.ts'
-import { place, withQuery } from '../router.ts'
+import { navigate, place, withQuery } from '../router.ts'
+import { listAddress, neighbour } from '../tasks/last-list.ts'
+import { taskPath } from '../tasks/page.tsx'
 import { line, shown, visible } from '../text.ts'
 import { Actions } from './actions.tsx'
 import { Children } from './children.tsx'
@@ -19,6 +26,8 @@ import { TaskStore } from './store.ts'
 import type { Timeline } from './timeline.ts'
 import { Tree } from './tree.tsx'
 import { Waterfall } from './waterfall.tsx'
+
+const backToList = () => ({ href: listAddress(), label: 'Back to the list' })
 
 export function TaskPage({ params: { id = '' } }: PageProps) {
   const [attempt, setAttempt] = useState(0)
@@ -32,10 +41,18 @@ export function TaskPage({ params: { id = '' } }: PageProps) {
   useEffect(() => {
     if (isOver) detail.again()
   }, [isOver])
+  useNeighbours(id)
   const scroller = useRef<HTMLDivElement>(null)
+  useScrollKeys(scroller, detail.value !== null || timeline.events.length > 0)
   const tab = place.value.query.get('tab') ?? 'timeline'
+  const isGone = store.error.value?.code === 'EVENTS_GONE'
   if (detail.error !== null && detail.value === null && timeline.events.length === 0)
-    return <Failed error={detail.error} onAgain={detail.again} isAsking={detail.isAsking} />
+    return (
+      <div class="page task-page">
+        <DetailHead back={backToList()} name={id} what="task id" />
+        <Failed error={detail.error} onAgain={detail.again} isAsking={detail.isAsking} />
+      </div>
+    )
   if (detail.value === null && timeline.events.length === 0) return <Loading what="the task" />
   return (
     <div class="page task-page" ref={scroller} tabIndex={-1}>
@@ -43,7 +60,12 @@ export function TaskPage({ params: { id = '' } }: PageProps) {
       <Figures id={id} detail={detail.value} timeline={timeline} />
       <Asked id={id} detail={detail.value} />
       <Answer timeline={timeline} />
-      {store.error.value !== null && (
+      {isGone && (
+        <p class="notice">
+          The log no longer has the events and the result of this task: what you see is what the ledger keeps.
+        </p>
+      )}
+      {store.error.value !== null && !isGone && (
         <Failed error={store.error.value} onAgain={() => setAttempt(attempt + 1)} />
       )}
       {timeline.lost !== null && (
@@ -76,11 +98,29 @@ export function TaskPage({ params: { id = '' } }: PageProps) {
           <Children id={id} />
         </>
       )}
-      {tab === 'timeline' && (
+      {tab === 'timeline' && !isGone && (
         <Waterfall timeline={timeline} version={store.version.value} scroller={scroller} />
       )}
     </div>
   )
+}
+
+/** Arrows and page keys scroll the page as soon as it is there. */
+function useScrollKeys(scroller: RefObject<HTMLElement | null>, isThere: boolean): void {
+  useEffect(() => {
+    if (isThere && isFocusFree()) scroller.current?.focus({ preventScroll: true })
+  }, [isThere])
+}
+
+/** j and k lead through the list that the task was opened from. */
+function useNeighbours(id: string): void {
+  useEffect(() => {
+    const go = (by: -1 | 1) => (): void => {
+      const found = neighbour(id, by)
+      if (found !== null) navigate(taskPath(found), { replace: true })
+    }
+    return onKeys({ j: go(1), k: go(-1) })
+  }, [id])
 }
 
 interface Parts {
@@ -103,19 +143,14 @@ function Head({
   const isOver = timeline.result !== null || (value?.completedAtMs ?? null) !== null
   const phase = isOver ? null : isPerson ? 'approval' : status === value?.status ? value.phase : null
   return (
-    <header class="page-head task-head">
-      <div class="task-name">
-        <a class="back" href="/tasks" aria-label="All tasks">
-          ←
-        </a>
-        <h1>
-          <bdi>{line(id, 130)}</bdi>
-        </h1>
-        <Copy text={id} what="task id" />
-        <TaskState status={status} phase={phase} />
-      </div>
+    <DetailHead
+      back={backToList()}
+      name={id}
+      what="task id"
+      state={<TaskState status={status} phase={phase} />}
+    >
       <Actions id={id} isOver={isOver} origin={originOf(timeline)?.taskId ?? null} timeline={timeline} />
-    </header>
+    </DetailHead>
   )
 }
 
@@ -130,6 +165,8 @@ function Figures({ id, detail, timeline }: Parts & { readonly id: string }) {
   const user = admission?.userId ?? detail?.userId ?? null
   const model = admission?.model ?? detail?.model ?? null
   const steps = Math.max(timeline.steps.length, detail?.steps ?? 0)
+  const inputTokens = usage?.inputTokens ?? Math.max(totals.inputTokens, detail?.inputTokens ?? 0)
+  const outputTokens = usage?.outputTokens ?? Math.max(totals.outputTokens, detail?.outputTokens ?? 0)
   return (
     <dl class="figures">
       <Figure
@@ -147,13 +184,17 @@ function Figures({ id, detail, timeline }: Parts & { readonly id: string }) {
           value={<a href={withQuery({ tab: 'children', step: null })}>{cost(own + childrenCost)}</a>}
         />
       )}
-      <Figure
-        name="Tokens"
-        value={`${count(usage?.inputTokens ?? totals.inputTokens)} in · ${count(usage?.outputTokens ?? totals.outputTokens)} out`}
-      />
+      <Figure name="Tokens" value={`${count(inputTokens)} in · ${count(outputTokens)} out`} />
+      {detail?.errorCode != null && timeline.error === null && (
+        <Figure name="Error" value={<code class="bad">{line(detail.errorCode, 60)}</code>} />
+      )}
       <Figure
         name="Calls"
-        value={`${count(totals.calls)}${totals.cached > 0 ? ` · ${count(totals.cached)} cached` : ''}`}
+        value={
+          timeline.events.length === 0
+            ? '–'
+            : `${count(totals.calls)}${totals.cached > 0 ? ` · ${count(totals.cached)} cached` : ''}`
+        }
       />
       {totals.retries > 0 && <Figure name="Retries" value={count(totals.retries)} tone="wait" />}
       {admission?.queuedMs != null && <Figure name="Queued" value={duration(admission.queuedMs)} />}
@@ -232,10 +273,21 @@ function Figure({
   )
 }
 
-/** Only what is configured to be an address of the web leads there. */
+/** Only what is configured to be an address of the web leads there; without one its id can be copied. */
 function TraceLink({ traceId }: { readonly traceId: string | null }) {
   const pattern = me.value?.traceUrl ?? null
-  if (traceId === null || pattern === null || !/^https?:\/\//.test(pattern)) return null
+  if (traceId === null) return null
+  if (pattern === null || !/^https?:\/\//.test(pattern))
+    return (
+      <Figure
+        name="Trace"
+        value={
+          <>
+            {line(traceId.slice(0, 8))} <Copy text={traceId} what="trace id" />
+          </>
+        }
+      />
+    )
   const href = pattern.replace('{traceId}', encodeURIComponent(traceId))
   return (
     <Figure

@@ -14,6 +14,7 @@ const names = {
   limit: 'a limit',
   breaker: 'a breaker',
   retry: 'retries',
+  away: 'crash or restart',
 } as const
 
 export function StepDetail({ step }: { readonly step: Step; readonly version: number }) {

@@ -1,8 +1,12 @@
 // The parts of a task's timeline.
 import type { TaskEvent } from '../../../api/task-events.ts'
 
-/** What a span of time went to. `queue`: for a free slot; `person`, `limit`, `breaker`, `retry`: waited for that. */
-export type SpanKind = 'queue' | 'model' | 'python' | 'tool' | 'person' | 'limit' | 'breaker' | 'retry'
+/**
+ * What a span of time went to. `queue`: for a free slot; `person`, `limit`, `breaker`, `retry`: waited for that; `away`:
+ * until another owner of the lane went on.
+ */
+export type SpanKind =
+  'queue' | 'model' | 'python' | 'tool' | 'person' | 'limit' | 'breaker' | 'retry' | 'away'
 
 export interface Span {
   readonly kind: SpanKind
@@ -112,10 +116,27 @@ export const mark = (kind: Mark['kind'], atMs: number, text: string, dueMs: numb
   dueMs,
 })
 
+interface Resumed {
+  readonly stage: string
+  readonly epoch: number
+  /** When the new owner's first work on it began, and what happened before that. */
+  readonly atMs: number
+  readonly beforeMs: number
+}
+
+/** Shorter ones are no longer than the way from one stage to the next. */
+const SHOWN_AWAY_MS = 500
+
 /** Marks a step that a new owner of the stage's lane went on with: once, however many of its events say so. */
-export function resume(step: Step, stage: string, epoch: number, atMs: number): void {
+export function resume(step: Step, { stage, epoch, atMs, beforeMs }: Resumed): void {
   const text = `A new owner of the lane went on with it in ${stage} (epoch ${epoch}), after a crash, a restart or a rebalance`
-  if (!step.marks.some((each) => each.text === text)) step.marks.push(mark('resumed', atMs, text, null))
+  if (step.marks.some((each) => each.text === text)) return
+  step.marks.push(mark('resumed', atMs, text, null))
+  // A step that waits for a person, a limit or a slot has lost nothing meanwhile.
+  const isWaiting = step.spans.some(({ toMs }) => toMs === null)
+  const fromMs = Math.max(beforeMs, step.startedMs)
+  if (!isWaiting && atMs - fromMs >= SHOWN_AWAY_MS)
+    step.spans.push(span('away', fromMs, atMs, `until another owner of the lane went on in ${stage}`))
 }
 
 export function endWaits(step: Step, atMs: number): void {

@@ -1,6 +1,7 @@
 // What happened in a task, as a waterfall shows it: steps, each with its spans of time. Made of the task's events, one
 // by one, so that an event costs the same in a task of a thousand steps.
 import type { StreamEvent } from '../api/stream-event.ts'
+import { fleetMs } from '../clock.ts'
 import {
   emptyStep,
   endWaits,
@@ -33,6 +34,8 @@ export class Timeline {
   /** Why the beginning is missing; null if it is not. */
   lost: string | null = null
   readonly totals = { inputTokens: 0, outputTokens: 0, cost: 0, cached: 0, retries: 0, waits: 0, calls: 0 }
+  /** Of what came before the event that is taken. */
+  #beforeMs = 0
   readonly #byNumber = new Map<number, Step>()
   readonly #calls = new Map<string, Call>()
   /** Of the calls that wait for people. */
@@ -43,6 +46,7 @@ export class Timeline {
     if (event.type === 'text.retracted') return this.#retract(event.step, event.reason)
     if (this.events.length < MAX_EVENTS && event.type !== 'result') this.events.push(event)
     if ('atMs' in event) {
+      this.#beforeMs = this.lastMs ?? event.atMs
       this.firstMs = Math.min(this.firstMs ?? event.atMs, event.atMs)
       this.lastMs = Math.max(this.lastMs ?? event.atMs, event.atMs)
     }
@@ -96,7 +100,12 @@ export class Timeline {
     step.version++
     // The end of one step begins the next, which nobody had begun before.
     if (event.resumedEpoch !== undefined && event.type !== 'step.started')
-      resume(step, event.stage, event.resumedEpoch, event.atMs)
+      resume(step, {
+        stage: event.stage,
+        epoch: event.resumedEpoch,
+        atMs: event.atMs - workMs(event),
+        beforeMs: this.#beforeMs,
+      })
     switch (event.type) {
       case 'model.answered':
         return this.#answered(step, event)
@@ -269,12 +278,7 @@ export class Timeline {
       if (step.isAnswered || (number !== null && step.number !== number)) continue
       if (reason === 'attempt_ended' && step.text !== '')
         step.marks.push(
-          mark(
-            'resumed',
-            Date.now(),
-            'The attempt that wrote this text ended; the call was made again',
-            null,
-          ),
+          mark('resumed', fleetMs(), 'The attempt that wrote this text ended; the call was made again', null),
         )
       step.text = ''
       step.version++
@@ -329,6 +333,10 @@ export class Timeline {
 }
 
 type StepEvent = Extract<StreamEvent, { readonly step: number | null; readonly atMs: number }>
+
+/** Milliseconds that its stage worked just before the event. The time of Python counts from its start, in whichever process it ran. */
+const workMs = (event: StepEvent): number =>
+  event.type === 'model.answered' || event.type === 'tool.completed' ? (event.durationMs ?? 0) : 0
 
 /** Shorter waits are the log's own pace. */
 const SHOWN_WAIT_MS = 25

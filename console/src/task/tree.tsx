@@ -41,9 +41,16 @@ function Branch({ nodes }: { readonly nodes: readonly Node[] }) {
     <ul>
       {nodes.map(({ task, below }) => (
         <li key={task.taskId}>
-          <a href={`/tasks/${encodeURIComponent(task.taskId)}`}>{line(task.agent ?? task.taskId, 60)}</a>{' '}
-          <TaskState status={task.status} phase={task.phase} />{' '}
-          <span class="muted">{cost(task.totalCost)}</span> <bdi>{line(task.text ?? '', 100)}</bdi>
+          <div class="tree-task">
+            <TaskState status={task.status} phase={task.phase} />
+            <a href={`/tasks/${encodeURIComponent(task.taskId)}`}>
+              <bdi>{line(task.text || task.taskId, 160)}</bdi>
+            </a>
+            <span class="muted">
+              {task.agent !== null && <bdi>{line(task.agent, 40)} · </bdi>}
+              {cost(task.totalCost)}
+            </span>
+          </div>
           {below.length > 0 && <Branch nodes={below} />}
         </li>
       ))}

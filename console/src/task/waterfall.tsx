@@ -273,6 +273,7 @@ const kinds: readonly (readonly [SpanKind, string])[] = [
   ['person', 'person'],
   ['retry', 'retry'],
   ['breaker', 'breaker or limit'],
+  ['away', 'crash or restart'],
 ]
 
 function Legend({ scale, onScale }: { readonly scale: Scale; readonly onScale: () => void }) {

@@ -1,6 +1,7 @@
 // Cancels the open tasks of the list: first which ones, then all of them.
 import { useState } from 'preact/hooks'
 import { asApiError, post, type ApiError } from '../api/client.ts'
+import { fleetMs } from '../clock.ts'
 import { Dialog } from '../components/dialog.tsx'
 import { Field } from '../components/fields.tsx'
 import { Failed, Loading } from '../components/states.tsx'
@@ -33,7 +34,7 @@ const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_
 /** A day, a time, epoch milliseconds or how long ago, as epoch milliseconds. */
 function timeOf(text: string): number {
   const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? []
-  if (amount !== undefined && unit !== undefined) return Date.now() - Number(amount) * (units[unit] ?? 0)
+  if (amount !== undefined && unit !== undefined) return fleetMs() - Number(amount) * (units[unit] ?? 0)
   return /^\d{13}$/.test(text) ? Number(text) : Date.parse(text)
 }
 

@@ -1,19 +1,21 @@
 // The live list of tasks.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { TaskView } from '../api/client.ts'
-import { may } from '../api/session.ts'
+import { may, me } from '../api/session.ts'
 import { now } from '../clock.ts'
 import { TaskState } from '../components/badge.tsx'
 import { Stale } from '../components/part.tsx'
 import { Empty, Failed, Loading } from '../components/states.tsx'
-import { Table, type Column } from '../components/table.tsx'
+import { atTop, Table, type Column, type TablePlace } from '../components/table.tsx'
 import { cost, count, duration, exactTime, moment } from '../format.ts'
 import { navigate, place, withQuery } from '../router.ts'
 import { line } from '../text.ts'
 import { BulkCancel } from './bulk-cancel.tsx'
 import { FilterBar } from './filter-bar.tsx'
+import { leave, reopened, type ShownList } from './last-list.ts'
 import { TaskList } from './list.ts'
-import { filtersIn, queryOf } from './views.ts'
+import { NoTasks } from './none.tsx'
+import { filtersIn, queryOf, type Filters } from './views.ts'
 
 export const taskPath = (taskId: string): string => `/tasks/${encodeURIComponent(taskId)}`
 
@@ -82,11 +84,20 @@ function Took({ row }: { readonly row: TaskView }) {
   return <>{duration(now.value - row.submittedAtMs)}</>
 }
 
+function useList(filters: Filters): ShownList {
+  const key = queryOf(filters)
+  const shown = useMemo((): ShownList => {
+    const returned = place.peek().isReturn ? reopened(key) : null
+    return returned ?? { key, viewer: me.peek(), list: new TaskList(filters), at: atTop() }
+  }, [key])
+  useEffect(() => () => leave(shown), [shown])
+  return shown
+}
+
 export function TasksPage() {
   const filters = filtersIn(place.value.query)
   const key = queryOf(filters)
-  const list = useMemo(() => new TaskList(filters), [key])
-  useEffect(() => () => list.close(), [list])
+  const { list, at } = useList(filters)
   const [isCancelling, setCancelling] = useState(false)
   const rows = list.rows.value
   const open = useMemo(() => rows.filter(({ completedAtMs }) => completedAtMs === null).length, [rows])
@@ -112,13 +123,19 @@ export function TasksPage() {
         )}
       </header>
       <FilterBar filters={filters} />
-      <Rows list={list} isFiltered={key !== ''} />
+      <Rows list={list} at={at} isFiltered={key !== ''} />
       {isCancelling && <BulkCancel filters={filters} onClose={() => setCancelling(false)} />}
     </div>
   )
 }
 
-function Rows({ list, isFiltered }: { readonly list: TaskList; readonly isFiltered: boolean }) {
+interface RowsProps {
+  readonly list: TaskList
+  readonly at: TablePlace
+  readonly isFiltered: boolean
+}
+
+function Rows({ list, at, isFiltered }: RowsProps) {
   const rows = list.rows.value
   if (list.error.value !== null && rows.length === 0)
     return (
@@ -131,13 +148,7 @@ function Rows({ list, isFiltered }: { readonly list: TaskList; readonly isFilter
         <a href="/tasks">Show all tasks</a>
       </Empty>
     ) : (
-      <Empty title="No tasks yet">
-        {may('tasks:submit') ? (
-          <a href="/new">Submit the first one</a>
-        ) : (
-          <p>They appear here as they are submitted.</p>
-        )}
-      </Empty>
+      <NoTasks />
     )
   return (
     <>
@@ -152,6 +163,7 @@ function Rows({ list, isFiltered }: { readonly list: TaskList; readonly isFilter
         keyOf={taskId}
         onEnd={list.more}
         isMore={list.isMore.value}
+        at={at}
       />
     </>
   )
@@ -164,6 +176,13 @@ function Search() {
   const input = useRef<HTMLInputElement>(null)
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   const value = place.value.query.get('search') ?? ''
+  const asked = useRef(value)
+  // Back, forward and views change what is searched for, too: the field shows it, unless it was typed here.
+  useEffect(() => {
+    if (input.current !== null && value !== asked.current) input.current.value = value
+    asked.current = value
+  }, [value])
+  useEffect(() => () => clearTimeout(timer.current), [])
   useEffect(() => {
     if (place.value.query.get('focus') !== 'search') return
     input.current?.focus()
@@ -171,10 +190,10 @@ function Search() {
   }, [])
   const search = (text: string): void => {
     clearTimeout(timer.current)
-    timer.current = setTimeout(
-      () => navigate(withQuery({ search: text.trim() }), { replace: true }),
-      SEARCH_MS,
-    )
+    timer.current = setTimeout(() => {
+      asked.current = text.trim()
+      navigate(withQuery({ search: asked.current }), { replace: true })
+    }, SEARCH_MS)
   }
   return (
     <input

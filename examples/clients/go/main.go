@@ -48,20 +48,24 @@ type result struct {
 }
 
 // decode reads Confluent's wire format: a zero byte, the schema's id in four bytes, the body.
-func decode(value []byte) (result, error) {
+func decode(ctx context.Context, value []byte) (result, error) {
 	var found result
 	if len(value) < 5 || value[0] != 0 {
 		return found, errors.New("the value is not in Confluent's wire format")
 	}
-	schema, err := schemaOf(binary.BigEndian.Uint32(value[1:5]))
+	schema, err := schemaOf(ctx, binary.BigEndian.Uint32(value[1:5]))
 	if err != nil {
 		return found, err
 	}
 	return found, avro.Unmarshal(schema, value[5:], &found)
 }
 
-func schemaOf(id uint32) (avro.Schema, error) {
-	response, err := http.Get(fmt.Sprintf("%s/schemas/ids/%d", registry, id))
+func schemaOf(ctx context.Context, id uint32) (avro.Schema, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/schemas/ids/%d", registry, id), nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +117,7 @@ func run(text string) error {
 			if string(record.Key) != id {
 				continue
 			}
-			found, err := decode(record.Value)
+			found, err := decode(ctx, record.Value)
 			if err != nil {
 				return err
 			}

@@ -53,10 +53,12 @@ def result_of(task_id: str, consumer: Consumer, registry: SchemaRegistryClient) 
     until = time.monotonic() + TIMEOUT_S
     while time.monotonic() < until:
         message = consumer.poll(1.0)
-        if message is None or message.key() != task_id.encode():
+        if message is None:
             continue
         if message.error():
             raise SystemExit(f"reading {COMPLETED}: {message.error()}")
+        if message.key() != task_id.encode():
+            continue
         return deserialize(message.value(), SerializationContext(COMPLETED, MessageField.VALUE))
     raise SystemExit(f"task {task_id} has no result after {TIMEOUT_S} s")
 

@@ -13,7 +13,29 @@ import type { Clock } from '../../clock.ts'
 import { FlotillaError, toFailure } from '../../errors.ts'
 import type { Call, CallContext, CallFailure, CallOutcome, Caller } from '../../stage.ts'
 import type { Instruments } from '../../telemetry/instruments.ts'
-import type { Breakers, CallRequest } from './calls.ts'
+
+/** Runs `work` unless the breaker of this name is open (BREAKER_OPEN), and learns from how it ends. */
+export interface Breakers {
+  run<T>(name: string, work: () => Promise<T>): Promise<T>
+}
+
+export interface CallRequest {
+  readonly call: Call
+  readonly id: string
+  readonly key: string
+  readonly owner: string
+  readonly epoch: number
+  /** Aborted by cancel and deadline. */
+  readonly interrupted: AbortSignal
+  /** Aborted when the lane is lost. */
+  readonly lost: AbortSignal
+  readonly traceparent: string | null
+  readonly stream: CallContext['stream']
+  /** Whether the journal may have lost that a former owner began it. Null, or absent: no. */
+  readonly mayBeLost?: (() => Promise<boolean>) | null
+  /** Called if a former owner of the lane had begun the call. */
+  readonly onResumed?: () => void
+}
 
 /** Long enough for a callback or two on a busy machine, and hardly noticed by the user who cancels. */
 const GRACE_MS = 500
@@ -67,14 +89,27 @@ function failureOf({ instruments }: AttemptParts, { target }: Call, error: unkno
   return failed
 }
 
-function measure(
-  { instruments, stage = '' }: AttemptParts,
-  { kind, target }: Call,
-  outcome: CallOutcome,
-): void {
+function measure(parts: AttemptParts, call: Call, outcome: CallOutcome): void {
+  const { instruments, stage = '' } = parts
+  const { kind, target } = call
   const code = outcome.ok ? 'ok' : outcome.failure.code
   instruments.count('calls', 1, { stage, kind, target, outcome: code })
   instruments.observe('call', (outcome.endedMs - outcome.startedMs) / 1_000, { stage, kind, target })
+  if (isUnknown(call, outcome)) countDoubt(parts, call, 'unknown')
+}
+
+/** Whether a call that must not be made twice may have taken effect without an answer. */
+function isUnknown({ idempotent }: Call, outcome: CallOutcome): boolean {
+  if (idempotent || outcome.ok || !outcome.made) return false
+  return ['CALL_TIMEOUT', 'CALL_OUTCOME_UNKNOWN'].includes(outcome.failure.code)
+}
+
+export function countDoubt(
+  { instruments, stage = '' }: AttemptParts,
+  { kind, target }: Call,
+  outcome: 'repeated' | 'unknown',
+): void {
+  instruments.count('calls_in_doubt', 1, { stage, kind, target, outcome })
 }
 
 /** What stops a call: a cancel, another owner of its lane, its time limit. In force until they are lifted. */

@@ -11,38 +11,22 @@
 //    call from being made.
 // 6. A call that needs a slot (slots.ts) waits for it before anything else.
 // 7. When a store is back, pending outcomes are written before any new call begins: a crash would lose them.
+// 8. A key of journal or limits that another program has written ends the call: none is made, or what one has answered
+//    counts without it. No later owner makes it either, because it finds the same.
 import { backoffMs } from '../../backoff.ts'
-import { failure } from '../../errors.ts'
+import { failure, isFinal, toFailure } from '../../errors.ts'
 import { sleep, type Clock } from '../../clock.ts'
-import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../../stage.ts'
+import type { Call, CallFailure, Caller, CallOutcome } from '../../stage.ts'
 import type { Instruments } from '../../telemetry/instruments.ts'
-import { attempt, type AttemptParts } from './attempt.ts'
+import { attempt, countDoubt, type AttemptParts, type Breakers, type CallRequest } from './attempt.ts'
+import { CallOrders } from './call-orders.ts'
 import type { Guard } from './guard.ts'
-import type { CallJournal } from './journal.ts'
+import type { Beginning, CallJournal } from './journal.ts'
 import { keepLease } from './lease.ts'
 import type { Semaphore } from './semaphore.ts'
 import { Slots, type SlotRule, type SlotsOf } from '../slots.ts'
-
-/** Runs `work` unless the breaker of this name is open (BREAKER_OPEN), and learns from how it ends. */
-export interface Breakers {
-  run<T>(name: string, work: () => Promise<T>): Promise<T>
-}
-
-export interface CallRequest {
-  readonly call: Call
-  readonly id: string
-  readonly key: string
-  readonly owner: string
-  readonly epoch: number
-  /** Aborted by cancel and deadline. */
-  readonly interrupted: AbortSignal
-  /** Aborted when the lane is lost. */
-  readonly lost: AbortSignal
-  readonly traceparent: string | null
-  readonly stream: CallContext['stream']
-  /** Called if a former owner of the lane had begun the call. */
-  readonly onResumed?: () => void
-}
+import { Stalls } from '../stalls.ts'
+import { UnderWay } from './under-way.ts'
 
 export class LaneLost extends Error {
   override readonly name = 'LaneLost'
@@ -65,20 +49,23 @@ const OUTCOME_BACKOFF_MS = 250
 const BEHIND_MS = 2_000
 const POLL_MS = 200
 const TRIES_WHEN_LOST = 45
+/** Named as what calls wait for while the store of the journal and the limits is away. */
+const JOURNAL = 'the call journal'
 
 export class CallMaker {
+  /** Waits of its calls, and of other work of the stage. */
+  readonly stalls: Stalls
   readonly #journal: CallJournal
   readonly #attempts: AttemptParts
   readonly #guards: Readonly<Record<string, Guard>>
   readonly #capacity: Semaphore
   readonly #slots: Slots
+  readonly #orders = new CallOrders()
   readonly #slotOf: SlotsOf
   readonly #clock: Clock
   readonly #instruments: Instruments
   readonly #stage: string
-  readonly #byKind = new Map<string, number>()
-  #underWay = 0
-  readonly #idle: (() => void)[] = []
+  readonly #underWay: UnderWay
 
   constructor(parts: {
     journal: CallJournal
@@ -98,11 +85,14 @@ export class CallMaker {
     this.#attempts = parts
     this.#guards = parts.guards ?? {}
     this.#capacity = parts.capacity
-    this.#stage = parts.stage ?? ''
-    this.#slots = new Slots(this.#stage, parts.instruments)
+    const { stage = '', clock, instruments } = parts
+    this.#stage = stage
+    this.#underWay = new UnderWay({ stage, clock, instruments })
+    this.stalls = new Stalls(stage, clock, instruments.log)
+    this.#slots = new Slots(stage, instruments)
     this.#slotOf = parts.slots ?? (() => null)
-    this.#clock = parts.clock
-    this.#instruments = parts.instruments
+    this.#clock = clock
+    this.#instruments = instruments
   }
 
   get slotsHeld(): number {
@@ -110,7 +100,14 @@ export class CallMaker {
   }
 
   make(request: CallRequest): Promise<CallOutcome> {
-    if (request.call.journalled === false) return this.#track(request, () => this.#makeUnjournalled(request))
+    const { inOrderOf } = request.call
+    if (inOrderOf === undefined) return this.#make(request)
+    return this.#orders.run(inOrderOf, () => this.#make(request))
+  }
+
+  #make(request: CallRequest): Promise<CallOutcome> {
+    const { kind, journalled } = request.call
+    if (journalled === false) return this.#underWay.track(kind, () => this.#makeUnjournalled(request))
     const rule = this.#slotOf(request.call)
     return rule === null ? this.#makeInTurn(request) : this.#makeInSlot(request, rule)
   }
@@ -149,7 +146,7 @@ export class CallMaker {
     const granted = this.#capacity.acquire(interrupted, lost)
     if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stop(request)
     try {
-      return await this.#track(request, () => this.#makeJournalled(request))
+      return await this.#underWay.track(request.call.kind, () => this.#makeJournalled(request))
     } finally {
       this.#capacity.release()
     }
@@ -158,26 +155,8 @@ export class CallMaker {
   /** Stopped before it was made. */
   async #stop(request: CallRequest): Promise<CallOutcome> {
     if (request.lost.aborted) throw new LaneLost('before a call')
-    const { kind, target } = request.call
-    const stopped = failure('CALL_ABORTED', `${kind} ${target} was stopped`)
+    const stopped = failure('CALL_ABORTED', `${request.call.kind} ${request.call.target} was stopped`)
     return (await this.#findRecorded(request)) ?? this.#refuse(request, stopped)
-  }
-
-  async #track({ call }: CallRequest, work: () => Promise<CallOutcome>): Promise<CallOutcome> {
-    this.#underWay++
-    this.#show(call.kind, 1)
-    try {
-      return await work()
-    } finally {
-      this.#show(call.kind, -1)
-      if (--this.#underWay === 0) for (const resume of this.#idle.splice(0)) resume()
-    }
-  }
-
-  #show(kind: string, change: 1 | -1): void {
-    const running = (this.#byKind.get(kind) ?? 0) + change
-    this.#byKind.set(kind, running)
-    this.#instruments.gauge('calls_in_flight', running, { stage: this.#stage, kind })
   }
 
   /**
@@ -185,19 +164,12 @@ export class CallMaker {
    * of lanes that it has lost go on, and their new owners wait for what is recorded.
    */
   settled(withinMs: number): Promise<void> {
-    if (this.#underWay === 0 || withinMs <= 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const cancel = this.#clock.schedule(withinMs, resolve)
-      this.#idle.push(() => {
-        cancel()
-        resolve()
-      })
-    })
+    return this.#underWay.settled(withinMs)
   }
 
   /** An answer recorded by an earlier run counts although this run is stopped: it was paid for. */
   async #findRecorded(request: CallRequest): Promise<CallOutcome | null> {
-    const found = await this.#persist(request, () => this.#journal.recorded(request.id))
+    const found = await this.#persist(request, () => this.#journal.recorded(request.id), nothing)
     if (found === null) return null
     if (found.epoch !== request.epoch) request.onResumed?.()
     await this.#settle(request, found.outcome)
@@ -211,22 +183,30 @@ export class CallMaker {
   }
 
   async #makeUnjournalled(request: CallRequest): Promise<CallOutcome> {
-    if (request.lost.aborted) throw new LaneLost('before a call')
-    for (let tries = 0; ; tries++) {
+    const { call, lost } = request
+    if (lost.aborted) throw new LaneLost('before a call')
+    const make = async (): Promise<CallOutcome> => {
       const outcome = await attempt(this.#attempts, request)
       if (outcome.ok || !outcome.failure.retryable) return outcome
-      this.#instruments.log.warn(
-        { err: outcome.failure, target: request.call.target },
-        'unjournalled call failed; retrying',
-      )
-      await this.#pause(backoffMs(tries, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), request.lost)
+      throw new Error(outcome.failure.message)
     }
+    return this.stalls.retry(`the ${call.kind}`, make, {
+      refuse: () => {},
+      pause: (tries) => this.#pause(backoffMs(tries, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), lost),
+    })
   }
 
   async #makeJournalled(request: CallRequest): Promise<CallOutcome> {
     const guard = this.#guardOf(request.call)
     const isLost = () => request.lost.aborted
-    const reserve = () => (guard && !isLost() ? this.#persist(request, () => guard.reserve(request)) : null)
+    const reserve = () =>
+      guard && !isLost()
+        ? this.#persist<CallFailure | null>(
+            request,
+            () => guard.reserve(request),
+            (failed) => failed,
+          )
+        : null
     // In one turn with the beginning. It counts once, even if the journal turns out to have the outcome.
     const reserving = reserve()
     reserving?.catch(() => {})
@@ -243,7 +223,7 @@ export class CallMaker {
       // Who waited for a former owner needs the whole time of a reservation again.
       const refused = await this.#reserved(request, begun.inDoubt ? reserve() : reserving)
       if (isLost()) return await this.#handBack(request, begun.inDoubt)
-      if (!refused && begun.inDoubt) this.#instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
+      if (!refused && begun.inDoubt) countDoubt(this.#attempts, request.call, 'repeated')
       if (!refused && taken) stopRenewing = keepLease(this.#journal, this.#clock, request, taken)
       const found = refused
         ? this.#refuse(request, refused)
@@ -269,7 +249,11 @@ export class CallMaker {
     const refused = await reserving
     while (!refused && renewalMs > 0 && this.#clock.now() - freshMs >= renewalMs) {
       freshMs = this.#clock.now()
-      const isOurs = await this.#persist(request, () => this.#journal.renew(request.id, request.epoch))
+      const isOurs = await this.#persist(
+        request,
+        () => this.#journal.renew(request.id, request.epoch),
+        () => true,
+      )
       if (!isOurs) throw new LaneLost('another owner took the call over')
     }
     return refused
@@ -283,34 +267,42 @@ export class CallMaker {
   /** Settles the guard by an outcome that the journal has. */
   async #settle(request: CallRequest, outcome: CallOutcome): Promise<void> {
     const guard = this.#guardOf(request.call)
-    if (guard) await this.#persist(request, () => guard.settle(request, outcome))
+    if (!guard) return
+    await this.#persist<unknown>(request, () => guard.settle(request, outcome), nothing)
   }
 
   /** Resolves with its outcome if that is known already; otherwise it is begun, and to be made. */
   async #begin(request: CallRequest): Promise<CallOutcome | { inDoubt: boolean }> {
-    const { call, id, owner, epoch, key } = request
+    const { call, id, owner, epoch, key, mayBeLost } = request
     for (;;) {
-      const beginning = await this.#persist(request, async () => {
+      const begin = async (): Promise<Beginning> => {
         if (this.#journal.behind > 0) await this.#outcomesFirst(request)
-        return this.#journal.begin(id, owner, epoch, call, key)
-      })
-      switch (beginning?.do) {
+        return this.#journal.begin(id, owner, epoch, call, key, mayBeLost)
+      }
+      const beginning = await this.#persist<Beginning | CallOutcome>(request, begin, (failed) =>
+        call.idempotent ? this.#refuse(request, failed) : this.#outcomeUnknown(request, failed.message),
+      )
+      if ('ok' in beginning) return beginning
+      switch (beginning.do) {
         case 'call':
           if (beginning.inDoubt) request.onResumed?.()
           return { inDoubt: beginning.inDoubt }
         case 'answer':
           if (beginning.isOfFormer) request.onResumed?.()
-          this.#instruments.count('calls_replayed', 1, { kind: call.kind })
+          this.#instruments.count('calls_replayed', 1, { stage: this.#stage, kind: call.kind })
           if (beginning.requestChanged) this.#reportChange(request)
           return beginning.outcome
         case 'giveUp':
           request.onResumed?.()
-          return this.#outcomeUnknown(request)
+          return this.#outcomeUnknown(
+            request,
+            'it was begun by a process that died before its outcome was recorded, or whose records are lost',
+          )
         case 'wait':
           await this.#pause(Math.min(POLL_MS, beginning.forMs), request.lost)
           break
         default:
-          throw new LaneLost('a later owner of the lane made this call', beginning?.epoch)
+          throw new LaneLost('a later owner of the lane made this call', beginning.epoch)
       }
     }
   }
@@ -322,7 +314,7 @@ export class CallMaker {
 
   /** Harmless after an upgrade that words a request differently; otherwise a stage that is not pure. */
   #reportChange({ call, id }: CallRequest): void {
-    this.#instruments.count('calls_changed', 1, { kind: call.kind })
+    this.#instruments.count('calls_changed', 1, { stage: this.#stage, kind: call.kind })
     this.#instruments.log.warn(
       { callId: id, kind: call.kind, target: call.target },
       'replayed a recorded outcome although the request has changed since',
@@ -339,25 +331,29 @@ export class CallMaker {
     throw new LaneLost('before a call')
   }
 
-  #outcomeUnknown(request: CallRequest): CallOutcome {
+  #outcomeUnknown(request: CallRequest, why: string): CallOutcome {
     const { kind, target } = request.call
-    this.#instruments.count('calls_in_doubt', 1, { kind, target })
-    const message = `${kind} ${target} was begun by a process that died before its outcome was recorded`
-    return this.#refuse(request, failure('CALL_OUTCOME_UNKNOWN', message))
+    countDoubt(this.#attempts, request.call, 'unknown')
+    return this.#refuse(request, failure('CALL_OUTCOME_UNKNOWN', `${kind} ${target}: ${why}`))
   }
 
-  /** Operations of journal and guard are retried while the store is away; no calls are made meanwhile. */
-  async #persist<T>(request: CallRequest, operation: () => Promise<T>): Promise<T> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await operation()
-      } catch (error) {
-        this.#instruments.log.warn(
-          { err: error, attempt },
-          'failed to use the call journal or the limits; retrying',
-        )
-        await this.#pause(backoffMs(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), request.lost)
-      }
+  /**
+   * Operations of journal and guard are retried while the store is away; no calls are made meanwhile. `final`: the result
+   * of one that no retry can do.
+   */
+  async #persist<T>(
+    request: CallRequest,
+    operation: () => Promise<T>,
+    final: (failed: CallFailure) => T,
+  ): Promise<T> {
+    try {
+      return await this.stalls.retry(JOURNAL, operation, {
+        refuse: throwFinal,
+        pause: (attempt) => this.#pause(backoffMs(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), request.lost),
+      })
+    } catch (error) {
+      if (isFinal(error)) return final(toFailure(error))
+      throw error
     }
   }
 
@@ -365,18 +361,22 @@ export class CallMaker {
   async #finish(request: CallRequest, outcome: CallOutcome, guard: Guard | null): Promise<boolean> {
     const { id, epoch } = request
     const settle = guard ? () => guard.settle(request, outcome) : undefined
-    for (let tries = 0; ; tries++) {
-      try {
-        return await this.#journal.finish(id, epoch, outcome, { settle })
-      } catch (error) {
-        if (request.lost.aborted && tries >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
-        if (isPowerOfTwo(tries))
-          this.#instruments.log.warn(
-            { err: error, attempt: tries },
-            'failed to journal or settle an outcome; retrying',
-          )
-        await sleep(this.#clock, backoffMs(tries, FIRST_BACKOFF_MS, OUTCOME_BACKOFF_MS))
-      }
+    const refuse = (error: unknown, tries: number): void => {
+      throwFinal(error)
+      if (request.lost.aborted && tries >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
+    }
+    const pause = (tries: number) =>
+      sleep(this.#clock, backoffMs(tries, FIRST_BACKOFF_MS, OUTCOME_BACKOFF_MS))
+    try {
+      const finish = () => this.#journal.finish(id, epoch, outcome, { settle })
+      return await this.stalls.retry(JOURNAL, finish, { refuse, pause })
+    } catch (error) {
+      if (!isFinal(error)) throw error
+      this.#instruments.log.error(
+        { err: error },
+        'failed to journal or settle an outcome; it counts all the same',
+      )
+      return true
     }
   }
 
@@ -387,7 +387,9 @@ export class CallMaker {
   }
 }
 
-/** Whether a try is to be logged, while a store is away: 0, 1, 2, 4, 8 … */
-function isPowerOfTwo(tries: number): boolean {
-  return (tries & (tries - 1)) === 0
+const nothing = () => null
+
+/** Ends the attempts at what no retry can do. */
+function throwFinal(error: unknown): void {
+  if (isFinal(error)) throw error
 }

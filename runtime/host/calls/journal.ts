@@ -18,7 +18,9 @@
 //    entry of this process's that the store has lost (in a failover) is written again.
 // 8. The outcome of one call never answers another: an entry of another task, kind or target under this id,
 //    or one that is done with in an epoch that is not above ours, says that the id was used before. Nothing
-//    is known of this call then.
+//    is known of this call then, nor by a text that is no entry.
+// 9. No entry says that the call was never begun, unless the store may have lost one: then as in 3.
+import { rowObject } from '../../log/row-object.ts'
 import { requestHash } from '../lane/ids.ts'
 import type { Call, CallOutcome } from '../../stage.ts'
 import type { Clock } from '../../clock.ts'
@@ -55,7 +57,12 @@ interface Released {
   state: 'released'
   epoch: number
 }
-type Entry = Begun | Done | Forgotten | Released
+/** Another program has written over the entry. */
+interface Unreadable {
+  state: 'unreadable'
+  epoch: -1
+}
+type Entry = Begun | Done | Forgotten | Released | Unreadable
 
 /** An entry that this process has begun: its text, and the hashes in it. */
 interface Own {
@@ -98,10 +105,19 @@ export interface CallJournal {
   readonly open: number
   /** Outcomes that the store has not taken yet, though it was asked. */
   readonly behind: number
-  /** `key` is the task's. */
-  begin(id: string, owner: string, epoch: number, call: Call, key?: string): Promise<Beginning>
+  /** `key` is the task's; `mayBeLost`: whether the store may have lost the entry of a former owner. */
+  begin(
+    id: string,
+    owner: string,
+    epoch: number,
+    call: Call,
+    key?: string,
+    mayBeLost?: (() => Promise<boolean>) | null,
+  ): Promise<Beginning>
   /** The recorded outcome, and the epoch of the owner that recorded it; null if there is none. */
   recorded(id: string): Promise<{ outcome: CallOutcome; epoch: number } | null>
+  /** Whether a call of this key, kind and target was begun under this id, or has ended. */
+  wasBegun(id: string, key: string, call: Pick<Call, 'kind' | 'target'>): Promise<boolean>
   /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
   renew(id: string, epoch: number): Promise<boolean>
   /**
@@ -177,12 +193,15 @@ class Journal implements CallJournal {
     return open
   }
 
-  async begin(id: string, owner: string, epoch: number, call: Call, key = ''): Promise<Beginning> {
+  async begin(
+    ...[id, owner, epoch, call, key = '', mayBeLost]: Parameters<CallJournal['begin']>
+  ): Promise<Beginning> {
     const { kind, target, request, timeoutMs, idempotent } = call
     const hash = requestHash(request)
     const of = requestHash([key, kind, target])
     let expected: string | null = null
-    let inDoubt = false
+    let isLost = mayBeLost ? await mayBeLost() : false
+    let inDoubt = isLost
     for (;;) {
       const askedMs = this.#clock.now()
       const leaseUntilMs = askedMs + timeoutMs + this.#options.leaseMs
@@ -191,6 +210,7 @@ class Journal implements CallJournal {
       if (this.#isAlone && this.#begun.has(id)) return { do: 'wait', forMs: OWN_CALL_MS }
       const result = await this.#store.compareAndSet(entryKey(id), expected, text, this.#lifetime)
       if (result.swapped) {
+        if (isLost && !idempotent) return { do: 'giveUp' }
         expected = text
         if (!this.#isFresh(askedMs)) continue
         this.#note(id, epoch, { text, hash, of })
@@ -198,12 +218,13 @@ class Journal implements CallJournal {
       }
       expected = result.current
       if (result.current === null) continue
-      const found = JSON.parse(result.current) as Entry
+      const found = entryIn(result.current)
       const isOurs = isBegunBy(found, owner, epoch) && !this.#begun.get(id)?.has(epoch)
       const leasedMs = leaseLeft(found, result.leaseLeftMs ?? 0, askedMs)
       const leaseLeftMs = leasedMs > 0 && (await this.#isOfDead(found)) ? 0 : leasedMs
       const beginning = isOurs ? null : judge(found, { epoch, hash, of, idempotent, leaseLeftMs })
       if (beginning) return beginning
+      if (!isOurs) isLost = false
       inDoubt = isOurs ? found.inDoubt : found.state !== 'released'
     }
   }
@@ -224,8 +245,15 @@ class Journal implements CallJournal {
 
   async recorded(id: string): Promise<{ outcome: CallOutcome; epoch: number } | null> {
     const current = await this.#store.get(entryKey(id))
-    const entry = current === null ? null : (JSON.parse(current) as Entry)
+    const entry = current === null ? null : entryIn(current)
     return entry?.state === 'done' ? { outcome: entry.outcome, epoch: entry.epoch } : null
+  }
+
+  async wasBegun(id: string, key: string, { kind, target }: Pick<Call, 'kind' | 'target'>): Promise<boolean> {
+    const current = await this.#store.get(entryKey(id))
+    const entry = current === null ? null : entryIn(current)
+    if (entry?.state !== 'begun' && entry?.state !== 'done') return false
+    return entry.of === undefined || entry.of === requestHash([key, kind, target])
   }
 
   async renew(id: string, epoch: number): Promise<boolean> {
@@ -320,6 +348,13 @@ class Journal implements CallJournal {
     )
     await Promise.all(marks)
   }
+}
+
+const STATES: ReadonlySet<unknown> = new Set(['begun', 'done', 'forgotten', 'released'])
+
+function entryIn(text: string): Entry {
+  const entry = rowObject(Buffer.from(text))
+  return STATES.has(entry?.['state']) ? (entry as unknown as Entry) : { state: 'unreadable', epoch: -1 }
 }
 
 interface Asked {

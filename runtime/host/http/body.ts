@@ -1,5 +1,6 @@
 // Reads bodies in bounded memory, however many there are and in however small pieces they come: one buffer
 // for each, because a list of pieces of one byte takes two hundred times their size.
+import { isUtf8 } from 'node:buffer'
 import type { Readable } from 'node:stream'
 import { FlotillaError } from '../../errors.ts'
 
@@ -23,7 +24,10 @@ export class Bodies {
     this.#limits = limits
   }
 
-  /** Rejects with 413 beyond the limit of one body, 400 if it breaks off, WORKER_BUSY beyond that of all. */
+  /**
+   * Rejects with 413 beyond the limit of one body, 400 if it breaks off or is no UTF-8, WORKER_BUSY beyond the limit of
+   * all.
+   */
   async read(payload: Readable): Promise<string> {
     let buffer: Buffer = Buffer.alloc(0)
     let length = 0
@@ -37,7 +41,10 @@ export class Bodies {
     }
     try {
       await eachPiece(payload, take)
-      return buffer.toString('utf8', 0, length)
+      const bytes = buffer.subarray(0, length)
+      // Decoded all the same, each wrong byte would become another character.
+      if (!isUtf8(bytes)) throw new FlotillaError('REQUEST_INVALID', 'the body is not UTF-8')
+      return bytes.toString('utf8')
     } catch (error) {
       throw withStatus(400, error as Error)
     } finally {

@@ -66,7 +66,7 @@ export function errorBody(error: HttpError): ErrorBody {
     return { code, message, remedy, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
   }
   const status = statusOf(error)
-  const code = status < 500 ? 'TASK_INVALID' : 'INTERNAL'
+  const code = status < 500 ? 'REQUEST_INVALID' : 'INTERNAL'
   const known = status < 500 ? redacted(error.message) : 'an unexpected error; see the log of this process'
   return { code, message: messages[status] ?? known, remedy: remedies[status] ?? errorTable[code].remedy }
 }

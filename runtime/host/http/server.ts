@@ -19,6 +19,7 @@ import { guard, type AllowedHosts } from './guard.ts'
 import { boundConnections } from './connections.ts'
 import { boundPipelining } from './pipelining.ts'
 import { listenFailure } from './port.ts'
+import { refuseUnparsed } from './unparsed.ts'
 import { OpenStreams } from '../open-streams.ts'
 
 declare module 'fastify' {
@@ -144,6 +145,7 @@ function createServer(limits: HttpLimits): FastifyInstance {
     connectionTimeout: stillMs,
     routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
     frameworkErrors: (error, _request, reply) => sendError(error, reply),
+    clientErrorHandler: refuseUnparsed,
     http: {
       headersTimeout: Math.min(headersMs, requestMs),
       connectionsCheckingInterval: Math.min(2_000, headersMs),
@@ -155,6 +157,7 @@ function createServer(limits: HttpLimits): FastifyInstance {
   const bodies = new Bodies({ bytes: MAX_BODY_BYTES, heldBytes })
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', async (_: FastifyRequest, payload: IncomingMessage) => {
+    assertTaken(payload)
     const text = await bodies.read(payload)
     // A request that changes something says that it is JSON even if its body is empty.
     if (text === '') return undefined
@@ -164,6 +167,16 @@ function createServer(limits: HttpLimits): FastifyInstance {
     return body
   })
   return app
+}
+
+/** Before it is sent, if the client waits to be asked for it. */
+function assertTaken({ headers }: IncomingMessage): void {
+  const { 'content-encoding': encoding = 'identity', 'content-length': length = '0' } = headers
+  if (Number(length) > MAX_BODY_BYTES)
+    throw Object.assign(new Error('the body is too long'), { statusCode: 413 })
+  if (encoding.trim().toLowerCase() === 'identity') return
+  const message = `the body is packed (content-encoding: ${shown(encoding)}); send it as it is`
+  throw new FlotillaError('REQUEST_INVALID', message)
 }
 
 /** Without loss of digits. Some clients begin with a byte order mark. */

@@ -9,7 +9,7 @@ import {
   withoutPayloads,
 } from '../../codec/claim-check.ts'
 import { changeRows, merge } from '../../decisions.ts'
-import { failure, FlotillaError, messageOf, toFailure } from '../../errors.ts'
+import { failure, FlotillaError, isFinal, messageOf, toFailure } from '../../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../stage.ts'
 import type { HandlingSpan } from '../../telemetry/instruments.ts'
@@ -109,6 +109,10 @@ export interface LaneFacts {
   readonly epoch: number
   readonly state: LaneState
   readonly lost: AbortSignal
+  /** Whether a former owner, which died, may have been at work on it. */
+  isSuspect(handling: Handling): boolean
+  /** Whether the journal may have lost that a former owner began the call of this event. Null: no. */
+  mayBeLost(handling: Handling): (() => Promise<boolean>) | null
   /** Resolves when every effect of this key, its root and its parts is committed, or the lane is lost. */
   settled(key: string): Promise<void> | null
   stream(emit: Emit, handling: Handling): void
@@ -123,7 +127,7 @@ function asBug<T>(work: () => T): T {
 }
 
 /** The event with its large payloads, fetched when it runs: one that is away delays its own key only. */
-export function wholeEvent(
+function withPayloads(
   parts: HostParts,
   lost: AbortSignal,
   { event, record }: Handling,
@@ -149,6 +153,32 @@ export function wholeEvent(
     }
   }
   return persistently(parts, lost, fetch).then(whole)
+}
+
+/** The event as `decide` gets it: whole, and with what a former owner had begun for it. */
+export function wholeEvent(
+  parts: HostParts,
+  lane: LaneFacts,
+  handling: Handling,
+): StageEvent | Promise<StageEvent> {
+  const event = withPayloads(parts, lane.lost, handling)
+  if (!parts.stage.mayHaveBegun || !lane.isSuspect(handling)) return event
+  return withBegun(parts, lane, handling, event)
+}
+
+async function withBegun(
+  parts: HostParts,
+  { lost, state }: LaneFacts,
+  { key }: Handling,
+  whole: StageEvent | Promise<StageEvent>,
+): Promise<StageEvent> {
+  const event = await whole
+  const { stage, journal } = parts
+  const call = asBug(() => stage.mayHaveBegun?.(event, state.view(key)) ?? null)
+  if (call === null) return event
+  const id = callId(key, event.id, stage.name, 0)
+  const isBegun = await persistently(parts, lost, () => journal.wasBegun(id, key, call))
+  return isBegun ? { ...event, begun: true } : event
 }
 
 /**
@@ -209,6 +239,7 @@ async function workWithCall(
     lost: lane.lost,
     traceparent: span.traceparent,
     stream,
+    mayBeLost: lane.mayBeLost(handling),
     onResumed,
   })
   span.end(outcome)
@@ -239,13 +270,17 @@ async function workWithCall(
 }
 
 /** The work is done; the commit follows. */
-export function measure(
-  { clock, instruments, stage }: HostParts,
-  { record, event, startedMs }: Handling,
-): void {
-  const labels = { stage: stage.name, topic: record?.topic ?? 'timer', type: event.type }
-  instruments.observe('handling', (clock.now() - startedMs) / 1_000, labels)
+export function measure({ clock, instruments, stage }: HostParts, handling: Handling): void {
+  const seconds = (clock.now() - handling.startedMs) / 1_000
+  instruments.observe('handling', seconds, labelsOf(stage.name, handling))
 }
+
+/** Labels of a metric on handlings. */
+export const labelsOf = (stage: string, { record, event: { type } }: Handling) => ({
+  stage,
+  topic: record?.topic ?? 'timer',
+  type,
+})
 
 /** The reply to the requester of a poisoned event. If `poisoned` throws, there is only a dead letter. */
 export function poisonedOutcome(
@@ -345,16 +380,13 @@ export async function persistently<T>(
   lost: AbortSignal,
   step: () => T | Promise<T>,
 ): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await step()
-    } catch (error) {
-      if (error instanceof StageThrew || error instanceof LaneLost || lost.aborted) throw error
-      if (error instanceof FlotillaError && !error.retryable)
-        throw new StageThrew(error.message, { cause: error })
-      parts.instruments.log.warn({ err: error, stage: parts.stage.name }, 'a store failed; retrying')
-      await sleep(parts.clock, backoffMs(attempt, 50, 5_000))
-      if (lost.aborted) throw new LaneLost('while waiting for a store')
-    }
+  const refuse = (error: unknown): void => {
+    if (error instanceof StageThrew || error instanceof LaneLost || lost.aborted) throw error
+    if (isFinal(error)) throw new StageThrew(error.message, { cause: error })
   }
+  const pause = async (attempt: number): Promise<void> => {
+    await sleep(parts.clock, backoffMs(attempt, 50, 5_000))
+    if (lost.aborted) throw new LaneLost('while waiting for a store')
+  }
+  return parts.calls.stalls.retry('a store', step, { refuse, pause })
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { homeOf } from '../../log/home.ts'
+import { jsonWithWritten } from '../../written-json.ts'
 
 /** Position of a record. `topicId` distinguishes its topic from deleted namesakes (log/port.ts). */
 export interface RecordPlace {
@@ -60,5 +61,7 @@ export function callId(key: string, eventId: string, stage: string, index: numbe
 export const plainCallId = (eventId: string, stage: string): string => `${stage}/${eventId}`
 
 export function requestHash(request: unknown): string {
-  return hash('sha256', JSON.stringify(request) ?? 'null', 'hex').slice(0, 32)
+  const isPlain = typeof request === 'object' && request !== null && !Array.isArray(request)
+  const json = isPlain ? jsonWithWritten(request) : (JSON.stringify(request) ?? 'null')
+  return hash('sha256', json, 'hex').slice(0, 32)
 }

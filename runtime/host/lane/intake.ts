@@ -11,7 +11,7 @@
 //    are checked before one becomes a key, even in a record to be forwarded. Of the stages that read such a
 //    topic, the one that forwards answers a refused record, or writes its dead letter; the others skip it.
 import type { Decoded } from '../../codec/port.ts'
-import { failure, FlotillaError, toFailure } from '../../errors.ts'
+import { failure, FlotillaError, hasCode, toFailure } from '../../errors.ts'
 import { homeOf } from '../../log/home.ts'
 import { isTaken, LOG_RECORD_BYTES, RECORD_BYTES, recordBytes } from '../../log/limits.ts'
 import type { LogRecord, LogTopic, OpenLane, OutgoingRecord } from '../../log/port.ts'
@@ -372,7 +372,7 @@ export class Intake {
 
   #undecodable(record: LogRecord, error: unknown): void {
     if (this.#isAnothersToRefuse(record)) return this.#skip(record)
-    const isRefusal = error instanceof FlotillaError && error.code === 'TASK_INVALID'
+    const isRefusal = hasCode(error, 'TASK_INVALID')
     if (isRefusal && this.#parts.stage.forwardsHome)
       return this.#refuse(record, submittedIdIn(error), error.message)
     const cause = toFailure(error, 'UNDECODABLE_RECORD')

@@ -24,6 +24,7 @@ import { toRecord, type Origin } from './event-records.ts'
 import { causeOf, NO_LETTER, SMALLEST_LETTER, type Refusals } from './refusals.ts'
 import { LaneState, type RowChange } from './state.ts'
 import type { TrialGate } from './trial-gate.ts'
+import { renewStoredRows } from './stored-rows.ts'
 import { TimerQueue, type ArmedTimer } from './timers.ts'
 import { reportUnreadable } from './unreadable-rows.ts'
 
@@ -34,6 +35,8 @@ export interface LanePlace {
   readonly refusals: Refusals
   /** Epochs of openings of this lane that ended while the process lived on. */
   readonly survived: ReadonlySet<number>
+  /** What its beginning waits for now. */
+  readonly onWait: (waitsFor: string) => void
   /** Called once, when the lane ends by itself. */
   readonly onLost: (reason: unknown) => void
 }
@@ -76,13 +79,8 @@ export class Lane {
     const commitParts = { clock, refusals, instruments, stage: stage.name }
     const commit = new GroupCommit(open, offsets, commitParts, (error) => this.drop(error))
     this.#commit = commit
-    this.#quarantine = new Quarantine(parts, {
-      index: open.lane,
-      opening,
-      commit,
-      gate: place.gate,
-      lost: this.#lost.signal,
-    })
+    const lost = this.#lost.signal
+    this.#quarantine = new Quarantine(parts, { index: open.lane, opening, commit, gate: place.gate, lost })
     this.#timers = new TimerQueue(
       parts.clock,
       (timer) => this.#fire(timer),
@@ -114,6 +112,8 @@ export class Lane {
       state,
       lost: this.#lost.signal,
       settled: (key) => this.#effects.settled(key),
+      mayBeLost: (handling) => this.#quarantine.mayBeLost(handling),
+      isSuspect: (handling) => this.#quarantine.isSuspect(handling),
       stream: (emit, handling) => this.#stream(emit, handling),
     }
   }
@@ -124,10 +124,13 @@ export class Lane {
     const { ofHost, unreadable } = await state.restore(open.rows, parts.blobs)
     open.releaseRows()
     reportUnreadable(parts, open.lane, unreadable)
+    place.onWait('the log, which notes what is under way')
     const opening = await openQuarantine(parts, open, ofHost, place.survived)
+    place.onWait('the ids of its topics')
     const topicIds = await parts.log.topicIds(parts.stage.consumes.map(({ topic }) => topic))
     const lane = new Lane(parts, open, { state, topicIds, opening }, place)
     await lane.#timers.restore(state.timers())
+    renewStoredRows(parts, state, lane.#lost.signal)
     open.start(
       (records) => lane.#intake.receive(records),
       (reason) => lane.drop(reason),
@@ -291,7 +294,7 @@ export class Lane {
       const refusal = this.#place.refusals.of(handling.cause)
       if (refusal) return this.#giveUp(handling, refusal.reason, refusal.times)
       if (handling.whole) return this.#decide(handling)
-      const event = handlings.wholeEvent(this.#parts, this.#lost.signal, handling)
+      const event = handlings.wholeEvent(this.#parts, this.#facts, handling)
       const decide = (whole: StageEvent) => {
         handling.event = whole
         handling.whole = true
@@ -333,7 +336,7 @@ export class Lane {
         { err: error.cause ?? error, stage: stage.name, event: handling.event.type, key: handling.key },
         'stage threw while handling an event (bug)',
       )
-    instruments.count('handlings_failed', 1, { stage: stage.name, type: handling.event.type })
+    instruments.count('handlings_failed', 1, handlings.labelsOf(stage.name, handling))
     if (!error.final && handling.throws < options.maxThrows) return this.#attempt(handling) ?? undefined
     const reason = error.final ?? handlings.stageFailure(this.#parts, error, handling.event)
     await this.#giveUp(handling, reason, 0)

@@ -7,6 +7,8 @@
 //    started; the commit of its effect deletes the row.
 // 3. One that died in a trial is held back before its next (suspects.ts), while everything else goes on.
 // 4. Rows are stored under a key that no stage has, and carry no version: every release skips them.
+// 5. Suspects are also the events whose calls the former owner may have begun: if the key-value store has lost its journal
+//    since, their calls are in doubt.
 import type { LogTopic, OpenLane, StateRow } from '../../log/port.ts'
 import { rowObject } from '../../log/row-object.ts'
 import type { GroupCommit } from './group-commit.ts'
@@ -48,6 +50,8 @@ export interface Opening extends Reopened {
   readonly openedMs: number
   /** Epoch of the former owner. */
   readonly formerEpoch: number
+  /** Name of the store that it used; undefined: not known. */
+  readonly formerStore: string | undefined
 }
 
 /** Reads the rows, counts a death where there was one, and commits that the lane is open. */
@@ -62,16 +66,20 @@ export async function openQuarantine(
   const isMove =
     former !== null && (survived.has(former.epoch) || (await isKnownToHaveMoved(parts, open.lane, former)))
   const reopened = reopen(former, known, { epoch: open.epoch, ms: openedMs, hasMoved: isMove })
-  const rows = [rowOf(LIFE, reopened.life), ...reopened.forgotten.map((id) => rowOf(SUSPECT + id, null))]
+  const store = (await parts.storeIdentity?.recent().catch(() => undefined)) ?? former?.store
+  const life = store === undefined ? reopened.life : { ...reopened.life, store }
+  const rows = [rowOf(LIFE, life), ...reopened.forgotten.map((id) => rowOf(SUSPECT + id, null))]
   for (const [id, suspect] of reopened.suspects) rows.push(rowOf(SUSPECT + id, suspect))
   const ends = reopened.unclean ? await endsOf(parts, open.lane) : null
   await open.commit({ records: [], rows, positions: [] })
-  return { ...reopened, ends, openedMs, formerEpoch: former?.epoch ?? 0 }
+  const [formerEpoch, formerStore] = [former?.epoch ?? 0, former?.store]
+  return { ...reopened, life, ends, openedMs, formerEpoch, formerStore }
 }
 
 async function endsOf({ log, stage }: HostParts, lane: number): Promise<Map<LogTopic, number>> {
-  const ranges = await log.ranges(stage.consumes.map(({ topic }) => topic))
-  return new Map(ranges.filter(({ partition }) => partition === lane).map(({ topic, next }) => [topic, next]))
+  const topics = stage.consumes.map(({ topic }) => topic)
+  const ranges = await log.ranges(topics, { partitions: [lane] })
+  return new Map(ranges.map(({ topic, next }) => [topic, next]))
 }
 
 function readRows(rows: readonly StateRow[]): { life: LaneLife | null; suspects: Map<string, Suspect> } {
@@ -126,7 +134,8 @@ export class Quarantine {
   readonly #closing = new AbortController()
   readonly #charges = new Map<Handling, Charge>()
   #fresh = MAX_SUSPECTS
-  readonly #life: LaneLife
+  readonly #stopNaming: () => void
+  #life: LaneLife
 
   constructor(
     parts: HostParts,
@@ -140,6 +149,27 @@ export class Quarantine {
     this.#gate = lane.gate
     this.#lost = lane.lost
     if (lane.opening.suspects.size > 0) this.#forgetLater()
+    this.#stopNaming = parts.storeIdentity?.onChange((store) => this.#rename(store)) ?? (() => {})
+    lane.lost.addEventListener('abort', this.#stopNaming, { once: true })
+  }
+
+  /** This process writes what it has begun to the store again: later owners need not doubt it. */
+  #rename(store: string): void {
+    this.#life = { ...this.#life, store }
+    this.#push([rowOf(LIFE, this.#life)])
+  }
+
+  /** Whether the former owner may have been at work on this event when it ended. */
+  isSuspect(handling: Handling): boolean {
+    return this.#charges.has(handling)
+  }
+
+  /** Null: nothing that the former owner did is in doubt. */
+  mayBeLost(handling: Handling): (() => Promise<boolean>) | null {
+    const { formerStore } = this.#opening
+    const { storeIdentity } = this.#parts
+    if (formerStore === undefined || !storeIdentity || !this.#charges.has(handling)) return null
+    return async () => (await storeIdentity.current()) !== formerStore
   }
 
   /** Some do not come again: a timer that was cancelled, a record past its retention. */
@@ -302,6 +332,7 @@ export class Quarantine {
 
   /** Says that the lane closes cleanly; nothing may be pushed after it. */
   close(): void {
+    this.#stopNaming()
     this.#push([rowOf(LIFE, { ...this.#life, open: false })])
   }
 

@@ -44,6 +44,8 @@ export const HOST_PREFIX = `${SEPARATOR}host${SEPARATOR}`
 const noIndex: LaneIndex = { write: () => {} }
 const noneIsCold = (): boolean => false
 const plain: object = Object.prototype
+/** Shown of the key that a message names. */
+const KEY_CHARS = 200
 /** In place of a row that no release has written. */
 const UNREADABLE = Symbol('unreadable')
 
@@ -56,6 +58,12 @@ const isTimer = (value: unknown): boolean => Number.isFinite((value as TimerRow 
 
 export class NewerState extends Error {
   override readonly name = 'NewerState'
+
+  /** `key`: of the row, as the log has it. */
+  constructor(key: string, version: number, own: number) {
+    const row = JSON.stringify(key.slice(0, KEY_CHARS))
+    super(`a row of version ${version} was found, ${row}; this process writes ${own}`)
+  }
 }
 
 export class LaneState {
@@ -69,6 +77,8 @@ export class LaneState {
   readonly #laneIndex: LaneIndex
   readonly #isCold: (name: string) => boolean
   #restoredMissing = false
+  /** Hashes of the rows that are in the blob store, by the rows' keys on the log. */
+  readonly #stored = new Map<string, string>()
 
   constructor(version: number, { laneIndex, isCold = noneIsCold }: Kinds = {}) {
     this.#version = version
@@ -88,6 +98,11 @@ export class LaneState {
 
   get size(): number {
     return this.#keys.size
+  }
+
+  /** Payloads in the blob store that rows name. */
+  get storedHashes(): string[] {
+    return [...new Set(this.#stored.values())]
   }
 
   /**
@@ -229,12 +244,14 @@ export class LaneState {
     const large: Promise<void>[] = []
     const begin = `{"v":${this.#version},"d":`
     const add = (rowKey: string, value: unknown) => {
+      if (this.#stored.size > 0) this.#stored.delete(rowKey)
       if (value === null) return void rows.push({ key: rowKey, value: null })
       const bytes = Buffer.from(`${begin}${JSON.stringify(value) ?? null}}`)
       const index = rows.push({ key: rowKey, value: bytes }) - 1
       if (bytes.length <= limitBytes) return
       const store = async () => {
         const blob = await blobs.put(bytes)
+        this.#stored.set(rowKey, blob)
         rows[index] = { key: rowKey, value: Buffer.from(JSON.stringify({ v: this.#version, blob })) }
       }
       large.push(store())
@@ -265,7 +282,7 @@ export class LaneState {
       const isLane = row.key.startsWith(LANE_PREFIX)
       const split = row.key.indexOf(SEPARATOR, isLane ? LANE.length : 0)
       if (row.value === null) continue
-      const decoded = split < 0 ? UNREADABLE : this.#decode(row.value, blobs)
+      const decoded = split < 0 ? UNREADABLE : this.#decode(row.key, row.value, blobs)
       const value = decoded instanceof Promise ? await decoded : decoded
       const name = row.key.slice(split + 1)
       if (value === UNREADABLE || (name.startsWith(TIMER) && !isTimer(value))) unreadable.push(row.key)
@@ -281,17 +298,17 @@ export class LaneState {
   }
 
   /** A promise only for a row in the blob store. */
-  #decode(bytes: Uint8Array, blobs: BlobStore): unknown {
+  #decode(key: string, bytes: Uint8Array, blobs: BlobStore): unknown {
     const { v, d = UNREADABLE, blob } = rowObject(bytes) ?? {}
     if (typeof v !== 'number') return UNREADABLE
-    if (v > this.#version)
-      throw new NewerState(`a row of version ${v} was found; this process writes ${this.#version}`)
-    return typeof blob === 'string' ? this.#fetch(blob, blobs) : d
+    if (v > this.#version) throw new NewerState(key, v, this.#version)
+    return typeof blob === 'string' ? this.#fetch(key, blob, blobs) : d
   }
 
-  async #fetch(hash: string, blobs: BlobStore): Promise<unknown> {
+  async #fetch(key: string, hash: string, blobs: BlobStore): Promise<unknown> {
     const whole = await blobs.get(hash)
-    if (whole) return this.#decode(whole, blobs)
+    this.#stored.set(key, hash)
+    if (whole) return this.#decode(key, whole, blobs)
     this.#restoredMissing = true
     return new MissingRow(hash)
   }

@@ -24,6 +24,8 @@
 export interface LaneLife {
   readonly epoch: number
   readonly open: boolean
+  /** Name of what the key-value store held (store-identity.ts). Absent: not known, as in rows of earlier releases. */
+  readonly store?: string
 }
 
 /** An unclean end of its lane while an event ran. */

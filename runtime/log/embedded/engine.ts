@@ -3,7 +3,7 @@ import { topics as contract } from '../../../schemas/topics.ts'
 import type { TopicSpec } from '../../../schemas/topics.ts'
 import type { Clock } from '../../clock.ts'
 import { FlotillaError, messageOf } from '../../errors.ts'
-import { WriteUncertain } from '../../store/data-file-errors.ts'
+import { isDamage, WriteUncertain } from '../../store/data-file-errors.ts'
 import { mustBePublishable } from '../limits.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
 import type {
@@ -14,6 +14,7 @@ import type {
   LogTopic,
   OutgoingRecord,
   PartitionRange,
+  RangeOptions,
 } from '../port.ts'
 import { Group } from './group.ts'
 import { partitionsMismatch } from './partitions.ts'
@@ -46,6 +47,8 @@ export class Engine {
   readonly pump: Pump
   readonly #groups = new Map<string, Group>()
   readonly #subscriptions = new Map<string, Set<LogTopic>>()
+  readonly #failureListeners = new Set<(error: Error) => void>()
+  #failure: Error | null = null
 
   constructor(options: EngineOptions) {
     this.kind = options.kind
@@ -53,7 +56,27 @@ export class Engine {
     this.storage = options.storage
     this.clock = options.clock
     this.soon = options.soon
-    this.pump = new Pump(options.storage, options.soon)
+    this.pump = new Pump({ ...options, onDamage: (error) => this.#fail(error) })
+  }
+
+  /** Calls the listener once the log can't be used any more. Returns how to stop that. */
+  onFailed(listener: (error: Error) => void): () => void {
+    if (this.#failure) listener(this.#failure)
+    this.#failureListeners.add(listener)
+    return () => this.#failureListeners.delete(listener)
+  }
+
+  /** A lane has met this: damage ends the log for all, as it does where records are delivered. */
+  met(error: unknown): void {
+    if (isDamage(error) && this.#failureListeners.size > 0) this.#fail(error)
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure) return
+    if (this.#failureListeners.size === 0) throw error
+    this.#failure = error
+    this.pump.close()
+    for (const listener of this.#failureListeners) listener(error)
   }
 
   async ensureTopics(): Promise<void> {
@@ -142,12 +165,14 @@ export class Engine {
     return null
   }
 
-  ranges(topics: readonly LogTopic[]): PartitionRange[] {
+  ranges(topics: readonly LogTopic[], { partitions }: RangeOptions = {}): PartitionRange[] {
     return topics.flatMap((topic) =>
-      this.slots(topic).map((slot) => {
-        const { partition, next } = slot
-        return { topic, partition, earliest: this.storage.earliest(slot), next }
-      }),
+      this.slots(topic)
+        .filter(({ partition }) => partitions?.includes(partition) ?? true)
+        .map((slot) => {
+          const { partition, next } = slot
+          return { topic, partition, earliest: this.storage.earliest(slot), next }
+        }),
     )
   }
 

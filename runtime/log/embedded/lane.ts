@@ -22,14 +22,19 @@ export interface LaneOwner {
 export async function openLane(engine: Engine, owner: LaneOwner, lane: number): Promise<OpenLane> {
   const { storage } = engine
   const { group, topics } = owner
-  const opened = await storage.transact(() => {
-    if (!owner.holds(lane)) throw new LaneFenced(`lane ${lane} of ${group} is held by another member`)
-    return {
-      epoch: storage.raiseEpoch(group, lane),
-      positions: readPositions(engine, group, lane),
-    }
-  })
-  return new EngineLane(engine, group, topics, lane, opened)
+  try {
+    const opened = await storage.transact(() => {
+      if (!owner.holds(lane)) throw new LaneFenced(`lane ${lane} of ${group} is held by another member`)
+      return {
+        epoch: storage.raiseEpoch(group, lane),
+        positions: readPositions(engine, group, lane),
+      }
+    })
+    return new EngineLane(engine, group, topics, lane, opened)
+  } catch (error) {
+    engine.met(error)
+    throw error
+  }
 }
 
 function readPositions(engine: Engine, group: string, lane: number): Position[] {
@@ -66,8 +71,16 @@ class EngineLane implements OpenLane {
   }
 
   get rows(): Iterable<StateRow> {
-    const [group, lane] = [this.#group, this.lane]
-    return this.#released ? [] : { [Symbol.iterator]: () => this.#engine.storage.rows(group, lane) }
+    return this.#released ? [] : { [Symbol.iterator]: () => this.#readRows() }
+  }
+
+  *#readRows(): Generator<StateRow> {
+    try {
+      yield* this.#engine.storage.rows(this.#group, this.lane)
+    } catch (error) {
+      this.#engine.met(error)
+      throw error
+    }
   }
 
   releaseRows(): void {
@@ -113,6 +126,7 @@ class EngineLane implements OpenLane {
         }
       })
     } catch (error) {
+      this.#engine.met(error)
       throw asCommitError(error)
     }
     if (slots.length > 0) pump.wake(new Set(slots))

@@ -3,10 +3,16 @@
 // 1. A cursor's records go out in offset order, each once, in bounded batches.
 // 2. Readers take turns, one batch each; within a reader its cursors take turns. None can starve another.
 // 3. A reader whose handler is asynchronous gets its next batch after the handler has ended.
+// 4. What can't be read now, because another program has locked the file or its disk fails, is read again in a moment.
+//    What is damaged ends delivery, for all.
+import { sleep, type Clock } from '../../clock.ts'
+import { hasCode } from '../../errors.ts'
+import { isDamage } from '../../store/data-file-errors.ts'
 import type { LogRecord, LogTopic } from '../port.ts'
 import type { LogStorage, ReadLimit, Slot } from './storage.ts'
 
 const batch: ReadLimit = { records: 256, bytes: 1_048_576 }
+const READ_AGAIN_MS = 250
 /** Records delivered before yielding to other work of the process. */
 const RECORDS_A_TURN = 1_024
 
@@ -90,7 +96,8 @@ export class Reader {
     if (!cursor) return 0
     cursor.ready = false
     const { slot } = cursor
-    const found = storage.read(slot, cursor.next, batch)
+    const again = (): void => this.wake(slot)
+    const found = this.#pump.tryRead(() => storage.read(slot, cursor.next, batch), again) ?? []
     const last = found.at(-1)
     if (last) {
       cursor.next = last.offset + 1
@@ -112,17 +119,36 @@ export class Reader {
   }
 }
 
+export interface PumpParts {
+  readonly storage: LogStorage
+  readonly clock: Clock
+  /** Runs `fn` in a later tick, in the order of calls. */
+  readonly soon: (fn: () => void) => void
+  /** Called when a record that was to be delivered is damaged. */
+  readonly onDamage: (error: Error) => void
+}
+
 export class Pump {
-  readonly #storage: LogStorage
-  readonly #soon: (fn: () => void) => void
+  readonly #parts: PumpParts
   readonly #subscribers = new Map<Slot, Set<Reader>>()
   readonly #queue: Reader[] = []
   #scheduled = false
   #closed = false
 
-  constructor(storage: LogStorage, soon: (fn: () => void) => void) {
-    this.#storage = storage
-    this.#soon = soon
+  constructor(parts: PumpParts) {
+    this.#parts = parts
+  }
+
+  /** Null if that fails now: `again` is called in a moment, unless the file is damaged. */
+  tryRead<T>(read: () => T, again: () => void): T | null {
+    try {
+      return read()
+    } catch (error) {
+      if (!hasCode(error, 'LOG_UNAVAILABLE')) throw error
+      if (isDamage(error)) this.#parts.onDamage(error)
+      else void sleep(this.#parts.clock, READ_AGAIN_MS).then(again)
+      return null
+    }
   }
 
   subscribe(slot: Slot, reader: Reader): void {
@@ -153,7 +179,7 @@ export class Pump {
   #schedule(): void {
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
-    this.#soon(() => {
+    this.#parts.soon(() => {
       this.#scheduled = false
       this.#turn()
     })
@@ -170,7 +196,7 @@ export class Pump {
       const reader = this.#queue.shift()
       if (!reader) return
       reader.queued = false
-      delivered += reader.step(this.#storage)
+      delivered += reader.step(this.#parts.storage)
     }
     if (this.#queue.length > 0) this.#schedule()
   }

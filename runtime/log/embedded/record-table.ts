@@ -8,6 +8,7 @@
 // 4. Topics that are looked up by key have an index of their keys too (key-table.ts).
 import type { StatementSync } from 'node:sqlite'
 import type { DataFile } from '../../store/data-file.ts'
+import { damagedRow } from '../../store/data-file-errors.ts'
 import { KeyTable, keyTables, lookedUpSlots } from './key-table.ts'
 import type { LogRecord } from '../port.ts'
 import type { ReadLimit, Slot } from './storage.ts'
@@ -242,6 +243,13 @@ function prepare({
 
 function toRecord({ topic, partition }: Slot, row: Row): LogRecord {
   const { record_offset: offset, timestamp_ms: timestampMs, key, value } = row
-  const headers = JSON.parse(row.headers) as Record<string, string>
-  return { topic, partition, offset, key, value, headers, timestampMs }
+  return { topic, partition, offset, key, value, headers: headersIn(row, topic), timestampMs }
+}
+
+function headersIn({ headers, record_offset: offset }: Row, topic: string): Record<string, string> {
+  try {
+    return JSON.parse(headers) as Record<string, string>
+  } catch {
+    throw damagedRow(`record ${offset} of ${topic}`)
+  }
 }

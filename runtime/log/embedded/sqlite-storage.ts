@@ -70,6 +70,16 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
     return found
   }
 
+  /** Reads outside of a transaction, too. */
+  const guarded =
+    <A extends readonly unknown[], R>(read: (...args: A) => R) =>
+    (...args: A): R =>
+      file.guarded(() => read(...args))
+  const rowsAfter = guarded(
+    (group: string, lane: number, after: string) =>
+      listRows.all(groupId(group), lane, after, ROWS_IN_A_PAGE) as unknown as StateRow[],
+  )
+
   const undone = (): void => {
     recent.clear()
     epochs.clear()
@@ -95,17 +105,19 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
       recent.add(slot, stored)
       return offset
     },
-    read: (slot, fromOffset, limit) =>
-      recent.read(slot, fromOffset, limit) ?? records.read(slot, fromOffset, limit),
-    earliest: (slot) => records.earliest(slot.id) ?? slot.next,
-    offsetsOf: (slot, key) => records.offsetsOf(slot.id, key),
-    position(group, slot) {
+    read: guarded(
+      (slot, fromOffset, limit) =>
+        recent.read(slot, fromOffset, limit) ?? records.read(slot, fromOffset, limit),
+    ),
+    earliest: guarded((slot) => records.earliest(slot.id) ?? slot.next),
+    offsetsOf: guarded((slot, key) => records.offsetsOf(slot.id, key)),
+    position: guarded((group, slot) => {
       const row = getPosition.get(groupId(group), slot.id)
       return row && { offset: row['position'] as number, metadata: row['metadata'] as string }
-    },
+    }),
     setPosition: (group, slot, offset, metadata) =>
       void putPosition.run(groupId(group), slot.id, offset, metadata),
-    positions: (group) => withSlots(listPositions.all(groupId(group)), slotsByTopic),
+    positions: guarded((group) => withSlots(listPositions.all(groupId(group)), slotsByTopic)),
     subscribe: (group, topic, atMs) => void putSubscription.run(groupId(group), prefix, topic, atMs),
     epoch,
     raiseEpoch(group, lane) {
@@ -116,7 +128,7 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
     },
     *rows(group, lane) {
       for (let after = ''; ;) {
-        const page = listRows.all(groupId(group), lane, after, ROWS_IN_A_PAGE) as unknown as StateRow[]
+        const page = rowsAfter(group, lane, after)
         yield* page
         const last = page.at(-1)
         if (last === undefined || page.length < ROWS_IN_A_PAGE) return

@@ -37,11 +37,16 @@ function tailShared(engine: Engine, options: TailOptions, name: string, handler:
   })
   const onLane = (lane: number, act: (slot: Slot) => void): void =>
     slots.filter((slot) => slot.partition === lane).forEach(act)
+  const begin = (slot: Slot): void => {
+    if (!group.holds(member, slot.partition)) return
+    const position = (): number => engine.storage.position(name, slot)?.offset ?? 0
+    const from = engine.pump.tryRead(position, () => begin(slot))
+    if (from !== null) reader.add(slot, from)
+  }
   const member: Member = {
     name: 'reader',
     topics: options.topics,
-    onAssigned: (lane) =>
-      onLane(lane, (slot) => reader.add(slot, engine.storage.position(name, slot)?.offset ?? 0)),
+    onAssigned: (lane) => onLane(lane, begin),
     onRevoked: (lane) => onLane(lane, (slot) => reader.remove(slot)),
   }
   let closed = false

@@ -8,9 +8,11 @@ import { openTail } from './tail.ts'
 /** The port over an engine. Views share an engine as processes share a broker; the last calls `onClose`. */
 export function createView(engine: Engine, onClose: () => void): Log {
   const endings = new Set<() => Promise<void>>()
+  const listening: (() => void)[] = []
   let closing: Promise<void> | null = null
   const close = async (): Promise<void> => {
     await Promise.all([...endings].map((end) => end()))
+    for (const stop of listening) stop()
     onClose()
   }
   return {
@@ -29,12 +31,13 @@ export function createView(engine: Engine, onClose: () => void): Log {
     },
     find: async (search) => engine.find(search),
     read: async (topic, partition, fromOffset, limit) => engine.read(topic, partition, fromOffset, limit),
-    ranges: async (topics) => engine.ranges(topics),
+    ranges: async (topics, options) => engine.ranges(topics, options),
     positions: async (group, kind = 'stage') => engine.positions(groupName(kind, group)),
     members: async (group) => engine.members(groupName('stage', group)),
     topicIds: async (topics) => new Map(topics.map((topic) => [topic, engine.storage.identity(topic)])),
     advice: async () => [],
     check: () => engine.storage.transact(() => undefined),
+    onFailed: (listener) => void listening.push(engine.onFailed(listener)),
     close: () => (closing ??= close()),
   }
 }

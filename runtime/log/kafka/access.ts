@@ -1,6 +1,7 @@
 // Access lists of the broker: who may do what with the fleet's topics, groups and transactional ids.
 import type { Environment } from '../../config/environment.ts'
 import { FlotillaError, messageOf } from '../../errors.ts'
+import { asAdmin } from './as-admin.ts'
 import { createClient, type AclEntry } from './client.ts'
 import { errorType } from './errors.ts'
 
@@ -21,6 +22,7 @@ const patterns = { literal: 3, prefixed: 4 } as const
 const operations = { read: 3, write: 4, delete: 6, describe: 8, 'describe configs': 10 } as const
 const ALLOW = 3
 const REQUEST_TIMEOUT_MS = 30_000
+const LIMIT_MS = 60_000
 
 const entryOf = ({ principal, resource, name, pattern, operation }: Grant): AclEntry => ({
   principal,
@@ -44,15 +46,12 @@ export async function grantAccess(environment: Environment, grants: readonly Gra
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     ...(security.kafka === undefined ? {} : { security: security.kafka }),
   })
-  const admin = client.admin()
   try {
-    await admin.connect()
-    await admin.createAcls({ acl: grants.map(entryOf) })
+    await asAdmin(client, LIMIT_MS, (admin) => admin.createAcls({ acl: grants.map(entryOf) }))
   } catch (error) {
     const message = `creating access lists: ${reasons[errorType(error) ?? ''] ?? messageOf(error)}`
     throw new FlotillaError('LOG_UNAVAILABLE', message, { cause: error })
   } finally {
-    await admin.disconnect().catch(() => {})
     client.close()
   }
 }

@@ -1,7 +1,7 @@
 // Creates topics, and answers operators: bounds, positions, whether the log can be used.
 import { topics as contract } from '../../../schemas/topics.ts'
 import { FlotillaError, messageOf } from '../../errors.ts'
-import type { GroupMembers, LogTopic, PartitionRange } from '../port.ts'
+import type { GroupMembers, LogTopic, PartitionRange, RangeOptions } from '../port.ts'
 import {
   cleanupAdvice,
   isOpen,
@@ -10,19 +10,22 @@ import {
   partitionAdvice,
   sizeAdvice,
 } from './advice.ts'
+import { asAdmin } from './as-admin.ts'
 import { decodeAssignment, decodeSubscription, type Admin } from './client.ts'
 import type { Context } from './context.ts'
 import { isTransient, topicsMissing } from './errors.ts'
-import { pause } from './link.ts'
+import { answeredWithin, pause } from './link.ts'
 import { allTopics } from './names.ts'
 import { committedOffsets } from './group-positions.ts'
-import { boundsOf } from './partition-reader.ts'
+import { boundsOf, type Bounds } from './partition-reader.ts'
 import { otherCount, topicsMismatch } from './topic-mismatch.ts'
 import { lookAt } from './topic-watch.ts'
 
 const MINUTE_MS = 60_000
 const PAUSE_MS = 500
 const LOG_EVERY_MS = 10_000
+/** A partition that has no leader for so long is not between two. */
+const ELECTION_MS = 1_000
 
 interface WantedTopic {
   readonly topic: string
@@ -69,11 +72,13 @@ export function ensureStateTopic(context: Context, stage: string): Promise<void>
 }
 
 async function ensure(context: Context, wanted: readonly WantedTopic[]): Promise<void> {
-  const deadline = performance.now() + context.settings.startTimeoutMs
+  const { client, settings } = context
+  const deadline = performance.now() + settings.startTimeoutMs
   let loggedMs = -Infinity
   for (;;) {
+    const limitMs = Math.max(0, deadline - performance.now()) + settings.requestTimeoutMs
     try {
-      return await ensureOnce(context, wanted)
+      return await asAdmin(client, limitMs, (admin) => ensureOnce(context, admin, wanted))
     } catch (error) {
       if (error instanceof FlotillaError) throw error
       if (!isTransient(error) || performance.now() + PAUSE_MS > deadline)
@@ -87,30 +92,22 @@ async function ensure(context: Context, wanted: readonly WantedTopic[]): Promise
   }
 }
 
-async function ensureOnce(context: Context, wanted: readonly WantedTopic[]): Promise<void> {
-  const admin = context.client.admin()
-  try {
-    await admin.connect()
-    const existing = new Set(await admin.listTopics())
-    const missing = wanted.filter(({ topic }) => !existing.has(topic))
-    const present = wanted.filter(({ topic }) => existing.has(topic))
-    // A wrong setting must leave nothing behind: what is created with it would have to be deleted by hand.
-    if (missing.length > 0 && present.length > 0)
-      comparePartitions(present, await partitionsOf(admin, present))
-    if (missing.length > 0) {
-      const replicas =
-        context.replicationFactor ?? Math.min(3, (await admin.describeCluster()).brokers.length)
-      // Another process may create some of them at this moment, which is fine.
-      await admin.createTopics({
-        waitForLeaders: true,
-        topics: missing.map((want) => creation(want, replicas)),
-      })
-    }
-    comparePartitions(wanted, await partitionsOf(admin, wanted))
-    if (missing.length < wanted.length) await warnOfSettings(context, admin)
-  } finally {
-    await admin.disconnect().catch(() => {})
+async function ensureOnce(context: Context, admin: Admin, wanted: readonly WantedTopic[]): Promise<void> {
+  const existing = new Set(await admin.listTopics())
+  const missing = wanted.filter(({ topic }) => !existing.has(topic))
+  const present = wanted.filter(({ topic }) => existing.has(topic))
+  // A wrong setting must leave nothing behind: what is created with it would have to be deleted by hand.
+  if (missing.length > 0 && present.length > 0) comparePartitions(present, await partitionsOf(admin, present))
+  if (missing.length > 0) {
+    const replicas = context.replicationFactor ?? Math.min(3, (await admin.describeCluster()).brokers.length)
+    // Another process may create some of them at this moment, which is fine.
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: missing.map((want) => creation(want, replicas)),
+    })
   }
+  comparePartitions(wanted, await partitionsOf(admin, wanted))
+  if (missing.length < wanted.length) await warnOfSettings(context, admin)
 }
 
 async function partitionsOf(admin: Admin, wanted: readonly WantedTopic[]): Promise<Map<string, number>> {
@@ -153,26 +150,27 @@ async function warnOfSettings(context: Context, admin: Admin): Promise<void> {
   }
 }
 
-export async function advice(context: Context): Promise<readonly string[]> {
-  const admin = context.client.admin()
-  try {
-    await admin.connect()
-    return [
-      ...(await partitionAdvice(context)),
-      ...(await openTopicAdvice(context, admin)),
-      ...(await cleanupAdvice(context, admin)),
-      ...(await sizeAdvice(context, admin)),
-    ]
-  } finally {
-    await admin.disconnect().catch(() => {})
-  }
+export function advice(context: Context): Promise<readonly string[]> {
+  return asAdmin(context.client, answerMs(context), async (admin) => [
+    ...(await partitionAdvice(context)),
+    ...(await openTopicAdvice(context, admin)),
+    ...(await cleanupAdvice(context, admin)),
+    ...(await sizeAdvice(context, admin)),
+  ])
 }
+
+/** How long several requests in a row may take. */
+const answerMs = ({ settings }: Context): number => settings.deliveryTimeoutMs + settings.requestTimeoutMs
 
 /**
  * Rejects with TOPICS_MISSING, whose details name them, as soon as the broker says so, and with TOPICS_MISMATCH if
  * topics have fewer partitions than are asked for, or all of several have another number.
  */
-export async function ranges(context: Context, topics: readonly LogTopic[]): Promise<PartitionRange[]> {
+export async function ranges(
+  context: Context,
+  topics: readonly LogTopic[],
+  options: RangeOptions = {},
+): Promise<PartitionRange[]> {
   const { shared, names, settings } = context
   const { missing, facts } = await lookAt(shared, topics.map(names.topic), settings.deliveryTimeoutMs)
   const absent = topics.filter((topic) => missing.has(names.topic(topic)))
@@ -182,16 +180,27 @@ export async function ranges(context: Context, topics: readonly LogTopic[]): Pro
   })
   const isSetting = topics.length > 1 && otherCount(counted) !== null
   if (isSetting || counted.some(({ found, wanted }) => found < wanted)) throw topicsMismatch(counted)
-  const partitions = allPartitions(context)
-  const bounds = await Promise.all(
-    topics.map(async (topic) => {
-      const found = await shared.attempt(() => boundsOf(shared, names.topic(topic), partitions), {
-        withinMs: settings.deliveryTimeoutMs,
-      })
-      return found.map((bound) => ({ topic, ...bound }))
-    }),
-  )
-  return bounds.flat()
+  return (await Promise.all(topics.map((topic) => rangesOf(context, topic, options)))).flat()
+}
+
+async function rangesOf(
+  context: Context,
+  topic: LogTopic,
+  { partitions = allPartitions(context), onLeaderless }: RangeOptions,
+): Promise<PartitionRange[]> {
+  const { shared, names, settings } = context
+  const name = names.topic(topic)
+  const isLed = (partition: number): boolean => shared.knownLeader(name, partition) !== null
+  const sinceMs = performance.now()
+  const ask = async (): Promise<Bounds[]> => {
+    await shared.know([name])
+    const mayLack = onLeaderless !== undefined && performance.now() - sinceMs >= ELECTION_MS
+    return boundsOf(shared, name, mayLack ? partitions.filter(isLed) : partitions)
+  }
+  const found = await shared.attempt(ask, { withinMs: settings.deliveryTimeoutMs })
+  const known = new Set(found.map(({ partition }) => partition))
+  for (const partition of partitions) if (!known.has(partition)) onLeaderless?.({ topic, partition })
+  return found.map((bound) => ({ topic, ...bound }))
 }
 
 export async function positions(
@@ -215,37 +224,32 @@ export async function positions(
 
 /** A member is named by its client id, which has its process id, and its host. */
 export async function members(context: Context, groupId: string): Promise<GroupMembers> {
-  const admin = context.client.admin()
-  try {
-    await admin.connect()
-    const { groups } = await admin.describeGroups([groupId])
-    const found = groups.flatMap((group) => group.members)
-    const logical = new Map(allTopics.map((topic) => [context.names.topic(topic), topic]))
-    const topics = new Set(found.flatMap(({ memberMetadata }) => decodeSubscription(memberMetadata).topics))
-    const owners = found.flatMap(({ clientId, clientHost, memberAssignment }) => {
-      const lanes = new Set(Object.values(decodeAssignment(memberAssignment)).flat())
-      return [...lanes].map((lane) => ({ lane, owner: `${clientId}@${clientHost.replace(/^\//, '')}` }))
-    })
-    return {
-      topics: [...topics].flatMap((name) => logical.get(name) ?? []),
-      owners: owners.toSorted((a, b) => a.lane - b.lane),
-    }
-  } finally {
-    await admin.disconnect().catch(() => {})
+  const { groups } = await asAdmin(context.client, answerMs(context), (admin) =>
+    admin.describeGroups([groupId]),
+  )
+  const found = groups.flatMap((group) => group.members)
+  const logical = new Map(allTopics.map((topic) => [context.names.topic(topic), topic]))
+  const topics = new Set(found.flatMap(({ memberMetadata }) => decodeSubscription(memberMetadata).topics))
+  const owners = found.flatMap(({ clientId, clientHost, memberAssignment }) => {
+    const lanes = new Set(Object.values(decodeAssignment(memberAssignment)).flat())
+    return [...lanes].map((lane) => ({ lane, owner: `${clientId}@${clientHost.replace(/^\//, '')}` }))
+  })
+  return {
+    topics: [...topics].flatMap((name) => logical.get(name) ?? []),
+    owners: owners.toSorted((a, b) => a.lane - b.lane),
   }
 }
 
-/** Asks a broker through a new connection, so that the answer is current. */
-export async function check(context: Context, brokers: readonly string[]): Promise<void> {
-  const admin = context.client.admin()
+/** Takes no longer than one request: what watches /ready has a limit of its own. */
+export async function check({ client, settings }: Context, brokers: readonly string[]): Promise<void> {
+  const ask = () => asAdmin(client, settings.requestTimeoutMs, (admin) => admin.describeCluster())
+  // One of several brokers may be away, or stopped: another try asks another one.
+  const again = (error: unknown) => (isTransient(error) ? ask() : Promise.reject(error))
   try {
-    await admin.connect()
-    await admin.describeCluster()
+    await answeredWithin(settings.requestTimeoutMs, ask().catch(again).catch(again))
   } catch (error) {
     const message = `Kafka at ${brokers.join(', ')} does not answer: ${messageOf(error)}`
     throw new FlotillaError('LOG_UNAVAILABLE', message, { cause: error })
-  } finally {
-    await admin.disconnect().catch(() => {})
   }
 }
 

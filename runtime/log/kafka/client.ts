@@ -10,8 +10,9 @@
 // 4. Its decoder of fetched records takes time quadratic in a record's headers, and fails if a batch has many
 //    records (record-batches.ts); its fetches name every partition every time (fetch-request.ts).
 // 5. Every connection wakes a thousand times a second for a queue that is empty, and ten times to look for requests
-//    that have gone unanswered (request-queue.ts).
+//    that have gone unanswered; those leave their connection as it is, or are never given up (request-queue.ts).
 // 6. Its encoder takes half a kilobyte for each part of a request (byte-writer.ts).
+// 7. While one partition has no leader it learns of no other's (metadata-response.ts).
 //
 // Requests that it can't encode are in transaction-v2.ts and fetch-request.ts, sent through its connections.
 import { createRequire } from 'node:module'
@@ -28,7 +29,14 @@ import type {
 } from 'kafkajs'
 import type { Unpacker } from './record-batches.ts'
 import type { KafkaSecurity } from '../../config/server-security.ts'
-import { checkOnlyIfWaiting, checkTogether, type RequestQueue } from './request-queue.ts'
+import { METADATA_VERSIONS, takeLeaderless, type MetadataResponse } from './metadata-response.ts'
+import {
+  checkOnlyIfWaiting,
+  checkTogether,
+  endWhenUnanswered,
+  type Connection,
+  type RequestQueue,
+} from './request-queue.ts'
 import { saslOptions } from './sasl.ts'
 import { Sockets } from './socket.ts'
 
@@ -54,8 +62,6 @@ export interface RawMessage {
   readonly batchContext: {
     /** Who set its timestamps: 0 producers, 1 the broker. */
     readonly timestampType?: number
-    readonly firstOffset: string
-    readonly lastOffsetDelta: number
     readonly producerId: string
     readonly inTransaction: boolean
     /** Epoch of the leader that wrote the batch. */
@@ -69,6 +75,8 @@ export interface FetchedPartition {
   readonly highWatermark: string
   readonly abortedTransactions: readonly { producerId: string; firstOffset: string }[]
   readonly messages: readonly RawMessage[]
+  /** Past the last batch, whose records compaction may have removed, even all of them; null: there was none. */
+  readonly nextOffset: number | null
 }
 
 export interface ProducedMessage {
@@ -194,11 +202,14 @@ export interface Cluster {
   connect(): Promise<void>
   disconnect(): Promise<void>
   refreshMetadata(): Promise<void>
+  /** Topics whose leaders are asked for. */
+  readonly targetTopics: Set<string>
   refreshMetadataIfNecessary(): Promise<void>
   addMultipleTargetTopics(topics: string[]): Promise<void>
-  removeBroker(address: { host: string; port: number }): void
-  /** Replaced as a whole when it is refreshed; null before the first time. */
-  readonly brokerPool: { readonly metadata: object | null }
+  readonly brokerPool: {
+    /** Replaced as a whole when it is refreshed; null before the first time. */
+    readonly metadata: object | null
+  }
   findBroker(node: { nodeId: string }): Promise<Broker>
   findControllerBroker(): Promise<Broker>
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
@@ -220,6 +231,8 @@ export interface ClientOptions {
 }
 
 export interface Client {
+  /** How long a single request may go unanswered. */
+  readonly requestTimeoutMs: number
   /** Not connected yet. Reads are read_committed; topics are never created by naming them. */
   cluster(): Cluster
   admin(): Admin
@@ -228,14 +241,17 @@ export interface Client {
   close(): void
 }
 
+const LONGEST_CONNECTING_MS = 3_000
+
 export function createClient(options: ClientOptions): Client {
   const { tls, sasl } = options.security ?? {}
-  const sockets = new Sockets(tls)
+  const connectionTimeout = Math.min(LONGEST_CONNECTING_MS, options.requestTimeoutMs)
+  const sockets = new Sockets(connectionTimeout, tls)
   const kafka = new Kafka({
-    brokers: [...options.brokers],
+    brokers: async () => sockets.byLastHeard(options.brokers),
     clientId: options.clientId,
     requestTimeout: options.requestTimeoutMs,
-    connectionTimeout: Math.min(3_000, options.requestTimeoutMs),
+    connectionTimeout,
     // Short: every loop of ours retries with its own deadline. CONCURRENT_TRANSACTIONS passes in
     // milliseconds.
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 1.3, maxRetryTime: 200, retries: 4 },
@@ -246,6 +262,7 @@ export function createClient(options: ClientOptions): Client {
     ...(sasl ? { sasl: saslOptions(sasl) as SASLOptions | Mechanism } : {}),
   })
   return {
+    requestTimeoutMs: options.requestTimeoutMs,
     cluster: () => clusterOf(kafka),
     admin: () => kafka.admin({ retry: { retries: 2 } }),
     coordinatorType: (kind) => COORDINATOR_CODES[kind],
@@ -352,6 +369,13 @@ export function unpackerOf(attributes: number): Unpacker {
   return codec && ((packed) => codec.decompress(packed))
 }
 
+for (const version of METADATA_VERSIONS) {
+  const response = part(`kafkajs/src/protocol/requests/metadata/v${version}/response`) as MetadataResponse
+  takeLeaderless(response, createErrorFromCode)
+}
+
 const { prototype: queues } = part('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }
 checkOnlyIfWaiting(queues)
 checkTogether(queues)
+const { prototype: connections } = part('kafkajs/src/network/connection') as { prototype: Connection }
+endWhenUnanswered(connections)

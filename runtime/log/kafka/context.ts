@@ -1,5 +1,6 @@
 // Context that the parts of one Kafka log share.
 import { createClient, type Client, type KafkaLogger } from './client.ts'
+import { Fetcher } from './fetcher.ts'
 import { Link } from './link.ts'
 import { namesUnder, type Names } from './names.ts'
 import { settingsOf, type KafkaLogOptions, type Settings } from './options.ts'
@@ -14,6 +15,8 @@ export interface Context {
   readonly logger: KafkaLogger | undefined
   /** For short requests: offsets, bounds, leaving. Never a join, never a long fetch. */
   readonly shared: Link
+  /** For all stages and tails of the process. */
+  readonly fetcher: Fetcher
   readonly topicWatch: TopicWatch
 }
 
@@ -33,6 +36,11 @@ export function contextOf(options: KafkaLogOptions): Context {
     ...(logger === undefined ? {} : { logger }),
   })
   const shared = new Link(client, [])
+  const fetcher = new Fetcher({
+    links: { busy: new Link(client, []), calm: new Link(client, [], { leavesOut: true }) },
+    maxWaitMs: settings.fetchWaitMs,
+    report: (message) => logger?.debug({}, message),
+  })
   const topicWatch = new TopicWatch(shared, settings.topicCheckMs, logger)
   return {
     client,
@@ -42,6 +50,7 @@ export function contextOf(options: KafkaLogOptions): Context {
     replicationFactor,
     logger,
     shared,
+    fetcher,
     topicWatch,
   }
 }

@@ -13,6 +13,7 @@ interface Described {
 }
 
 const UNREACHABLE = new Set([
+  'Unanswered',
   'KafkaJSConnectionError',
   'KafkaJSConnectionClosedError',
   'KafkaJSRequestTimeoutError',
@@ -30,6 +31,15 @@ const REFUSED_RECORDS = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', '
 
 /** PRODUCER_FENCED; kafkajs 2.2.4 doesn't know its name. */
 const FENCED_CODE = 'Unknown error code 90'
+
+/** Nobody answered in time; the request may still be carried out. */
+export class Unanswered extends Error {
+  override readonly name = 'Unanswered'
+
+  constructor(limitMs: number) {
+    super(`no answer within ${limitMs} ms`)
+  }
+}
 
 function* causes(error: unknown): Generator<Described> {
   let current: unknown = error

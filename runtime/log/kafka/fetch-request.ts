@@ -2,7 +2,8 @@
 // partition in every request, shuffled, so that the topic of each is written, and read by the broker, again.
 //
 // 1. Format: Fetch of Kafka's message definitions, version 11 (Kafka 2.3), the last one that is not flexible.
-// 2. An error of one partition leaves the session as it is. Its answer is not used: what it holds is fetched again.
+// 2. An error of one partition leaves the session and the other partitions of the answer as they are. Records that
+//    can't be decoded are an error of their partition.
 import { ByteWriter } from './byte-writer.ts'
 import { unpackerOf, wire, type Broker, type FetchedPartition } from './client.ts'
 import { decodeBatches } from './record-batches.ts'
@@ -53,6 +54,8 @@ export interface TopicPartition extends FetchedPartition {
   readonly topic: string
   /** Where the first transaction begins that is still open; without one, the end of the written records. */
   readonly lastStableOffset: string
+  /** Then it has no records. */
+  readonly error: Error | null
 }
 
 export interface FetchAnswer {
@@ -60,8 +63,6 @@ export interface FetchAnswer {
   readonly sessionId: number
   /** In a session only those with something new. */
   readonly partitions: readonly TopicPartition[]
-  /** The first partition's that has one. */
-  readonly error: Error | null
 }
 
 /** Rejects with the error of the whole request: of its session, mostly. */
@@ -79,15 +80,27 @@ export function fetchFrom(broker: Broker, request: FetchRequest): Promise<FetchA
   })
 }
 
-/** Outside of sessions. Rejects with the first error of a partition too. */
-export async function fetchOnce(
+/** Outside of sessions. */
+export async function fetchEach(
   broker: Broker,
   partitions: readonly PartitionFetch[],
   limits: FetchLimits,
 ): Promise<readonly TopicPartition[]> {
   const answer = await fetchFrom(broker, { session: noSession, ...limits, partitions, forgotten: [] })
-  if (answer.error !== null) throw answer.error
   return answer.partitions
+}
+
+/** One partition, outside of sessions. Rejects with its error too. */
+export async function fetchOnce(
+  broker: Broker,
+  partition: PartitionFetch,
+  limits: FetchLimits,
+): Promise<TopicPartition> {
+  const [fetched] = await fetchEach(broker, [partition], limits)
+  if (fetched === undefined)
+    throw new Error(`the broker's answer lacks ${partition.topic}[${partition.partition}]`)
+  if (fetched.error !== null) throw fetched.error
+  return fetched
 }
 
 function encode(request: FetchRequest): ByteWriter {
@@ -112,19 +125,23 @@ function byTopic<P extends { readonly topic: string }>(
   to.array(topics, ([topic, of]) => to.string(topic).array(of, write))
 }
 
+interface Undecoded {
+  readonly partition: Omit<TopicPartition, 'messages' | 'nextOffset' | 'error'>
+  readonly code: number
+  readonly records: Buffer
+}
+
 async function decode(body: Buffer): Promise<{ answer: FetchAnswer; throttleMs: number }> {
   const from = new Reader(body)
   const throttleMs = from.int32()
   mustSucceed([from.int16()])
   const sessionId = from.int32()
-  let failed = 0
-  const found: { partition: Omit<TopicPartition, 'messages'>; records: Buffer }[] = []
+  const found: Undecoded[] = []
   from.array(() => {
     const topic = from.string()
     from.array(() => {
       const partition = from.int32()
       const code = from.int16()
-      if (failed === 0) failed = code
       const highWatermark = String(from.int64())
       const lastStableOffset = String(from.int64())
       // Where the log starts.
@@ -137,14 +154,22 @@ async function decode(body: Buffer): Promise<{ answer: FetchAnswer; throttleMs: 
       from.skip(4)
       const records = from.bytes()
       const facts = { topic, partition, highWatermark, lastStableOffset, abortedTransactions }
-      found.push({ partition: facts, records })
+      found.push({ partition: facts, code, records })
     })
   })
-  if (failed !== 0) return { answer: { sessionId, partitions: [], error: wire.errorOf(failed) }, throttleMs }
   const partitions: TopicPartition[] = []
-  for (const { partition, records } of found)
-    partitions.push({ ...partition, messages: await decodeBatches(records, unpackerOf) })
-  return { answer: { sessionId, partitions, error: null }, throttleMs }
+  for (const each of found) partitions.push(await decodePartition(each))
+  return { answer: { sessionId, partitions }, throttleMs }
+}
+
+async function decodePartition({ partition, code, records }: Undecoded): Promise<TopicPartition> {
+  const failed = (error: Error) => ({ ...partition, messages: [], nextOffset: null, error })
+  if (code !== 0) return failed(wire.errorOf(code))
+  try {
+    return { ...partition, ...(await decodeBatches(records, unpackerOf)), error: null }
+  } catch (error) {
+    return failed(error instanceof Error ? error : new Error(String(error)))
+  }
 }
 
 const NOTHING = Buffer.alloc(0)

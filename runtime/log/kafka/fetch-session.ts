@@ -4,6 +4,8 @@
 // 1. After a failed request it is unknown what the broker remembers: the next request begins a session.
 // 2. A broker that keeps no session (it has too many, or knows none) is sent every partition each time.
 // 3. Records that were not taken come again: the offset that the broker remembers is that of the last request.
+// 4. Without a session each request begins with another partition, as the broker does within one: records that are
+//    larger than the limit of a partition come only for the first partition that has some.
 import type { Broker } from './client.ts'
 import { errorType } from './errors.ts'
 import {
@@ -23,8 +25,9 @@ export class FetchSession {
   #epoch = 0
   /** The partitions that the broker remembers, with the offset of each. */
   #held = new Map<PartitionFetch, number>()
+  /** Answers in a row to requests for a session that gave none. */
+  #refused = 0
 
-  /** Rejects with the first error of a partition too, and then delivers nothing. */
   async fetch(
     broker: Broker,
     wanted: readonly PartitionFetch[],
@@ -32,7 +35,9 @@ export class FetchSession {
   ): Promise<readonly TopicPartition[]> {
     const isIncremental = this.#id !== 0
     const offsets = new Map(wanted.map((each) => [each, each.offset]))
-    const partitions = wanted.filter((each) => this.#held.get(each) !== each.offset)
+    const partitions = isIncremental
+      ? wanted.filter((each) => this.#held.get(each) !== each.offset)
+      : rotated(wanted, this.#refused)
     const forgotten = this.#forgotten(offsets, partitions)
     const session = { id: this.#id, epoch: this.#epoch }
     let answer: FetchAnswer
@@ -44,7 +49,6 @@ export class FetchSession {
       throw error
     }
     this.#answered(answer.sessionId, offsets)
-    if (answer.error !== null) throw answer.error
     return answer.partitions
   }
 
@@ -61,6 +65,7 @@ export class FetchSession {
   }
 
   #answered(sessionId: number, offsets: Map<PartitionFetch, number>): void {
+    this.#refused = sessionId === 0 ? this.#refused + 1 : 0
     if (sessionId === 0) return this.#end()
     this.#id = sessionId
     this.#epoch = this.#epoch === LAST_EPOCH ? 1 : this.#epoch + 1
@@ -72,4 +77,9 @@ export class FetchSession {
     this.#epoch = 0
     this.#held = new Map()
   }
+}
+
+function rotated<T>(items: readonly T[], by: number): T[] {
+  const first = by % Math.max(1, items.length)
+  return [...items.slice(first), ...items.slice(0, first)]
 }

@@ -21,7 +21,7 @@ import {
 import { deadMembers, removeMembers } from './dead-members.ts'
 import { errorType, isTransient, isUnreachable } from './errors.ts'
 import { assignLanes, decodeClaim, encodeClaim } from './lane-assigner.ts'
-import type { Link } from './link.ts'
+import { within, type Link } from './link.ts'
 
 export interface GroupMemberOptions {
   readonly groupId: string
@@ -48,6 +48,8 @@ const FORGOTTEN = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
 const LONGEST_PAUSE_MS = 500
 /** Shorter outages are not reported. */
 const TROUBLE_AFTER_MS = 2_500
+/** A member that can't say that it leaves is given up by the group after `sessionTimeoutMs`. */
+const LEAVE_MS = 2_000
 
 interface Waiter {
   resolve(): void
@@ -116,14 +118,14 @@ export class GroupMember {
     const { groupId } = this.#options
     const memberId = this.#memberId
     this.#memberId = ''
-    await this.#leaveLink
-      .attempt(
-        async () => (await this.#leaveLink.coordinator('group', groupId)).leaveGroup({ groupId, memberId }),
-        {
-          withinMs: 2_000,
-        },
-      )
-      .catch(() => {})
+    const leaving = this.#leaveLink.attempt(
+      async () => (await this.#leaveLink.coordinator('group', groupId)).leaveGroup({ groupId, memberId }),
+      { withinMs: LEAVE_MS },
+    )
+    await within(
+      LEAVE_MS,
+      leaving.catch(() => {}),
+    )
   }
 
   async #run(): Promise<void> {

@@ -46,9 +46,13 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
   })
   options.opening.add(link)
   try {
+    options.onWait('the brokers')
     await connect(context, link, options.stage)
+    options.onWait('the transactional id, and the end of the last transaction of a former owner')
     const [start] = await Promise.all([startOf(context, link, stateTopic, options.lane), producer.open()])
+    options.onWait('the commit of the row that begins its epoch')
     const opened = await writeOpened(context, options, producer, start)
+    options.onWait('its state rows and positions')
     const [{ rows, positions: written, formerStart }, shown, ids] = await Promise.all([
       readRows(context, link, stateTopic, options.lane, opened),
       shownPositions(context, link, options),
@@ -60,6 +64,7 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
     )
     const epoch = Math.max(opened, options.after + 1, chosen.latestEpoch + 1)
     const found = { ...chosen, ...ids, epoch, hasOwnEpoch: epoch !== opened }
+    options.onWait('the commit of its positions')
     const positions = await inStep(context, options, link, producer, found)
     if (start > formerStart) options.onStateLost('deleted')
     return new KafkaLane(context, options, link, producer, { epoch, rows, positions, ...ids })
@@ -185,6 +190,9 @@ async function commitPositions(
   })
 }
 
+/** A value that no version writes. */
+const UNREADABLE = Buffer.alloc(0)
+
 async function readRows(
   context: Context,
   link: Link,
@@ -203,8 +211,11 @@ async function readRows(
       return true
     }
     const position = value && positionIn(name, value)
-    if (position) positions.set(name, position)
-    else if (value === null) rows.delete(name)
+    if (position === 'unreadable') rows.set(name, { key: name, value: UNREADABLE })
+    else if (position) {
+      rows.delete(name)
+      positions.set(name, position)
+    } else if (value === null) rows.delete(name)
     else rows.set(name, { key: name, value })
     return true
   })

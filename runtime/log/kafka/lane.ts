@@ -21,7 +21,7 @@ import {
 } from '../port.ts'
 import { mustFitMetadata } from '../limits.ts'
 import type { Context } from './context.ts'
-import type { Cursor, Fetcher } from './fetcher.ts'
+import type { Cursor } from './fetcher.ts'
 import type { LaneProducer } from './lane-producer.ts'
 import { NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
@@ -38,6 +38,8 @@ import { stuckProblem } from './problems.ts'
 import type { PartitionRecords } from './producer-session.ts'
 import type { TopicFacts } from './topic-ids.ts'
 
+const NOTHING = -1
+
 /** Records that a lane has found gone, and the id of the topic from which it had read them. */
 export interface Gone {
   readonly loss: InputLoss
@@ -50,13 +52,15 @@ export interface LaneOptions {
   readonly lane: number
   /** Its epoch is above this one (port.ts, `open`). */
   readonly after: number
-  readonly fetcher: Fetcher
+  /** How long its records may wait. */
+  readonly lingerMs: number
   /** Positions were committed, or found at the opening, that the group does not show. */
   readonly onMoved: (positions: readonly MarkedPosition[]) => void
   /** Losses found by an earlier opening: these positions go back before the lane starts. */
   readonly gone: readonly Gone[]
   /** The running lane finds that records it has read are gone, and ends: the next opening goes back. */
   readonly onGone: (gone: Gone) => void
+  readonly onWait: (waitsFor: string) => void
   readonly onLoss: (loss: InputLoss) => void
   readonly onStateLost: (cause: 'recreated' | 'deleted') => void
   /** Reading the topic is stuck, and why; null: it goes on. */
@@ -90,6 +94,8 @@ export class KafkaLane implements OpenLane {
   readonly #cursors = new Map<LogTopic, Cursor>()
   /** Where the records end that were delivered. */
   readonly #delivered = new Map<LogTopic, number>()
+  /** Where those end that are finished, as of the last commit. */
+  readonly #finished = new Map<LogTopic, number>()
   #rows: readonly StateRow[]
   #committing: Promise<void> | null = null
   /** Why the lane can't go on; null while it can. */
@@ -115,6 +121,7 @@ export class KafkaLane implements OpenLane {
     this.#starts = restored.positions
     this.#ids = restored.ids
     this.#stateId = restored.stateId
+    this.#finish(this.positions)
   }
 
   get rows(): Iterable<StateRow> {
@@ -161,17 +168,19 @@ export class KafkaLane implements OpenLane {
   #read(topic: LogTopic, onRecords: (records: readonly LogRecord[]) => void): Cursor {
     const position = this.#starts.find((each) => each.topic === topic)
     const name = this.#context.names.topic(topic)
-    return this.#options.fetcher.add({
+    return this.#context.fetcher.add({
       topic: name,
       partition: this.lane,
       offset: position?.offset ?? 0,
       leaderEpoch: position?.leaderEpoch ?? NO_EPOCH,
+      lingerMs: this.#options.lingerMs,
       wanted: () => !this.#paused.has(topic),
       deliver: (messages) => {
         const records = messages.map((message) => toLogRecord(topic, this.lane, message))
         this.#delivered.set(topic, (records.at(-1)?.offset ?? 0) + 1)
         onRecords(records)
       },
+      passed: () => this.#showPassed([topic]),
       overtaken: (from, to) => {
         // Without a position reading begins at the earliest record: nothing was skipped.
         if (position) this.#options.onLoss({ topic, cause: 'retention', from, to })
@@ -191,7 +200,7 @@ export class KafkaLane implements OpenLane {
 
   resume(topics: readonly LogTopic[]): void {
     for (const topic of topics) this.#paused.delete(topic)
-    this.#options.fetcher.wake()
+    this.#context.fetcher.wake()
   }
 
   async commit(commit: LaneCommit): Promise<void> {
@@ -207,7 +216,34 @@ export class KafkaLane implements OpenLane {
     const records = this.#recordsOf(commit, positions)
     if (records.length === 0) return
     await this.#producer.commit(records)
-    if (positions.length > 0) this.#options.onMoved(positions)
+    if (positions.length === 0) return
+    this.#options.onMoved(positions)
+    this.#finish(commit.positions)
+    // Read meanwhile.
+    this.#showPassed(positions.flatMap(({ topic, offset }) => (this.#readTo(topic) > offset ? [topic] : [])))
+  }
+
+  #finish(positions: readonly Position[]): void {
+    for (const { topic, offset, metadata } of positions)
+      this.#finished.set(topic, metadata === '' ? offset : NOTHING)
+  }
+
+  /**
+   * Shows the group that what was read behind the last record is done with, which no commit would otherwise: others would
+   * count it as lag until a record follows.
+   */
+  #showPassed(topics: readonly LogTopic[]): void {
+    if (this.#closing !== null) return
+    const done = topics.filter(
+      (topic) => (this.#finished.get(topic) ?? 0) >= (this.#delivered.get(topic) ?? 0),
+    )
+    if (done.length === 0) return
+    const passed = done.map((topic) => ({ topic, offset: this.#readTo(topic), metadata: '' }))
+    this.#options.onMoved(passed.map((position) => this.#marked(position)))
+  }
+
+  #readTo(topic: LogTopic): number {
+    return this.#cursors.get(topic)?.offset ?? 0
   }
 
   #mustBeOpen(): void {

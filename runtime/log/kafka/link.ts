@@ -4,15 +4,23 @@
 // 1. A broker answers a connection's requests in order, and a JoinGroup or a long fetch blocks it. So every
 //    lane, every group member and every fetcher has its own link.
 // 2. `attempt` retries transient errors until its deadline, finding leaders and coordinators again on the
-//    way; what it throws in the end is the last error.
+//    way; what it throws in the end is the last error. A try that is under way then has the time of one request left: each
+//    may consist of many (a connection, a sign-in, a leader), and kafkajs repeats some of them.
 // 3. Nothing begins on a link that is closed: kafkajs would reconnect, and nobody would close those
 //    connections.
+// 4. With `leavesOut`, for a link that many readers share, a topic that is missing or may not be read is left out:
+//    kafkajs learns of no leader, and of no broker, while one of the topics that it asks for has such an error.
 import type { Broker, Client, Cluster, CoordinatorKind } from './client.ts'
-import { isMisdirected, isTransient, isUnreachable } from './errors.ts'
+import { errorType, isMisdirected, isTransient, isUnreachable, Unanswered } from './errors.ts'
 
 const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 250
 const CLOSE_MS = 5_000
+const TOPIC_ERRORS = new Set([
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'INVALID_TOPIC_EXCEPTION',
+])
 
 export interface AttemptOptions {
   /** How long to retry, in milliseconds. */
@@ -27,15 +35,17 @@ export class Link {
   readonly cluster: Cluster
   readonly #client: Client
   readonly #topics: Set<string>
+  readonly #leavesOut: boolean
   readonly #coordinators = new Map<string, Promise<Broker>>()
   /** Leaders by topic and partition, of this metadata: a fetch asks for each of its partitions. */
-  readonly #leaders = new Map<string, string[]>()
+  readonly #leaders = new Map<string, (string | null)[]>()
   #leadersOf: object | null = null
   #connected: Promise<void> | null = null
   #closed = false
 
-  constructor(client: Client, topics: readonly string[]) {
+  constructor(client: Client, topics: readonly string[], { leavesOut = false } = {}) {
     this.#client = client
+    this.#leavesOut = leavesOut
     this.cluster = client.cluster()
     this.#topics = new Set(topics)
   }
@@ -55,8 +65,12 @@ export class Link {
     await this.cluster.addMultipleTargetTopics([...this.#topics])
   }
 
-  /** Makes sure that leaders of these topics are known. */
-  async know(topics: Iterable<string>): Promise<void> {
+  /** Makes sure that leaders of these topics are known. Rejects after the time of two requests at the latest. */
+  know(topics: Iterable<string>): Promise<void> {
+    return answeredWithin(2 * this.#client.requestTimeoutMs, this.#know(topics))
+  }
+
+  async #know(topics: Iterable<string>): Promise<void> {
     await this.connect()
     const missing = [...topics].filter((topic) => !this.#topics.has(topic))
     if (missing.length === 0) return
@@ -65,6 +79,14 @@ export class Link {
   }
 
   leaderOf(topic: string, partition: number): string {
+    const leader = this.knownLeader(topic, partition)
+    if (leader !== null) return leader
+    const error = new Error(`${topic}[${partition}] has no leader`)
+    throw Object.assign(error, { type: 'LEADER_NOT_AVAILABLE', retriable: true })
+  }
+
+  /** Null if the partition has none, or it is not known. */
+  knownLeader(topic: string, partition: number): string | null {
     const { metadata } = this.cluster.brokerPool
     if (metadata !== this.#leadersOf) {
       this.#leaders.clear()
@@ -75,11 +97,10 @@ export class Link {
     return (known[partition] ??= this.#findLeader(topic, partition))
   }
 
-  #findLeader(topic: string, partition: number): string {
+  #findLeader(topic: string, partition: number): string | null {
+    if (this.cluster.brokerPool.metadata === null) return null
     const [leader] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
-    if (leader !== undefined && leader !== '-1') return leader
-    const error = new Error(`${topic}[${partition}] has no leader`)
-    throw Object.assign(error, { type: 'LEADER_NOT_AVAILABLE', retriable: true })
+    return leader === undefined || leader === '-1' ? null : leader
   }
 
   async coordinator(kind: CoordinatorKind, id: string): Promise<Broker> {
@@ -100,12 +121,31 @@ export class Link {
   async recover(error: unknown): Promise<void> {
     if (this.#closed || (!isUnreachable(error) && !isMisdirected(error))) return
     this.#coordinators.clear()
-    const { host, port } = error as { host?: string; port?: number }
-    if (host !== undefined && port !== undefined) this.cluster.removeBroker({ host, port })
-    await this.cluster.refreshMetadata().catch(() => {})
+    await this.refresh()
   }
 
-  async attempt<T>(work: () => Promise<T>, options: AttemptOptions): Promise<T> {
+  /** Asks again who leads, if a broker answers. */
+  async refresh(): Promise<void> {
+    await this.cluster.refreshMetadata().catch((error: unknown) => this.#leaveOut(error))
+  }
+
+  /** Those that are left out are asked for again by `know`. */
+  async #leaveOut(error: unknown): Promise<void> {
+    if (!this.#leavesOut || !TOPIC_ERRORS.has(errorType(error) ?? '')) return
+    const topics = [...this.#topics]
+    this.#topics.clear()
+    this.cluster.targetTopics.clear()
+    for (const topic of topics) await this.know([topic]).catch(() => {})
+  }
+
+  attempt<T>(work: () => Promise<T>, options: AttemptOptions): Promise<T> {
+    const { withinMs, abandoned = () => false } = options
+    let isOver = false
+    const tries = this.#tries(work, { ...options, abandoned: () => isOver || abandoned() })
+    return answeredWithin(withinMs + this.#client.requestTimeoutMs, tries).finally(() => (isOver = true))
+  }
+
+  async #tries<T>(work: () => Promise<T>, options: AttemptOptions): Promise<T> {
     const { withinMs, abandoned = () => false, retryable = isTransient } = options
     const deadline = performance.now() + withinMs
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
@@ -138,6 +178,13 @@ export async function within(limitMs: number, work: Promise<unknown>): Promise<v
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)))
   await Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
+
+/** Resolves as the work does. Rejects after this time, though the work goes on. */
+export function answeredWithin<T>(limitMs: number, work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Unanswered(limitMs)), limitMs)
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
 export function pause(delayMs: number): Promise<void> {

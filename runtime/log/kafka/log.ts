@@ -13,6 +13,7 @@ import type {
   Membership,
   OutgoingRecord,
   PartitionRange,
+  RangeOptions,
   Tail,
   TailOptions,
 } from '../port.ts'
@@ -113,8 +114,8 @@ class KafkaLog implements Log {
     return this.#answered(`searching ${name}[${search.partition}]`, finding)
   }
 
-  ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]> {
-    return this.#answered('asking for offsets', ranges(this.#context, topics))
+  ranges(topics: readonly LogTopic[], options?: RangeOptions): Promise<PartitionRange[]> {
+    return this.#answered('asking for offsets', ranges(this.#context, topics, options))
   }
 
   positions(
@@ -163,7 +164,7 @@ class KafkaLog implements Log {
     await Promise.allSettled([...this.#open].map((close) => close()))
     await this.#context.topicWatch.close()
     await this.#publisher.close()
-    await Promise.all([this.#readLink.close(), this.#context.shared.close()])
+    await Promise.all([this.#context.fetcher.close(), this.#readLink.close(), this.#context.shared.close()])
     this.#context.client.close()
   }
 }

@@ -8,7 +8,6 @@ import { FlotillaError, messageOf } from '../../errors.ts'
 import { LaneFenced, type JoinOptions, type LaneListener, type Membership, type OpenLane } from '../port.ts'
 import { once } from '../../once.ts'
 import { newLink, type Context } from './context.ts'
-import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
 import type { Gone, KafkaLane } from './lane.ts'
 import { openLane } from './lane-opening.ts'
@@ -27,8 +26,7 @@ export class KafkaMembership implements Membership {
   readonly #context: Context
   readonly #options: JoinOptions
   readonly #listener: LaneListener
-  readonly #links: readonly Link[]
-  readonly #fetcher: Fetcher
+  readonly #groupLink: Link
   readonly #member: GroupMember
   readonly #reports: PositionReports
   readonly #open = new Map<number, KafkaLane>()
@@ -51,13 +49,9 @@ export class KafkaMembership implements Membership {
     this.#listener = listener
     const { names, settings, partitions, logger } = context
     const topics = options.topics.map(names.topic)
-    const groupLink = newLink(context)
-    const fetchLink = newLink(context, topics)
-    this.#links = [groupLink, fetchLink]
-    const report = (message: string): void => logger?.debug({ group: options.group }, message)
-    this.#fetcher = new Fetcher(fetchLink, settings.fetchWaitMs, report, options.lingerMs)
+    this.#groupLink = newLink(context)
     this.#member = new GroupMember(
-      groupLink,
+      this.#groupLink,
       context.shared,
       {
         groupId: names.group('stage', options.group),
@@ -119,6 +113,8 @@ export class KafkaMembership implements Membership {
     this.#mustOwn(lane)
     this.#drop(lane)
     this.#opened.add(lane)
+    const onWait = (waitsFor: string): void => this.#listener.onOpening?.(lane, waitsFor)
+    onWait('its consumer group')
     if (again) await this.#confirm(lane)
     // In case the rows are lost: the group's positions are what is left then.
     if (again) await within(LAST_REPORT_MS, this.#reports.flush())
@@ -128,11 +124,12 @@ export class KafkaMembership implements Membership {
       topics,
       lane,
       after,
-      fetcher: this.#fetcher,
+      lingerMs: this.#options.lingerMs ?? 0,
       onMoved: (positions) => this.#moved(lane, positions),
       opening: this.#opening,
       gone,
       onGone: (found) => this.#gone.set(lane, [...(this.#gone.get(lane) ?? []), found]),
+      onWait,
       onLoss: (loss) => this.#listener.onLoss?.(lane, loss),
       onStateLost: (cause) => this.#listener.onStateLost?.(lane, cause),
       onStuck: (topic, problem) => this.#problems.set(`${lane} ${topic}`, problem === null ? [] : [problem]),
@@ -196,7 +193,6 @@ export class KafkaMembership implements Membership {
     this.#reports.close()
     await this.#member.leave()
     await within(LONGEST_COMMITS * this.#context.settings.deliveryTimeoutMs, closing)
-    await this.#fetcher.close()
-    await Promise.all(this.#links.map((link) => link.close()))
+    await this.#groupLink.close()
   }
 }

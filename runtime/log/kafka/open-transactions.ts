@@ -11,6 +11,9 @@ export interface Stuck {
   readonly reason: string | null
 }
 
+/** Reason of a partition none of whose replicas may lead it. */
+export const NO_LEADER = 'it has no leader'
+
 export interface AtTransaction {
   /** The open transaction at which it waits. */
   open: { readonly offset: number; readonly sinceMs: number; isReported: boolean } | null

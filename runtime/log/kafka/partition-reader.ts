@@ -71,9 +71,7 @@ async function fetchFrom(
 ): Promise<FetchedPartition | 'out of range'> {
   const broker = await link.cluster.findBroker({ nodeId: link.leaderOf(topic, partition) })
   try {
-    const [fetched] = await fetchOnce(broker, [{ topic, partition, offset }], READ_LIMITS)
-    if (fetched === undefined) throw new Error(`the broker's answer lacks ${topic}[${partition}]`)
-    return fetched
+    return await fetchOnce(broker, { topic, partition, offset }, READ_LIMITS)
   } catch (error) {
     if (errorType(error) === 'OFFSET_OUT_OF_RANGE') return 'out of range'
     throw error
@@ -121,6 +119,8 @@ export async function endsOf(
   partitions: readonly number[],
   fromBeginning: boolean,
 ): Promise<Map<number, number>> {
+  // Each must have a leader: kafkajs would look for a broker -1.
+  for (const partition of partitions) link.leaderOf(topic, partition)
   const wanted = partitions.map((partition) => ({ partition }))
   const answers = await link.cluster.fetchTopicsOffset([{ topic, partitions: wanted, fromBeginning }])
   return new Map(answers.flatMap((a) => a.partitions.map((p) => [p.partition, Number(p.offset)])))

@@ -1,7 +1,8 @@
 // Shows the positions of a stage's lanes in its group, for others: lag, autoscaling, operators, Kafka's own tools.
 //
-// 1. Nothing that must be exact reads them where the lane has rows (positions.ts, 5). They follow the rows, never run
-//    ahead of them, and are at most EVERY_MS late while the group's coordinator answers.
+// 1. Nothing that must be exact reads them where the lane has rows (positions.ts, 5). They follow the rows, run ahead of
+//    them only past what holds no record (aborted transactions, the end of one), and are at most EVERY_MS late while the
+//    group's coordinator answers.
 // 2. One request for all lanes. One that fails is repeated with the next.
 // 3. The group takes them of a member in its present generation, so that a former owner overwrites nothing.
 import { messageOf } from '../../errors.ts'

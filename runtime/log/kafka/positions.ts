@@ -12,11 +12,14 @@
 // 4. If another topic has the name of the state topic, the lane's state is lost, which is reported; and its
 //    epochs, which are offsets there, continue from the last one: journal entries of former epochs still
 //    belong to a former owner.
-// 5. A row counts, whatever the group shows, which is up to a second older. The group's position counts where there is
-//    no row (a lane of a release before rows, a move, a state topic that was re-created), and where it has no mark:
-//    somebody has set it by hand since. It is marked at the opening that takes it, in one transaction with the row.
+// 5. A row counts, whatever the group shows, which is up to a second older, or past aborted transactions. The group's
+//    position counts where there is no row (a lane of a release before rows, a move, a state topic that was
+//    re-created), and where it has no mark: somebody has set it by hand since. It is marked at the opening that takes
+//    it, in one transaction with the row.
 // 6. A row has a version above that of any stage: an earlier release, which would begin at the group's position and
 //    handle records again, declines the lane (host/lane/state.ts, NewerState).
+// 7. A row under the key of a position that is not as this release writes it, and does not claim to be of a later one,
+//    is another program's: it is no position, and its owner reports it.
 import type { InputLoss, LogTopic, Position, StateRow } from '../port.ts'
 import { cutAt, nextOf } from '../position-metadata.ts'
 import { rowObject } from '../row-object.ts'
@@ -91,11 +94,13 @@ export const positionRow = ({ topic, offset, text }: MarkedPosition): StateRow =
   value: Buffer.from(JSON.stringify({ v: ROW_VERSION, d: [offset, text] })),
 })
 
-/** Null: a row of the lane's owner, who also gets one that can't be read. */
-export function positionIn(key: string, value: Buffer): MarkedPosition | null {
+/** Null: a row of the lane's owner, who also gets one of a later release. */
+export function positionIn(key: string, value: Buffer): MarkedPosition | 'unreadable' | null {
   if (!key.startsWith(ROW)) return null
-  const [offset, text] = (rowObject(value)?.['d'] ?? []) as readonly unknown[]
-  if (!Number.isSafeInteger(offset) || Number(offset) < 0 || typeof text !== 'string') return null
+  const { v, d } = rowObject(value) ?? {}
+  if (Number(v) > ROW_VERSION) return null
+  const [offset, text] = Array.isArray(d) ? (d as readonly unknown[]) : []
+  if (!Number.isSafeInteger(offset) || Number(offset) < 0 || typeof text !== 'string') return 'unreadable'
   return { topic: key.slice(ROW.length) as LogTopic, offset: Number(offset), text }
 }
 

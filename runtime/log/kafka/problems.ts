@@ -1,6 +1,6 @@
 // Problems that block a stage's input, with their remedies.
 import { plural } from '../../quantities.ts'
-import type { Stuck } from './open-transactions.ts'
+import { NO_LEADER, type Stuck } from './open-transactions.ts'
 import type { Looked } from './topic-watch.ts'
 
 /** The problems of several sources. Each change is reported with all current ones. */
@@ -45,6 +45,11 @@ export function stuckProblem(topic: string, partition: number, { offset, reason 
       `${topic}[${partition}] can't be read from offset ${offset} on: another program has left a transaction open there. The broker ` +
       `ends it after its time-out; to end it now: kafka-transactions.sh abort --topic ${topic} --partition ${partition} ` +
       `--start-offset ${offset} (docs/runbooks/input_blocked.md)`
+    )
+  if (reason === NO_LEADER)
+    return (
+      `${topic}[${partition}] can't be read from offset ${offset} on: ${reason}. Start the brokers that hold it, which ` +
+      `kafka-topics.sh --describe --topic ${topic} names (docs/runbooks/input_blocked.md)`
     )
   return (
     `${topic}[${partition}] can't be read from offset ${offset} on: ${reason}. If it was written compressed, have brokers store ` +

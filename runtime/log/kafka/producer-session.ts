@@ -9,7 +9,9 @@
 // 3. The transaction protocol is determined at each `renew`, and kept as long as the identity. A cluster that
 //    changes meanwhile still takes requests of the older protocol; if it refuses those of the newer, the
 //    session is spent, and the next `renew` asks again.
-// 4. In the second protocol the end of a transaction brings the next one's identity: `adopt`, and numbers
+// 4. Partitions of one broker share a request. If that fails each of them is repeated alone, because its answer is the
+//    error of one of them.
+// 5. In the second protocol the end of a transaction brings the next one's identity: `adopt`, and numbers
 //    start at 0. In the first, `advance` asks for it.
 import type { Broker, ProducedMessage, ProducerIdentity, TransactionIdentity } from './client.ts'
 import type { Link } from './link.ts'
@@ -126,18 +128,13 @@ export class ProducerSession {
     this.#identity = null
   }
 
-  /** Resolves with each record's offset, by `partitionKey`, in the order given. */
-  async send(records: readonly PartitionRecords[]): Promise<Offsets> {
-    const offsets: Offsets = new Map()
+  /**
+   * Resolves with each record's offset, by `partitionKey`, in the order given. `offsets` is filled as brokers answer: a
+   * partition that takes nothing holds up only the others of its round.
+   */
+  async send(records: readonly PartitionRecords[], offsets: Offsets = new Map()): Promise<Offsets> {
     try {
-      for (const round of roundsOf(records)) {
-        const first = await this.#sendRound(round)
-        for (const { topic, partition, messages } of round) {
-          const key = partitionKey(topic, partition)
-          const base = first.get(key) ?? -1
-          offsets.set(key, [...(offsets.get(key) ?? []), ...messages.map((_, index) => base + index)])
-        }
-      }
+      for (const round of roundsOf(records)) await this.#sendRound(round, offsets)
       return offsets
     } catch (error) {
       this.spend()
@@ -145,29 +142,39 @@ export class ProducerSession {
     }
   }
 
-  async #sendRound(round: readonly Batch[]): Promise<Map<string, number>> {
-    const offsets = new Map<string, number>()
+  async #sendRound(round: readonly Batch[], offsets: Offsets): Promise<void> {
+    const missing = new Map(round.map((batch) => [partitionKey(batch.topic, batch.partition), batch]))
+    const written = (key: string, base: number): void => {
+      const numbers = (missing.get(key)?.messages ?? []).map((_, index) => base + index)
+      missing.delete(key)
+      offsets.set(key, [...(offsets.get(key) ?? []), ...numbers])
+    }
     await this.#link.know(new Set(round.map(({ topic }) => topic)))
+    let isRepeated = false
     await this.#link.attempt(
       async () => {
-        const missing = round.filter((batch) => !offsets.has(partitionKey(batch.topic, batch.partition)))
-        const sent = await Promise.allSettled(
-          [...this.#byLeader(missing)].map(([nodeId, batches]) => this.#sendTo(nodeId, batches, offsets)),
-        )
+        const batches = [...missing.values()]
+        const requests = isRepeated ? batches.map((batch) => [batch] as const) : this.#byLeader(batches)
+        isRepeated = true
+        const sent = await Promise.allSettled(requests.map((request) => this.#sendTo(request, written)))
         for (const outcome of sent) if (outcome.status === 'rejected') throw outcome.reason
       },
       { withinMs: this.#options.deliveryTimeoutMs },
     )
     for (const { topic, partition, messages } of round) this.#advance(topic, partition, messages.length)
-    return offsets
   }
 
-  #byLeader(batches: readonly Batch[]): Map<string, Batch[]> {
-    return Map.groupBy(batches, ({ topic, partition }) => this.#link.leaderOf(topic, partition))
+  #byLeader(batches: readonly Batch[]): (readonly Batch[])[] {
+    const leaderOf = ({ topic, partition }: Batch) => this.#link.knownLeader(topic, partition)
+    return [...Map.groupBy(batches, leaderOf).values()]
   }
 
-  async #sendTo(nodeId: string, batches: readonly Batch[], offsets: Map<string, number>): Promise<void> {
+  /** All of one leader. */
+  async #sendTo(batches: readonly Batch[], written: (key: string, base: number) => void): Promise<void> {
+    const [first] = batches
+    if (first === undefined) return
     const { transactionalId, deliveryTimeoutMs } = this.#options
+    const nodeId = this.#link.leaderOf(first.topic, first.partition)
     const broker = await this.#link.cluster.findBroker({ nodeId })
     const byTopic = Map.groupBy(batches, ({ topic }) => topic)
     const { topics } = await this.requestsTo(broker).produce({
@@ -186,7 +193,7 @@ export class ProducerSession {
     })
     for (const { topicName, partitions } of topics)
       for (const { partition, baseOffset } of partitions)
-        offsets.set(partitionKey(topicName, partition), Number(baseOffset))
+        written(partitionKey(topicName, partition), Number(baseOffset))
   }
 
   #advance(topic: string, partition: number, count: number): void {

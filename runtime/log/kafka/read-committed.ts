@@ -4,7 +4,8 @@
 //    in which they began, all that began up to a record, from every producer.
 // 2. A transaction that began before the fetched offset is on the list too.
 // 3. The abort marker of a producer ends its transaction; its later records count again.
-// 4. Control records are never seen, but the position moves past them.
+// 4. Control records are never seen, but the position moves past them, and past a batch of which compaction has left
+//    nothing: an answer may hold no other, because brokers do not read on in the next segment.
 import type { FetchedPartition, RawMessage } from './client.ts'
 
 /** Key of a control record: version 0, type 0 (abort). */
@@ -36,12 +37,5 @@ export function committedMessages(fetched: FetchedPartition, fromOffset: number)
     const hidden = message.isControlRecord || (inTransaction && aborting.has(producerId))
     if (!hidden && offset >= fromOffset) messages.push(message)
   }
-  return { messages, nextOffset: Math.max(fromOffset, endOf(fetched.messages)) }
-}
-
-/** Past the last batch, whose last records compaction may have removed. */
-function endOf(messages: readonly RawMessage[]): number {
-  const last = messages.at(-1)
-  if (last === undefined) return 0
-  return Number(last.batchContext.firstOffset) + last.batchContext.lastOffsetDelta + 1
+  return { messages, nextOffset: Math.max(fromOffset, fetched.nextOffset ?? 0) }
 }

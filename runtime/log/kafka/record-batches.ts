@@ -7,6 +7,8 @@
 //    again.
 // 3. A compressed batch may hold more records than fit in memory: past MAX_RECORDS it throws.
 // 4. Bytes that are no batch throw. Brokers check what producers send, so these mean an incompatible broker.
+// 5. A batch may be empty: compaction keeps the last one of a live producer even when it has removed all its records.
+//    An answer of such batches alone still moves a reader on.
 import type { RawMessage } from './client.ts'
 
 /** Decompresses the records of a batch by its attributes; null if they are not compressed. */
@@ -25,11 +27,18 @@ const CONTROL = 0x20
 
 type Batch = RawMessage['batchContext'] & { readonly isControlBatch: boolean }
 
+export interface Batches {
+  readonly messages: readonly RawMessage[]
+  /** Offset past the last whole batch; null if there is none. */
+  readonly nextOffset: number | null
+}
+
 export async function decodeBatches(
   bytes: Buffer,
   unpacker: (attributes: number) => Unpacker,
-): Promise<RawMessage[]> {
+): Promise<Batches> {
   const messages: RawMessage[] = []
+  let nextOffset: number | null = null
   for (let start = 0; start + LENGTH_END <= bytes.length;) {
     const end = start + LENGTH_END + bytes.readInt32BE(start + 8)
     if (end < start + HEADER_BYTES) throw new RangeError('a batch of records is shorter than its header')
@@ -39,22 +48,20 @@ export async function decodeBatches(
     const attributes = bytes.readInt16BE(start + 21)
     const packed = bytes.subarray(start + HEADER_BYTES, end)
     const unpack = unpacker(attributes)
-    const records = unpack ? await unpack(packed) : packed
+    const records = unpack && packed.length > 0 ? await unpack(packed) : packed
     decodeRecords(bytes.subarray(start, start + HEADER_BYTES), records, messages)
+    nextOffset = Number(bytes.readBigInt64BE(start)) + bytes.readInt32BE(start + 23) + 1
     start = end
   }
-  return messages
+  return { messages, nextOffset }
 }
 
 function decodeRecords(header: Buffer, records: Buffer, into: RawMessage[]): void {
   const attributes = header.readInt16BE(21)
-  const firstOffset = header.readBigInt64BE(0)
   const firstTimestamp = header.readBigInt64BE(27)
   const isBrokersTime = (attributes & LOG_APPEND_TIME) > 0
   const batchContext: Batch = {
     timestampType: isBrokersTime ? 1 : 0,
-    firstOffset: String(firstOffset),
-    lastOffsetDelta: header.readInt32BE(23),
     producerId: String(header.readBigInt64BE(43)),
     inTransaction: (attributes & TRANSACTIONAL) > 0,
     partitionLeaderEpoch: header.readInt32BE(12),
@@ -62,7 +69,7 @@ function decodeRecords(header: Buffer, records: Buffer, into: RawMessage[]): voi
   }
   const batch = {
     batchContext,
-    offset: Number(firstOffset),
+    offset: Number(header.readBigInt64BE(0)),
     timestamp: Number(isBrokersTime ? header.readBigInt64BE(35) : firstTimestamp),
     isBrokersTime,
   }

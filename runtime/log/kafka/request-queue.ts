@@ -4,6 +4,16 @@
 //    millisecond, of which Node 24 warns. Then it checks, and sets it again. Here one is set only if something waits.
 // 2. Each connection looks ten times a second for requests that have gone unanswered for too long: a process with
 //    12 lanes wakes 200 times a second. Here all connections are looked at together, once a second at most.
+//
+// And a request that goes unanswered for too long ends its connection, as in other clients, and all others of its broker if
+// that is silent (silent-broker.ts):
+//
+// 3. kafkajs sends the next one on the same connection. If the other side is gone without a word (a machine that died, a
+//    firewall that forgot), that is into nothing, until the system gives up on it after a quarter of an hour. And as it is
+//    no failed connection for kafkajs, it asks a bootstrap broker that is silent again and again, and no other.
+// 4. kafkajs looks no more at the requests of a connection that it closes, but waits for them: they would never end.
+import type { Socket } from 'node:net'
+import { giveUp } from './silent-broker.ts'
 
 /** What is used of kafkajs's class. */
 export interface RequestQueue {
@@ -13,11 +23,20 @@ export interface RequestQueue {
   readonly throttledUntil: number
   readonly requestTimeout: number
   throttleCheckTimeoutId: NodeJS.Timeout | null
+  /** Ends its connection, whose requests all reject: one has gone unanswered since then. False: there is none any more. */
+  breakOff?: (sinceMs: number, reason: Error) => boolean
   isConnected(): boolean
   checkPendingRequests(): void
   scheduleCheckPendingRequests(): void
   scheduleRequestTimeoutCheck(): void
   destroy(): void
+}
+
+/** The part of kafkajs's class that is used. */
+export interface Connection {
+  readonly requestQueue: RequestQueue
+  readonly socket?: Socket
+  connect(): Promise<unknown>
 }
 
 interface SentRequest {
@@ -27,6 +46,18 @@ interface SentRequest {
 }
 
 const CHECK_MS = 10
+
+export function endWhenUnanswered(prototype: Connection): void {
+  const connect = prototype.connect
+  prototype.connect = function (this: Connection) {
+    this.requestQueue.breakOff = (sinceMs, reason) => {
+      if (this.socket === undefined || this.socket.destroyed) return false
+      giveUp(this.socket, sinceMs, reason)
+      return true
+    }
+    return connect.call(this)
+  }
+}
 
 export function checkOnlyIfWaiting(prototype: RequestQueue): void {
   prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
@@ -86,9 +117,13 @@ class Round {
   #look(): void {
     const now = Date.now()
     for (const queue of this.#queues) {
-      for (const request of queue.inflight.values())
-        if (now - request.sentAt > request.requestTimeout) request.timeoutRequest()
-      if (!queue.isConnected()) queue.destroy()
+      const late = [...queue.inflight.values()].filter((each) => now - each.sentAt > each.requestTimeout)
+      const [first] = late
+      const reason = new Error(`no answer within ${first?.requestTimeout} ms`)
+      if (first && !queue.breakOff?.(first.sentAt, reason))
+        for (const request of late) request.timeoutRequest()
+      const isIdle = queue.inflight.size === 0 && queue.pending.length === 0
+      if (isIdle && !queue.isConnected()) queue.destroy()
     }
   }
 }

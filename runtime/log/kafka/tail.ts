@@ -6,18 +6,20 @@
 //    without a position gets one at the start, so that a reader that dies early skips nothing.
 // 3. When a partition moves to another member, its waiting records are dropped here.
 // 4. A re-created topic is read from its start; positions carry the id of the topic that was read.
+// 5. A partition without a leader delays no other. Once it has one, it is read from a minute before the tail began: what is
+//    written first is not missed, whatever the clocks of its writers.
 import { FlotillaError, messageOf } from '../../errors.ts'
 import type { LogRecord, LogTopic, Tail, TailOptions } from '../port.ts'
 import { once } from '../../once.ts'
 import { newLink, type Context } from './context.ts'
 import { isRefusedByGroup } from './errors.ts'
-import { Fetcher, type Cursor } from './fetcher.ts'
+import type { Cursor } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
 import { pause, type Link } from './link.ts'
 import { toLogRecord } from './names.ts'
 import { NO_EPOCH } from './leader-epochs.ts'
 import { committedOffsets } from './group-positions.ts'
-import { boundsOf } from './partition-reader.ts'
+import { boundsOf, offsetAtTime, type Bounds } from './partition-reader.ts'
 import { decodeMetadata, encodeMetadata, isAnother } from './positions.ts'
 import { watchIds, type WatchedIds } from './topic-watch.ts'
 
@@ -27,6 +29,8 @@ type Handler = (records: readonly LogRecord[]) => Promise<void> | void
 const MAX_WAITING = 8
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 1_000
+/** Clocks of writers may differ. */
+const SKEW_MS = 60_000
 
 interface Batch {
   readonly topic: LogTopic
@@ -44,9 +48,8 @@ export class KafkaTail implements Tail {
   readonly #context: Context
   readonly #options: TailOptions
   readonly #handler: Handler
-  readonly #fetchLink: Link
+  readonly #startLink: Link
   readonly #groupLink: Link
-  readonly #fetcher: Fetcher
   readonly #groupId: string | null
   readonly #member: GroupMember | null
   readonly #cursors = new Map<number, Map<LogTopic, Cursor>>()
@@ -64,10 +67,7 @@ export class KafkaTail implements Tail {
     this.#handler = handler
     this.#groupId = options.group === undefined ? null : context.names.group('readers', options.group)
     this.#groupLink = newLink(context)
-    this.#fetchLink = newLink(context, this.#topics())
-    this.#fetcher = new Fetcher(this.#fetchLink, context.settings.fetchWaitMs, (message) =>
-      this.#report(message),
-    )
+    this.#startLink = newLink(context, this.#topics())
     this.ready = new Promise((resolve) => {
       this.#isReady = resolve
     })
@@ -128,39 +128,61 @@ export class KafkaTail implements Tail {
 
   /** Determines where the partitions start, then reads them. Retries while the broker is away. */
   async #begin(partitions: readonly number[]): Promise<void> {
-    const { names } = this.#context
+    const sinceMs = Date.now() - SKEW_MS
+    const isLeft = (lane: number): boolean => this.#assigned.has(lane) && !this.#cursors.has(lane)
+    let isLate = false
+    let left = partitions
     for (let pauseMs = FIRST_PAUSE_MS; !this.#closed; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
-        const starts = await this.#starts(partitions)
-        for (const partition of partitions.filter(
-          (lane) => this.#assigned.has(lane) && !this.#cursors.has(lane),
-        ))
-          this.#cursors.set(
-            partition,
-            new Map(
-              this.#options.topics.map((topic) => [
-                topic,
-                this.#read(topic, partition, starts.get(`${names.topic(topic)} ${partition}`) ?? 0),
-              ]),
-            ),
-          )
-        return this.#isReady()
+        await this.#startLink.connect()
+        await this.#watch()
+        const led = left.filter((lane) => this.#isLed(lane))
+        const starts = await this.#starts(led, isLate ? sinceMs : null)
+        for (const lane of led.filter(isLeft)) this.#readAll(lane, starts)
+        if (led.length > 0 || left.length === 0) this.#isReady()
+        left = left.filter(isLeft)
+        if (left.length === 0) return
+        isLate = true
+        this.#report(`no broker leads partitions ${left.join(', ')}; reading the others`)
+        await this.#startLink.refresh()
       } catch (error) {
         this.#report(`failed to find where to start; retrying: ${messageOf(error)}`)
-        await this.#fetchLink.recover(error)
-        await pause(pauseMs)
+        await this.#startLink.recover(error)
       }
+      await pause(pauseMs)
     }
   }
 
-  async #starts(partitions: readonly number[]): Promise<Map<string, number>> {
+  #isLed(lane: number): boolean {
+    return this.#topics().every((topic) => this.#startLink.knownLeader(topic, lane) !== null)
+  }
+
+  #readAll(lane: number, starts: ReadonlyMap<string, number>): void {
+    const { names } = this.#context
+    const cursors = this.#options.topics.map((topic) => {
+      const offset = starts.get(`${names.topic(topic)} ${lane}`) ?? 0
+      return [topic, this.#read(topic, lane, offset)] as const
+    })
+    this.#cursors.set(lane, new Map(cursors))
+  }
+
+  async #startIn(
+    topic: string,
+    { partition, earliest, next }: Bounds,
+    sinceMs: number | null,
+  ): Promise<number> {
+    if (this.#options.from === 'earliest') return earliest
+    if (sinceMs === null) return next
+    return (await offsetAtTime(this.#startLink, topic, partition, sinceMs)) ?? next
+  }
+
+  /** `sinceMs`: partitions that get a leader late begin with what is written since then; null: now. */
+  async #starts(partitions: readonly number[], sinceMs: number | null): Promise<Map<string, number>> {
     const starts = new Map<string, number>()
-    await this.#fetchLink.connect()
-    await this.#watch()
     if (partitions.length === 0) return starts
     for (const topic of this.#topics())
-      for (const { partition, earliest, next } of await boundsOf(this.#fetchLink, topic, partitions))
-        starts.set(`${topic} ${partition}`, this.#options.from === 'earliest' ? earliest : next)
+      for (const bounds of await boundsOf(this.#startLink, topic, partitions))
+        starts.set(`${topic} ${bounds.partition}`, await this.#startIn(topic, bounds, sinceMs))
     if (this.#groupId !== null) await this.#useCommitted(this.#groupId, partitions, starts)
     return starts
   }
@@ -226,17 +248,18 @@ export class KafkaTail implements Tail {
   #read(topic: LogTopic, partition: number, offset: number): Cursor {
     const name = this.#context.names.topic(topic)
     const topicId = this.#topicIds.of(name)
-    const cursor = this.#fetcher.add({
+    // Past the end of their transaction too, and past aborted ones, which others would count as lag.
+    const take = (records: LogRecord[]): void => {
+      this.#waiting.push({ topic, partition, records, next: cursor.offset, topicId })
+      this.#handling ??= this.#handleAll()
+    }
+    const cursor = this.#context.fetcher.add({
       topic: name,
       partition,
       offset,
       wanted: () => this.#waiting.length < MAX_WAITING,
-      deliver: (messages) => {
-        const records = messages.map((message) => toLogRecord(topic, partition, message))
-        // Past the end of their transaction too, which others would count as lag.
-        this.#waiting.push({ topic, partition, records, next: cursor.offset, topicId })
-        this.#handling ??= this.#handleAll()
-      },
+      deliver: (messages) => take(messages.map((message) => toLogRecord(topic, partition, message))),
+      passed: () => (this.#member === null ? undefined : take([])),
       wentBack: (_from, to) => void this.#wentBack(topic, partition, to),
     })
     return cursor
@@ -244,8 +267,11 @@ export class KafkaTail implements Tail {
 
   async #handleAll(): Promise<void> {
     await Promise.resolve()
-    for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
-      this.#fetcher.wake()
+    while (this.#waiting.length > 0) {
+      const isFull = this.#waiting.length >= MAX_WAITING
+      const batch = this.#waiting.shift()
+      if (batch === undefined) break
+      if (isFull) this.#context.fetcher.wake()
       if (await this.#handle(batch)) await this.#committed(batch)
     }
     this.#handling = null
@@ -255,7 +281,7 @@ export class KafkaTail implements Tail {
     for (let pauseMs = FIRST_PAUSE_MS; !this.#closed; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       if (!this.#assigned.has(batch.partition)) return false
       try {
-        await this.#handler(batch.records)
+        if (batch.records.length > 0) await this.#handler(batch.records)
         return true
       } catch (error) {
         this.#report(
@@ -304,11 +330,11 @@ export class KafkaTail implements Tail {
     // reader.
     this.#waiting = []
     this.#closed = true
+    for (const partition of this.#cursors.keys()) this.#drop(partition)
     await this.#handling
     ;(await this.#ids?.catch(() => null))?.stop()
     await this.#member?.leave()
-    await this.#fetcher.close()
-    await Promise.all([this.#fetchLink.close(), this.#groupLink.close()])
+    await Promise.all([this.#startLink.close(), this.#groupLink.close()])
     this.#isReady()
   }
 }

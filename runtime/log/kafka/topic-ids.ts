@@ -18,15 +18,13 @@ export async function topicIds(
   topics: readonly LogTopic[],
 ): Promise<ReadonlyMap<LogTopic, string>> {
   const asked = topics.map((topic) => names.topic(topic))
-  const found = await shared.attempt(
-    async () => {
-      const [first] = asked
-      if (first === undefined) return new Map<string, string>()
-      await shared.know(asked)
-      return idsFrom(await shared.cluster.findBroker({ nodeId: shared.leaderOf(first, 0) }), asked)
-    },
-    { withinMs: settings.deliveryTimeoutMs },
-  )
+  const ask = async (): Promise<Map<string, string>> => {
+    if (asked.length === 0) return new Map()
+    // Rejects while one of them is missing.
+    await shared.know(asked)
+    return idsFrom(await shared.cluster.findControllerBroker(), asked)
+  }
+  const found = await shared.attempt(ask, { withinMs: settings.deliveryTimeoutMs })
   return new Map(topics.map((topic) => [topic, found.get(names.topic(topic)) ?? '']))
 }
 

@@ -9,7 +9,8 @@ export function memoryLimits({ clock = systemClock }: { clock?: Clock } = {}): L
     reserve: async (request) => accounts.reserve(request, clock.now()),
     settle: async (request) => accounts.settle(request, clock.now()),
     release: async (id) => accounts.release(id),
-    budgets: async (keyPrefix) => accounts.budgets(keyPrefix),
+    end: async (id) => accounts.end(id),
+    budgets: async (keyPrefix) => accounts.budgets(keyPrefix, clock.now()),
     correct: async (key, settled, resetsAtMs) => accounts.correct(key, settled, resetsAtMs),
     close: async () => undefined,
   }

@@ -6,7 +6,8 @@
 //    during a call, while a lane is opened, and at any other moment.
 // 3. A process may be paused, cut off from its group, or lose its store; it does not learn why.
 import { FlotillaError } from '../../errors.ts'
-import { CallMaker, type Breakers } from '../../host/calls/calls.ts'
+import type { Breakers } from '../../host/calls/attempt.ts'
+import { CallMaker } from '../../host/calls/calls.ts'
 import { openJournal, type CallJournal } from '../../host/calls/journal.ts'
 import { defaultHostOptions } from '../../host/context.ts'
 import { Semaphore } from '../../host/calls/semaphore.ts'
@@ -300,7 +301,8 @@ export class SimProcess {
       count: (name, n = 1, labels) => {
         if (!this.isAlive) return
         if (name === 'lanes_opened') this.openings.used += n
-        tally.count(name, n)
+        const { outcome } = { outcome: undefined, ...(labels as { outcome?: string } | undefined) }
+        tally.count(outcome === undefined ? name : `${name}:${outcome}`, n)
         if (name === 'handlings_failed') tally.complaints.push(`a stage threw: ${JSON.stringify(labels)}`)
       },
       log: {

@@ -8,7 +8,7 @@
 import * as oauth from 'oauth4webapi'
 import type { JwtDefinition, SignInDefinition } from '../../../runtime/config/gateway.ts'
 import { isLoopback } from '../../../runtime/config/transport.ts'
-import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
+import { FlotillaError, hasCode, messageOf } from '../../../runtime/errors.ts'
 import { boundedFetch } from './bounded-fetch.ts'
 import { Failures } from './failures.ts'
 import type { TokenChecks } from './tokens.ts'
@@ -84,7 +84,7 @@ export class SignIn {
     try {
       return await this.#acceptedOf(await this.#exchange(callback))
     } catch (error) {
-      if (error instanceof FlotillaError && error.code === 'UNAUTHENTICATED') this.#failures.count(address)
+      if (hasCode(error, 'UNAUTHENTICATED')) this.#failures.count(address)
       throw error
     } finally {
       this.#running--

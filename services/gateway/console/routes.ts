@@ -18,15 +18,18 @@ const headers: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 }
 
+type Answer = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+
 interface Parts {
   readonly environment: Pick<Environment, 'raw'>
   readonly logger: Log
 }
 
-export function consoleRoutes(app: FastifyInstance, { environment, logger }: Parts): void {
+/** Gives what answers with the page, for an address that is none: it says so to a person better than JSON does. */
+export function consoleRoutes(app: FastifyInstance, { environment, logger }: Parts): Answer {
   const files = () => consoleFiles(environment, (line) => logger.info(line))
 
-  const page = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+  const page: Answer = async (request, reply) => {
     // Also an error is an answer at this address.
     reply.headers(headers).header('cache-control', 'no-store')
     const file = await files().then(
@@ -46,7 +49,12 @@ export function consoleRoutes(app: FastifyInstance, { environment, logger }: Par
       throw new FlotillaError('NOT_FOUND', 'the console has no such file; reload its page')
     return send(request, reply.header('cache-control', 'public, max-age=31536000, immutable'), file)
   })
+  return page
 }
+
+/** Whether somebody typed the address, or followed a link to it. What programs ask for begins with `/v1`. */
+export const isForPeople = ({ method, url, headers }: FastifyRequest): boolean =>
+  method === 'GET' && (headers.accept ?? '').includes('text/html') && !/^\/(v1|assets)(\/|$)/.test(url)
 
 function send(request: FastifyRequest, reply: FastifyReply, file: ConsoleFile): FastifyReply {
   const accepted = acceptedEncodings(request.headers['accept-encoding'] ?? '')

@@ -7,7 +7,7 @@ import { assertTaskId } from '../../../client/result.ts'
 import type { StreamedEvent } from '../../../client/types.ts'
 import { unknownTask, type DirectTasks } from '../../../operator/direct/tasks.ts'
 import type { HttpSettings } from '../../../runtime/config/environment.ts'
-import { FlotillaError } from '../../../runtime/errors.ts'
+import { hasCode } from '../../../runtime/errors.ts'
 import type { OpenStreams } from '../../../runtime/host/open-streams.ts'
 import type { Owners, Whose } from '../access/owners.ts'
 import { clientOf, mayRead, principalOf, type Principal } from '../access/principal.ts'
@@ -114,7 +114,7 @@ function unlessEarly(error: unknown, { early }: TaskQuery, principal: Principal)
   throw error
 }
 
-const isUnknown = (error: unknown): boolean => error instanceof FlotillaError && error.code === 'TASK_UNKNOWN'
+const isUnknown = (error: unknown): boolean => hasCode(error, 'TASK_UNKNOWN')
 
 /** Null if nobody submitted it, as far as anyone knows. */
 function ofKnown(owners: Owners, taskId: string): Promise<Whose | null> {

@@ -9,26 +9,45 @@ import type { Json } from '../../../schemas/json.ts'
 
 export type ToolSource = Pick<Fleet, 'agents' | 'overrides' | 'models' | 'limits'>
 
+/** Agents change only with a restart, and each call asks. */
+const made = new WeakMap<ToolSource, readonly AgentTool[]>()
+
 /** `allowed`: the agents of the client's key; null: all. */
-export function agentTools(fleet: ToolSource, allowed: readonly string[] | null): AgentTool[] {
-  const taken = new Set<string>()
-  return Object.entries(fleet.agents).flatMap(([agent, definition]) => {
-    // Named before any is left out: what a key may use does not change the names of the others.
-    const name = toolName(agent, taken)
-    if (definition.mcp === false || (allowed !== null && !allowed.includes(agent))) return []
-    return [{ name, agent, ...toolOf(agent, definition, fleet) }]
-  })
+export function agentTools(fleet: ToolSource, allowed: readonly string[] | null): readonly AgentTool[] {
+  const all = made.get(fleet) ?? toolsOf(fleet)
+  made.set(fleet, all)
+  return allowed === null ? all : all.filter(({ agent }) => allowed.includes(agent))
+}
+
+function toolsOf(fleet: ToolSource): AgentTool[] {
+  // Named before any is left out: what a key may use does not change the names of the others.
+  const names = toolNames(Object.keys(fleet.agents))
+  return Object.entries(fleet.agents).flatMap(([agent, definition]) =>
+    definition.mcp === false
+      ? []
+      : [{ name: names.get(agent) ?? agent, agent, ...toolOf(agent, definition, fleet) }],
+  )
 }
 
 const MAX_NAME_CHARS = 128
 
 /** MCP allows letters, digits and `_ - .` */
-function toolName(agent: string, taken: Set<string>): string {
-  const plain = agent.replaceAll(/[^A-Za-z0-9_.-]/gu, '_').slice(0, MAX_NAME_CHARS - 4)
-  let name = plain
-  for (let count = 2; taken.has(name); count++) name = `${plain}_${count}`
-  taken.add(name)
-  return name
+const plainName = (agent: string): string =>
+  agent.replaceAll(/[^A-Za-z0-9_.-]/gu, '_').slice(0, MAX_NAME_CHARS - 4)
+
+/** By agent. One whose name the protocol allows has it, whatever the others are called. */
+function toolNames(agents: readonly string[]): ReadonlyMap<string, string> {
+  const own = agents.filter((agent) => plainName(agent) === agent)
+  const names = new Map(own.map((agent) => [agent, agent]))
+  const taken = new Set(own)
+  for (const agent of agents.filter((each) => !names.has(each))) {
+    const plain = plainName(agent)
+    let name = plain
+    for (let count = 2; taken.has(name); count++) name = `${plain}_${count}`
+    taken.add(name)
+    names.set(agent, name)
+  }
+  return names
 }
 
 function toolOf(

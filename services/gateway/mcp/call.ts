@@ -1,7 +1,7 @@
 // tools/call: a task of an agent.
 //
 // 1. A client with Tasks is answered once the task is durable, and polls (tasks.ts). Every other waits for the result;
-//    if it leaves before, the task is cancelled, because nobody can get its answer any more.
+//    if it leaves before, the task is cancelled, because nobody can get its answer any more, unless another one waits for it.
 // 2. A call that waits for a person ends the round of a client that can ask one: the state that it returns with leads
 //    back to the same task. Without a person at the client the answer waits until somebody decides elsewhere.
 import type { CallToolResult, InputRequests, InputRequiredResult, Result } from '@modelcontextprotocol/server'
@@ -9,7 +9,7 @@ import { ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server'
 import type { AgentTool } from '../../../api/agents.ts'
 import type { StreamedEvent } from '../../../client/types.ts'
 import { askedOf } from '../../../runtime/ledger/asked.ts'
-import { FlotillaError } from '../../../runtime/errors.ts'
+import { FlotillaError, hasCode } from '../../../runtime/errors.ts'
 import { shown } from '../../../schemas/identity.ts'
 import { argumentProblems, taskOf } from './agent-tools.ts'
 import type { McpFleet } from './fleet.ts'
@@ -90,7 +90,7 @@ async function verified(fleet: McpFleet, tool: AgentTool, call: Call, text: stri
   const state = readState(text)
   if (state === null) throw invalidState()
   const task = await fleet.state(state.task).catch((error: unknown) => {
-    if (error instanceof FlotillaError && error.code === 'TASK_UNKNOWN') throw invalidState()
+    if (hasCode(error, 'TASK_UNKNOWN')) throw invalidState()
     throw error
   })
   const asked = askedOf(taskOf(tool, call.arguments).text).text_hash
@@ -131,6 +131,8 @@ async function follow(
   { taskId, decided }: Followed,
 ): Promise<Answer> {
   const events = fleet.events(taskId)
+  const release = fleet.hold(taskId)
+  let isLast = true
   const leave = (): void => void events[Symbol.asyncDispose]().then(undefined, () => {})
   call.signal.addEventListener('abort', leave, { once: true })
   try {
@@ -144,12 +146,16 @@ async function follow(
         const message = progressOf(event)
         if (message !== null) await call.progress?.(message)
       }
+  } catch (error) {
+    // A notification to a client that has left fails, too.
+    if (!call.signal.aborted) throw error
   } finally {
     call.signal.removeEventListener('abort', leave)
     leave()
+    isLast = release()
   }
   if (!call.signal.aborted)
     throw new FlotillaError('EVENTS_GONE', `the history of task ${taskId} ended early`)
-  await fleet.cancel(taskId, 'the MCP client left before the answer')
+  if (isLast) await fleet.cancel(taskId, 'the MCP client left before the answer')
   throw new FlotillaError('TASK_CANCELLED', 'the client left')
 }

@@ -15,6 +15,8 @@ export interface McpFleet {
   tools(): Promise<readonly AgentTool[]>
   /** Resolves with its id when the task is durable. With a `taskId` that was submitted before, nothing runs again. */
   submit(task: TaskInput & { readonly agent: string }): Promise<string>
+  /** Counts a request that waits for the task; what it returns ends that, and says whether no other waits. */
+  hold(taskId: string): () => boolean
   /** What happens to a task, from its beginning to its result. */
   events(taskId: string): AsyncIterable<StreamedEvent> & AsyncDisposable
   /** Null: there is none yet. */

@@ -86,6 +86,8 @@ async function answer(
     ...(method === 'POST' ? { body: JSON.stringify(body ?? null) } : {}),
   })
   const response = await handler.answer(asked, fleet, method === 'POST' ? { parsedBody: body ?? null } : {})
+  // Whether the connection stays is for its two ends: a client of HTTP/1.0 waits for its end.
+  response.headers.delete('connection')
   return reply.send(response)
 }
 

@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module'
 import {
   CLIENT_CAPABILITIES_META_KEY,
+  isInputRequiredResult,
   MissingRequiredClientCapabilityError,
   Server,
   type CallToolResult,
@@ -15,9 +16,12 @@ import {
 } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import type { AgentTool } from '../../../api/agents.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
+import { shown } from '../../../schemas/identity.ts'
 import { requiredScope } from './access.ts'
 import { callAgent, type Call } from './call.ts'
 import type { McpFleet } from './fleet.ts'
+import { readState } from './request-state.ts'
 import { meta, protocolError } from './results.ts'
 import { cancelTask, getTask, TASKS, updateTask } from './tasks.ts'
 
@@ -35,21 +39,38 @@ const instructions =
 type Envelope = { readonly [CLIENT_CAPABILITIES_META_KEY]?: ClientCapabilities }
 type Handler = (request: JSONRPCRequest, context: ServerContext) => Promise<Result>
 
-/** The SDK adds an empty `content` to a result without one, which the handle of a task must not have. */
+/**
+ * The SDK adds an empty `content` to a result without one, which the handle of a task must not have. It asks a client of
+ * 2025-11-25 what a call wants to know, within the call; if that fails, the call has ended, and nobody gets the answer of
+ * its task any more.
+ */
 class TaskServer extends Server {
+  /** Gets the state of a call that its client was asked about in vain. Default: it comes back by itself. */
+  unanswered: (state: string) => Promise<void> = async () => {}
+  /** Calls that are being answered. */
+  running: Set<Promise<unknown>> | undefined
+
   protected override _wrapHandler(method: string, handler: Handler): Handler {
     if (method !== 'tools/call') return super._wrapHandler(method, handler)
-    return async (request, context) => {
+    const call: Handler = async (request, context) => {
       let created: Result | null = null
+      let asked: string | null = null
       const checked = super._wrapHandler(method, async (...given) => {
+        asked = null
         const result = await handler(...given)
+        if (isInputRequiredResult(result)) asked = result.requestState ?? null
         if (result['resultType'] !== 'task') return result
         created = result
         return { content: [] }
       })
-      const result = await checked(request, context)
-      return created ?? result
+      try {
+        const result = await checked(request, context)
+        return created ?? result
+      } finally {
+        if (asked !== null) await this.unanswered(asked)
+      }
     }
+    return (request, context) => kept(call(request, context), this.running)
   }
 }
 
@@ -64,6 +85,12 @@ export function createMcpServer(fleet: McpFleet, era: Era, running?: Set<Promise
       cacheHints: { 'tools/list': { ttlMs: LIST_TTL_MS, cacheScope: 'private' } },
     },
   )
+  server.running = running
+  if (!isModern)
+    server.unanswered = async (state) => {
+      const task = readState(state)?.task
+      if (task !== undefined) await fleet.cancel(task, 'the MCP client did not answer').catch(() => {})
+    }
   const capabilities = (context: ServerContext): ClientCapabilities =>
     isModern
       ? (((context.mcpReq.envelope ?? {}) as Envelope)[CLIENT_CAPABILITIES_META_KEY] ?? {})
@@ -83,7 +110,7 @@ export function createMcpServer(fleet: McpFleet, era: Era, running?: Set<Promise
       // The handle of a task has no type in the SDK.
       return (await callAgent(fleet, asked, needTasks)) as CallToolResult
     }
-    return kept(answered(call), running)
+    return answered(call)
   })
   if (isModern) taskMethods(server, fleet, capabilities)
   return server
@@ -177,5 +204,12 @@ function callOf(
   }
 }
 
-const textIn = (fields: Record<string, unknown>, name: string): string | undefined =>
-  typeof fields[name] === 'string' ? fields[name] : undefined
+/** One that is no text is refused: left out, the call would be made twice, or be charged to nobody. */
+function textIn(fields: Record<string, unknown>, name: string): string | undefined {
+  const value = fields[name] ?? undefined
+  if (value === undefined || typeof value === 'string') return value
+  throw new FlotillaError(
+    'REQUEST_INVALID',
+    `_meta["${name}"] must be a text, not ${shown(JSON.stringify(value))}`,
+  )
+}

@@ -15,7 +15,7 @@ import {
 } from '../../../api/openai/conversations.ts'
 import type { SessionView, TurnView } from '../../../api/sessions.ts'
 import type { DirectSessions } from '../../../operator/direct/sessions.ts'
-import { FlotillaError } from '../../../runtime/errors.ts'
+import { hasCode } from '../../../runtime/errors.ts'
 import type { KeyValue } from '../../../runtime/store/port.ts'
 import { isName, shown } from '../../../schemas/identity.ts'
 import { mayRead, principalOf } from '../access/principal.ts'
@@ -156,7 +156,7 @@ export class Conversations {
     try {
       return await this.#parts.sessions.view(sessionId)
     } catch (error) {
-      if (error instanceof FlotillaError && error.code === 'NOT_FOUND') return null
+      if (hasCode(error, 'NOT_FOUND')) return null
       throw error
     }
   }

@@ -1,7 +1,7 @@
 // The Responses API: create, retrieve, resume the stream, cancel. A response is a task; its id is the task's.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { answerOf } from './answer.ts'
-import { FlotillaError } from '../../../runtime/errors.ts'
+import { hasCode } from '../../../runtime/errors.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'
@@ -170,7 +170,7 @@ export async function cancelResponse(
   const { client } = running.parts
   await client.cancel(known.taskId, 'cancelled by its client')
   const result = await client.result(known.taskId, { timeoutMs: CANCEL_WAIT_MS }).catch((error: unknown) => {
-    if (error instanceof FlotillaError && error.code === 'TASK_TIMED_OUT') return null
+    if (hasCode(error, 'TASK_TIMED_OUT')) return null
     throw error
   })
   return reply.send(responseOf({ ...known, result }))
@@ -200,8 +200,7 @@ async function load(
     const submittedAtMs = result?.submittedAtMs ?? submission?.atMs ?? 0
     return { taskId, task, submittedAtMs, result, agent: agents.described(agent) }
   } catch (error) {
-    const isUnknown =
-      error instanceof FlotillaError && (error.code === 'TASK_UNKNOWN' || error.code === 'TASK_INVALID')
+    const isUnknown = hasCode(error, 'TASK_UNKNOWN', 'TASK_INVALID')
     throw isUnknown ? notFound(id, param) : error
   }
 }

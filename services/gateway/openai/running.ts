@@ -1,7 +1,8 @@
 // A request that holds its task: submits it, waits for it, and cancels it when the client leaves.
 //
 // 1. A slot is taken before the task is submitted, so that no task runs whose answer nobody could wait for.
-// 2. If the client leaves before the answer, the task is cancelled, unless the request asks otherwise.
+// 2. If the client leaves before the answer, the task is cancelled, unless the request asks otherwise, or another one waits
+//    for the same task (holders.ts).
 import { randomUUIDv7 } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { LogClient } from '../../../client/log/client.ts'
@@ -10,6 +11,7 @@ import type { TaskInput, TaskResult, TaskUpdate } from '../../../client/types.ts
 import type { HttpSettings } from '../../../runtime/config/environment.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
 import type { Log } from '../../../runtime/telemetry/instruments.ts'
+import type { Holders } from '../holders.ts'
 import type { Owners } from '../access/owners.ts'
 import { principalOf } from '../access/principal.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
@@ -29,6 +31,7 @@ export interface RunningParts {
   readonly known: KnownTasks
   readonly ids: SubmittedIds
   readonly owners: Owners
+  readonly holders: Holders
   readonly settings: HttpSettings
   readonly logger: Log
 }
@@ -45,6 +48,14 @@ export interface Held {
   answering(): void
   /** The answer is there: the task is no longer the client's to cancel. */
   finish(): void
+}
+
+interface Holding {
+  readonly taskId: string
+  readonly keeps: boolean
+  readonly release: () => void
+  /** Called once it is over; false: others wait for the task, too. */
+  readonly left: () => boolean
 }
 
 export class Running {
@@ -91,6 +102,7 @@ export class Running {
         taskId,
         keeps,
         release,
+        left: this.parts.holders.join(taskId),
       })
     } catch (error) {
       release()
@@ -106,6 +118,7 @@ export class Running {
         taskId,
         keeps: true,
         release,
+        left: () => false,
       })
     } catch (error) {
       release()
@@ -117,7 +130,7 @@ export class Running {
     { raw: { socket } }: FastifyRequest,
     reply: FastifyReply,
     updates: Updates & { return(): Promise<unknown> },
-    { taskId, keeps, release }: { taskId: string; keeps: boolean; release: () => void },
+    { taskId, keeps, release, left }: Holding,
   ): Held {
     const { client, logger } = this.parts
     // A task may take longer than a silent connection may stay; a client that is gone is noticed by probes.
@@ -131,7 +144,8 @@ export class Running {
       isOver = true
       release()
       void updates.return().catch(() => {})
-      if (isAnswered || keeps) return
+      const isLast = left()
+      if (isAnswered || keeps || !isLast) return
       client.cancel(taskId, 'the client disconnected').catch((error: unknown) => {
         logger.warn({ err: error, taskId }, 'failed to cancel the task of a client that left; it continues')
       })

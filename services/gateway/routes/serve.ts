@@ -1,7 +1,7 @@
 // Registers a described route: what comes in is checked by its schemas, and the handler gets it typed.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
-import { checked, type CheckOptions } from '../../../api/check.ts'
+import { checked } from '../../../api/check.ts'
 import { OMITTED_HEADER, omittedHeader } from '../../../api/omitted.ts'
 import type { AnswerOf, BodyOf, ParamsOf, QueryOf, Route, Sent } from '../../../api/route.ts'
 import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
@@ -79,15 +79,14 @@ function checkOf(route: Route, schema: z.ZodObject, part: string): (value: unkno
     return part === 'body' ? fieldsOf : (value) => value
   if (part === 'querystring')
     return (value) => checked(schema, value, { word: route.queryWord ?? 'parameter' })
-  const options: CheckOptions = route.invalid === undefined ? {} : { invalid: route.invalid }
-  return (value) => checked(schema, withoutNulls(fieldsOf(value), schema), options)
+  return (value) => checked(schema, withoutNulls(fieldsOf(value), schema))
 }
 
-/** The fields of a JSON object; none if there is no body. Throws TASK_INVALID for anything else. */
+/** The fields of a JSON object; none if there is no body. Throws REQUEST_INVALID for anything else. */
 function fieldsOf(body: unknown): Record<string, unknown> {
   if (body === null || body === undefined) return {}
   if (typeof body !== 'object' || Array.isArray(body))
-    throw new FlotillaError('TASK_INVALID', 'the body must be a JSON object')
+    throw new FlotillaError('REQUEST_INVALID', 'the body must be a JSON object')
   return body as Record<string, unknown>
 }
 

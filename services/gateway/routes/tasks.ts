@@ -16,6 +16,7 @@ import { taskStages } from '../../index.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
 import { eventRoutes } from '../events/routes.ts'
+import { Holders } from '../holders.ts'
 import { SubmittedIds } from '../submitted-ids.ts'
 import { signInRoutes } from './sign-in.ts'
 import { streamRoutes } from '../streams.ts'
@@ -23,7 +24,7 @@ import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
 import { verifiedDecision } from '../access/decisions.ts'
-import { consoleRoutes } from '../console/routes.ts'
+import { consoleRoutes, isForPeople } from '../console/routes.ts'
 import { approvalRoutes } from './approvals.ts'
 import { descriptionRoutes, overview } from './description.ts'
 import { doctorRoutes } from './doctor.ts'
@@ -56,12 +57,6 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   })
   refuseUnknown(app, known)
   app.addHook('onClose', () => client.close())
-  app.setNotFoundHandler((request, reply) =>
-    sendError(
-      new FlotillaError('NOT_FOUND', `no route ${request.method} ${request.url}; ${overview}`),
-      reply,
-    ),
-  )
 
   serve(app, routes.submit, async (request, reply) => {
     const { query, body } = request
@@ -95,9 +90,11 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const open = streamRoutes(app, client, context.environment.http)
   eventRoutes(app, { client, tasks, owners, open, http: context.environment.http })
   const sessions = new DirectSessions(parts)
-  await openaiRoutes(app, { client, known, ids, owners, sessions, context })
+  const holders = new Holders()
+  await openaiRoutes(app, { client, known, ids, owners, holders, sessions, context })
   const { environment, fleet, logger } = context
-  await mcpRoutes(app, { client, tasks, known, ids, owners, fleet, http: environment.http, logger })
+  const { http } = environment
+  await mcpRoutes(app, { client, tasks, known, ids, owners, holders, fleet, http, logger })
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
   doctorRoutes(app, context)
@@ -113,7 +110,15 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   decisionRoutes(app, client, waits)
   approvalRoutes(app, operator.approvals)
   descriptionRoutes(app)
-  consoleRoutes(app, context)
+  const page = consoleRoutes(app, context)
+  app.setNotFoundHandler((request, reply) =>
+    isForPeople(request)
+      ? page(request, reply.code(404))
+      : sendError(
+          new FlotillaError('NOT_FOUND', `no route ${request.method} ${request.url}; ${overview}`),
+          reply,
+        ),
+  )
 }
 
 /** What people say of a task while it runs and after. */

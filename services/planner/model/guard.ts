@@ -4,13 +4,19 @@
 // 1. The settled figure is the one that usage.recorded carries, so the counters agree with the ledger.
 // 2. A limit that frees up (a rate, reserved tokens) is RATE_LIMITED: the task waits. A budget that is spent
 //    is BUDGET_EXCEEDED: another model, or the end of the task.
-// 3. The first call of a task takes over what its admission reserved.
+// 3. The first call of a task takes over what its admission reserved, also one of a model that nothing limits.
 // 4. An estimate of what a call cost is at most what was reserved for it, so that no estimate exceeds a budget.
 import { systemClock, type Clock } from '../../../runtime/clock.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import type { Guard, GuardedCall } from '../../../runtime/host/calls/guard.ts'
-import { askable, claimsOfCall, describeRefusal, type NamedClaim } from '../../../runtime/limits/claims.ts'
+import {
+  askable,
+  claimsOfCall,
+  describeRefusal,
+  hasBudget,
+  type NamedClaim,
+} from '../../../runtime/limits/claims.ts'
 import type { Limits, Refusal } from '../../../runtime/limits/port.ts'
 import type { Call, CallFailure, CallOutcome } from '../../../runtime/stage.ts'
 import type { Instruments } from '../../../runtime/telemetry/instruments.ts'
@@ -20,7 +26,7 @@ import { boundedSpend, tokensOf } from '../usage.ts'
 
 export interface ModelGuardParts {
   readonly fleet: Pick<Fleet, 'limits'>
-  readonly limits: Pick<Limits, 'reserve' | 'settle' | 'release'>
+  readonly limits: Pick<Limits, 'reserve' | 'settle' | 'release' | 'end'>
   readonly instruments: Pick<Instruments, 'count' | 'log'>
   readonly clock?: Pick<Clock, 'now'>
 }
@@ -51,6 +57,7 @@ export function createModelGuard({
     const id = takerOf(guarded)
     const request = requestOf(call)
     const nowMs = clock.now()
+    if (claimsFor(request, 0, nowMs).length === 0) return limits.end(key).then(() => null)
     const take = async (promptTokens: number) => {
       const claims = askable(claimsFor(request, promptTokens + request.maxOutputTokens, nowMs))
       const ttlMs = call.timeoutMs + GRACE_MS
@@ -75,6 +82,7 @@ export function createModelGuard({
     const used = tokensOf(outcome, requestOf(call))
     if (used === null) return limits.release(id)
     const claims = claimsFor(requestOf(call), used.inputTokens + used.outputTokens, outcome.startedMs)
+    if (claims.length === 0) return
     const warned = await limits.settle({ id, claims, atMs: outcome.startedMs })
     for (const place of warned) warn(guarded, claims[place])
   }
@@ -93,9 +101,7 @@ export function createModelGuard({
   }
 
   return {
-    // The budget of the fleet limits every call.
-    applies: (call) =>
-      fleet.limits.budgets.fleetTokens !== null || claimsFor(requestOf(call), 0, 0).length > 0,
+    applies: (call) => hasBudget(fleet.limits.budgets) || claimsFor(requestOf(call), 0, 0).length > 0,
     reserve,
     bounded,
     settle,

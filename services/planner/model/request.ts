@@ -1,8 +1,8 @@
 // The body of a chat completion, without what its model refuses (refusals.ts).
+import { jsonOf } from '../../../runtime/written-json.ts'
 import type { ChatBody } from './openai.ts'
 import { attachable, type Refused } from './refusals.ts'
 import type { Message, ModelRequest, ModelTool } from '../call.ts'
-import { jsonOf } from '../token-estimates.ts'
 import { withoutKeywords } from '../tool-schemas.ts'
 
 export function bodyOf(request: ModelRequest, model: string, refused: Refused, isOpenAi: boolean) {

@@ -41,13 +41,15 @@ export class UsageReader {
    * `bytes`: size of the part that arrived. `isWhole`: it is the whole answer; else that part counts at
    * least.
    */
-  spend(request: ModelRequest, bytes: number, isWhole: boolean): Required<ModelSpend> {
+  spend(request: ModelRequest, bytes: number, isWhole: boolean): ModelSpend & { usageIsEstimate: boolean } {
     const input = this.#believedInput(request)
     const output = this.#believedOutput(request, bytes, isWhole)
     return {
       inputTokens: input ?? (this.#input > 0 ? mostTokens(request) : estimatedInputTokens(request)),
       outputTokens: output ?? this.#insteadOfOutput(request, bytes),
       usageIsEstimate: input === null || output === null,
+      ...(output === null && input !== null && { reported: 'input' }),
+      ...(input === null && output !== null && { reported: 'output' }),
     }
   }
 

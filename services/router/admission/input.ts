@@ -1,6 +1,7 @@
 // Checks a task before anything is looked up: its text, its ranges, its schema.
 import { historyMistakes, metadataMistakes, type HistoryMessage } from '../../../schemas/history.ts'
 import { identityMistakes } from '../../../schemas/identity.ts'
+import { halfPairs } from '../../../schemas/whole-text.ts'
 import { schemaMistakes } from '../../../runtime/foreign-schema/bounds.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
@@ -53,13 +54,13 @@ function textMistakes(text: string, maxChars: number): string[] {
   if (text.trim() === '') return ['text is empty; say what is to be done']
   // Spaces around it count: what is sent is stored, and checked for patterns.
   const chars = text.length
-  if (chars <= maxChars) return []
+  if (chars <= maxChars) return halfPairs('text', text)
   return [`text has ${chars} characters, at most ${maxChars} are allowed (limits.input.maxChars)`]
 }
 
 function instructionsMistakes(instructions: string | null, most: number): string[] {
   const chars = instructions?.length ?? 0
-  if (chars <= most) return []
+  if (chars <= most) return halfPairs('instructions', instructions ?? '')
   return [`instructions have ${chars} characters, at most ${most} are allowed (limits.input.historyChars)`]
 }
 

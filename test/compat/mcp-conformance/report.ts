@@ -16,7 +16,7 @@ listed passes.
 The suite wants one server that has everything which the protocol knows. A fleet declares tools and Tasks; it has no
 resources, prompts, completions, logging, sampling, images or sounds. Scenarios about those are listed apart.
 
-This page is written by \`node test/compat/mcp-conformance/main.ts\`.
+This page is written by \`npx node test/compat/mcp-conformance/main.ts\`.
 `
 
 export const reportOf = (outcomes: readonly Outcome[]): string =>

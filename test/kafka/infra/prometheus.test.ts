@@ -12,7 +12,7 @@ const rules = join(deploy, 'rules.yml')
 
 test('promtool takes the rules, and each fires on what it should', async (t) => {
   const promtool = await installedProgram('promtool', 'prometheus')
-  assert.match(await runTool(promtool, ['check', 'rules', rules]), /SUCCESS: 12 rules/)
+  assert.match(await runTool(promtool, ['check', 'rules', rules]), /SUCCESS: 16 rules/)
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-rules-'))
   t.after(() => rmSync(directory, { recursive: true }))
   copyFileSync(rules, join(directory, 'rules.yml'))

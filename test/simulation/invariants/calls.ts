@@ -12,7 +12,7 @@ const WRITTEN_WITHIN_MS = 40
 export function checkCalls(run: Simulation): string[] {
   const { world } = run
   const { book, tally } = world
-  const inDoubt = tally.of('calls_in_doubt')
+  const inDoubt = tally.of('calls_in_doubt:repeated')
   // The host counts calls that may have been made twice; no more were, except those that a store forgot in a
   // failover.
   const repeated = book.repeated - book.repeatedUnknown

@@ -55,7 +55,7 @@ export function checkLetters(run: Simulation, evidence: Evidence): string[] {
 /** Reading it is retried, then given up. */
 const isOfLostPayload = (complaint: string): boolean =>
   complaint.includes('PAYLOAD_MISSING') ||
-  complaint === 'a stage threw: {"stage":"planner","type":"ToolCompleted"}'
+  complaint === 'a stage threw: {"stage":"planner","topic":"tools.completed","type":"ToolCompleted"}'
 
 /** A submission may be answered instead, under an id derived from its position or under its own. */
 function vanished(

@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { init } from '../../../cli/init.ts'
-import { VERSION } from '../../../cli/version.ts'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { loadFleet } from '../../../runtime/config/load.ts'
 
@@ -71,13 +71,20 @@ test('what a project has anyway stays; the configuration loads although package.
   assert.deepEqual(Object.keys((await loadFleet(readEnvironment({}), directory)).agents), ['clerk'])
 })
 
-test('the package that init writes is a module, named by its directory, of this version', (t) => {
+test('the package that init writes is a module, named by its directory, and has this very Flotilla', (t) => {
   const directory = join(temporary(t), 'My Fleet_2')
-  init(directory)
+  const { isInstalled, source } = init(directory)
   const written = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Record<string, unknown>
   assert.equal(written['name'], 'my-fleet-2')
   assert.equal(written['type'], 'module')
-  assert.deepEqual(written['dependencies'], { flotilla: `^${VERSION}` })
+  // A version of a clone need not be published: npm would find none, or another.
+  const clone = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
+  assert.deepEqual(written['dependencies'], { flotilla: `file:${clone}` })
+  assert.equal(source, clone)
+  assert.equal(isInstalled, false)
+  mkdirSync(join(directory, 'node_modules'))
+  symlinkSync(clone, join(directory, 'node_modules/flotilla'))
+  assert.ok(init(join(directory, 'below')).isInstalled)
 })
 
 test('a directory that cannot be made is an error that says why', (t) => {

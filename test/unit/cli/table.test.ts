@@ -23,19 +23,47 @@ test('in a pipe every value is whole, columns align, and no line ends in spaces'
 })
 
 test('on a narrow terminal text is cut with an ellipsis; ids and figures are whole', () => {
-  assert.deepEqual(tableLines(columns, rows, 60), [
-    'id                    purpose        records  events',
-    'tasks.completed       results of t…    1,234  TaskCompleted',
-    'alerts.notifications  short                5  NotificationR…',
+  assert.deepEqual(tableLines(columns, rows, 70), [
+    'id                    purpose             records  events',
+    'tasks.completed       results of tasks,…    1,234  TaskCompleted',
+    'alerts.notifications  short                     5  NotificationReques…',
   ])
 })
 
-test('an optional column is left out where the others need the width', () => {
+test('an optional column is left out where the others would be cut to what says little', () => {
+  assert.deepEqual(tableLines(columns, rows, 60), [
+    'id                    purpose                        records',
+    'tasks.completed       results of tasks, one for ea…    1,234',
+    'alerts.notifications  short                                5',
+  ])
   assert.deepEqual(tableLines(columns, rows, 45), [
     'id                    purpose         records',
     'tasks.completed       results of ta…    1,234',
     'alerts.notifications  short                 5',
   ])
+})
+
+test('optional columns make room for a text that has to be read, those that go first before the others', () => {
+  const columns: readonly Column[] = [
+    { name: 'id', keep: true, optional: 'first' },
+    { name: 'text', readable: 24 },
+    { name: 'state', optional: true },
+  ]
+  const row = ['0123456789', 'a text of more than thirty characters', 'waiting']
+  const heads = [60, 44, 33, 32, 20].map((width) =>
+    tableLines(columns, [row], width)[0]?.split(/ +/).join(' '),
+  )
+  assert.deepEqual(heads, ['id text state', 'text state', 'text state', 'text', 'text'])
+})
+
+test('an optional column that says nothing of any row is in a pipe alone', () => {
+  const columns: readonly Column[] = [{ name: 'id' }, { name: 'user', optional: true }, { name: 'age' }]
+  const rows = [
+    ['a', '–', '–'],
+    ['b', '', '–'],
+  ]
+  assert.deepEqual(tableLines(columns, rows, 80), ['id  age', 'a   –', 'b   –'])
+  assert.equal(tableLines(columns, rows, Infinity)[0], 'id  user  age')
 })
 
 for (const width of [20, 40, 60, 80, 120, 200])

@@ -9,6 +9,7 @@ import { schemas } from '../../../schemas/generated/schemas.ts'
 import { topics, type TopicName } from '../../../schemas/topics.ts'
 import { topicOf } from '../../golden/golden.ts'
 import { samples } from '../../golden/samples.ts'
+import { ownMs } from '../../support/own-time.ts'
 
 const registry = createEmbeddedRegistry()
 const codec = createCodec({ registry, prefix: 'flotilla' })
@@ -126,12 +127,12 @@ test('a JSON field that holds no JSON is undecodable', async () => {
 test('a forged item count neither hangs nor fills the memory', async () => {
   const body = Buffer.from([2, 0x61, 0xfe, 0xff, 0xff, 0xff, 0x1f, 0, 0, 0])
   const value = Buffer.concat([header(encode('WorkCancelled', samples.WorkCancelled)), body])
-  const before = performance.now()
+  const before = ownMs()
   await assert.rejects(
     () => decode(value, 'code.requested'),
     is('UNDECODABLE_RECORD', /items in too few bytes/),
   )
-  assert.ok(performance.now() - before < 1000)
+  assert.ok(ownMs() - before < 1000)
 })
 
 test('damaged records are read or refused as undecodable, never anything else', async () => {

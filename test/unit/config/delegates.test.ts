@@ -73,6 +73,11 @@ test('every mistake is named with its place', () => {
     () => fleetOf({ tools: [tool('ask_helper')], agents }),
     (error: Error) => mistakes.every((mistake) => mistake.test(error.message)) || assert.fail(error.message),
   )
+  const pair = { lead: { delegates: ['a.b', 'a_b'] }, 'a.b': {}, a_b: {} }
+  assert.throws(
+    () => fleetOf({ agents: pair }),
+    ({ message }: Error) => !message.includes('listed twice') && message.includes('would both be the tool'),
+  )
 })
 
 test('the limits have defaults, and bounds', () => {

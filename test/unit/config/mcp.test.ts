@@ -5,7 +5,7 @@ import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { completeFleet } from '../../../runtime/config/load.ts'
 import { completeMcpServers, isAllowedTool, mcpServersSchema } from '../../../runtime/config/mcp.ts'
 import { pinHash, type DescribedTool, type McpLock } from '../../../runtime/config/mcp-lock.ts'
-import { mcpToolName } from '../../../runtime/config/mcp-names.ts'
+import { mcpToolNames } from '../../../runtime/config/mcp-names.ts'
 import { mcpTools } from '../../../runtime/config/mcp-tools.ts'
 import { references } from '../../../runtime/config/references.ts'
 import { settingsOf } from '../../../runtime/config/effective.ts'
@@ -56,12 +56,36 @@ test('every mistake is named with its path', () => {
 })
 
 test('names are identifiers, each its own, and no longer than models take', () => {
-  assert.equal(mcpToolName('srv_', 'create-issue', ['create-issue']), 'srv_create_issue')
-  const clash = ['a.b', 'a-b']
-  assert.notEqual(mcpToolName('srv_', 'a.b', clash), mcpToolName('srv_', 'a-b', clash))
   const long = 'x'.repeat(100)
-  assert.equal(mcpToolName('srv_', long, [long]).length, 64)
-  assert.notEqual(mcpToolName('srv_', long, [long]), mcpToolName('srv_', `${long}y`, [long]))
+  const names = mcpToolNames('srv_', ['create-issue', 'a.b', 'a_b', long, `${long}y`])
+  assert.equal(names.get('create-issue'), 'srv_create_issue')
+  assert.match(names.get('a.b') ?? '', /^srv_a_b_[0-9a-f]{8}$/)
+  assert.equal(new Set(names.values()).size, 5)
+  assert.deepEqual(
+    [...names.values()].filter((name) => !/^[A-Za-z_]\w{0,63}$/.test(name)),
+    [],
+  )
+})
+
+test('a server can give no tool the name that another of its tools ends up with', () => {
+  const pair = ['a.b', 'a_b']
+  const hashed = mcpToolNames('srv_', pair).get('a.b') ?? ''
+  const names = mcpToolNames('srv_', [...pair, hashed.slice('srv_'.length)])
+  assert.equal(new Set(names.values()).size, 3, [...names.values()].join())
+})
+
+test('the tool that reads resources has a name of its own beside one that would become it', () => {
+  const pinned = { description: 'Reads.', input: { type: 'object' }, output: null, hints: {}, hash: 'x' }
+  const server = { server: 's', protocol: '2026-07-28', resources: true, tools: { 'read-resource': pinned } }
+  const { tools, mistakes } = mcpTools(completeMcpServers({ srv: { command: 'x' } }), {
+    servers: { srv: server },
+  })
+  assert.deepEqual(mistakes, [])
+  assert.equal(new Set(tools.map(({ spec }) => spec.name)).size, 2)
+  assert.deepEqual(
+    tools.map(({ spec }) => spec.source?.tool),
+    ['read-resource', null],
+  )
 })
 
 test('filters: a list, a beginning, and what is taken from both', () => {

@@ -216,8 +216,11 @@ test('an agent with private data, text of others and a way out is named, with it
   assert.deepEqual(others, [])
   assert.match(
     warning,
-    /^agent a reads private data \(query_table\) and text of others \(fetch_page\) and can send \(fetch_page, mail\)/,
+    /^agent a can read private data \(query_table\), read text of others \(fetch_page\) and send \(fetch_page, mail\)/,
   )
+  const agents = { a: {}, b: { tools: ['mail'] }, c: {} }
+  const [shared = '', ...more] = exposureWarnings({ tools: [fetchPage(), queryTable(), mail], agents })
+  assert.deepEqual([shared.slice(0, 20), more], ['agents a, c can read', []])
   assert.deepEqual(warned([fetchPage(), queryTable()], ['query_table']), [])
   assert.deepEqual(warned([fetchPage({ hosts: ['docs.test'] }), queryTable()]), [])
   assert.deepEqual(

@@ -26,3 +26,9 @@ test('a clock that is ahead is said to be, and another year is shown', () => {
   assert.match(format.moment(nowMs + 400 * 86_400_000, nowMs), /2027/)
   assert.doesNotMatch(format.moment(nowMs - 3 * 86_400_000, nowMs), /2026/)
 })
+
+test('a time that was chosen is said in the unit in which it is whole', () => {
+  const { period } = format
+  const shown = [30_000, 90_000, 300_000, 3_600_000, 86_400_000, 172_800_000, 1_500, 0, NaN].map(period)
+  assert.deepEqual(shown, ['30 s', '90 s', '5 min', '1 h', '24 h', '2 d 0 h', '1.50 s', '0 ms', '–'])
+})

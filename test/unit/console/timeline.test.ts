@@ -53,6 +53,30 @@ const completed = (callId: string, atMs: number, durationMs: number): TaskEvent 
 })
 const spansOf = ({ steps }: Timeline) => steps[0]?.spans.map(({ kind, fromMs, toMs }) => [kind, fromMs, toMs])
 
+test('until another owner of the lane went on, a step was away, unless it waited for somebody', () => {
+  const resumed = (event: TaskEvent): TaskEvent => ({ ...event, resumedEpoch: 2 }) as TaskEvent
+  const crashed = timelineOf(started(1, 0), answered(1, 20, 20), resumed(requested('c', 7_000)))
+  assert.deepEqual(spansOf(crashed), [
+    ['model', 0, 20],
+    ['away', 20, 7_000],
+  ])
+  // The call was made again: its own time is the model's.
+  const asked = timelineOf(started(1, 0), resumed(answered(1, 5_000, 1_000)))
+  assert.deepEqual(spansOf(asked)?.slice(0, 2), [
+    ['away', 0, 4_000],
+    ['model', 4_000, 5_000],
+  ])
+  const quick = timelineOf(started(1, 0), answered(1, 20, 20), resumed(requested('c', 300)))
+  assert.deepEqual(spansOf(quick), [['model', 0, 20]])
+  const held: TaskEvent = {
+    ...place,
+    ...{ type: 'approval.requested', atMs: 30, step: 1, callId: 'c', tool: 'pay', arguments: {} },
+    ...{ heldAtMs: 30, why: 'approval', expiresAtMs: null, needed: 1, answer: null },
+  } as TaskEvent
+  const waited = timelineOf(started(1, 0), answered(1, 20, 20), held, resumed(completed('c', 90_000, 10)))
+  assert.ok(waited.steps[0]?.spans.every(({ kind }) => kind !== 'away'))
+})
+
 test('time in queues, in the model and in a tool is told apart', () => {
   const timeline = timelineOf(
     started(1, 0),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seriesByGroup, timesOf, valuesOf, type UsageLine } from '../../../console/src/cost/usage.ts'
+import { beginOf, seriesByGroup, timesOf, valuesOf, type UsageLine } from '../../../console/src/cost/usage.ts'
 
 const HOUR = 3_600_000
 const usage = (group: string | null, fromMs: number, cost: number): UsageLine => ({
@@ -15,6 +15,12 @@ const usage = (group: string | null, fromMs: number, cost: number): UsageLine =>
   outputTokens: 0,
   satisfaction: null,
   quality: null,
+})
+
+test('a range begins with a whole hour, or a whole day of many', () => {
+  const nowMs = 100 * 24 * HOUR + 5.5 * HOUR
+  assert.equal(beginOf({ ms: 24 * HOUR, per: 'hour' }, nowMs), 99 * 24 * HOUR + 5 * HOUR)
+  assert.equal(beginOf({ ms: 7 * 24 * HOUR, per: 'day' }, nowMs), 93 * 24 * HOUR)
 })
 
 test('every hour has a place, also those in which nothing happened', () => {

@@ -16,7 +16,8 @@ interface Rule {
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
 interface PrometheusRule {
-  readonly alert: string
+  /** Absent: a figure that alerts use. */
+  readonly alert?: string
   readonly labels: { readonly severity: string }
   readonly annotations: { readonly runbook?: string }
 }
@@ -25,11 +26,9 @@ function prometheusRules(): Rule[] {
   const { groups } = parse(read('deploy/prometheus/rules.yml')) as { groups: { rules: PrometheusRule[] }[] }
   return groups
     .flatMap(({ rules }) => rules)
-    .map(({ alert, labels, annotations }) => ({
-      name: alert,
-      severity: labels.severity,
-      runbook: annotations.runbook ?? null,
-    }))
+    .flatMap(({ alert, labels, annotations }) =>
+      alert === undefined ? [] : [{ name: alert, severity: labels.severity, runbook: annotations.runbook ?? null }],
+    )
 }
 
 const ownRules = (): Rule[] => completeAlerts({}).rules.map(({ name, severity, runbook }) => ({ name, severity, runbook }))
@@ -55,6 +54,16 @@ test('each rule is in the list, with its severity and the page that its notifica
   }
   const known = Object.values(all).flatMap((rules) => rules.map(({ name }) => name))
   assert.deepEqual([...rows.keys()].filter((name) => !known.includes(name)), [])
+})
+
+test('the title of a page names its alerts and their severity', () => {
+  const rules = [...prometheusRules(), ...ownRules()]
+  for (const page of readdirSync(join(root, folder)).filter((name) => name !== 'README.md')) {
+    const its = rules.filter(({ runbook }) => runbook === `${folder}/${page}`)
+    const names = [...new Set(its.map(({ name }) => name))].sort()
+    const [, title = '', severity] = /^# (.+) \((\w+)\)$/m.exec(read(`${folder}/${page}`)) ?? []
+    assert.deepEqual([title.split(', ').sort(), severity], [names, its[0]?.severity], page)
+  }
 })
 
 test('each page says what it means, what to look at, what to do, and when it is over', () => {

@@ -68,6 +68,15 @@ test('every script that a page names is in package.json', () => {
   assert.deepEqual(wrong, [])
 })
 
+test('TypeScript is run by `npx node`, the Node of this project: that of the machine may be an older one', () => {
+  const wrong = (list: readonly Line[]): string[] =>
+    list.flatMap(({ place, text }) =>
+      [...text.matchAll(/(?<!npx |exec gateway |-- )\bnode (?:-\S+ )*[\w./-]+\.ts\b/g)].map(([found]) => `${place}: ${found}`),
+    )
+  assert.deepEqual(wrong(lines), [])
+  assert.equal(wrong([{ place: 'docs/a.md:1', text: 'cd x && node --test test/a.test.ts', isProse: false }]).length, 1)
+})
+
 /** Paths that curl asks for, with the method that its options mean. */
 function requests({ place, text }: Line): { place: string; method: string; path: string }[] {
   if (!/(^|[\s(])curl\s/.test(text)) return []

@@ -24,7 +24,10 @@ function lagOn(log: Reads) {
 
 test('committed position to end; without a position all that is held; lanes of others are left out', async () => {
   const { lag, shown } = lagOn({
-    ranges: async () => [range(0, 0, 10), range(1, 4, 9), range(2, 8, 9), range(3, 0, 50)],
+    ranges: async (_, { partitions } = {}) =>
+      [range(0, 0, 10), range(1, 4, 9), range(2, 8, 9), range(3, 0, 50)].filter(({ partition }) =>
+        partitions?.includes(partition),
+      ),
     // That of lane 2 is older than what retention left.
     positions: async () => [
       { topic, partition: 0, offset: 7 },
@@ -34,6 +37,20 @@ test('committed position to end; without a position all that is held; lanes of o
   await lag.measure()
   const of = (lane: string, value: number) => ({ labels: { stage: 'router', topic, lane }, value })
   assert.deepEqual(shown, [{ name: 'lag', series: [of('0', 3), of('1', 5), of('2', 1)] }])
+})
+
+test('a lane that no broker leads has no figure, and the others have theirs', async () => {
+  const { lag, shown } = lagOn({
+    ranges: async (_, { onLeaderless } = {}) => {
+      if (onLeaderless === undefined) throw new Error('lane 1 has no leader')
+      onLeaderless({ topic, partition: 1 })
+      return [range(0, 0, 10), range(2, 8, 9)]
+    },
+    positions: async () => [],
+  })
+  await lag.measure()
+  const of = (lane: string, value: number) => ({ labels: { stage: 'router', topic, lane }, value })
+  assert.deepEqual(shown, [{ name: 'lag', series: [of('0', 10), of('2', 1)] }])
 })
 
 test('the log is asked once in five seconds; a failure leaves the figures as they are', async () => {

@@ -1,7 +1,8 @@
 // Slots of a provider (slots.ts), through the calls that take them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CallMaker, LaneLost, type CallRequest } from '../../../runtime/host/calls/calls.ts'
+import type { CallRequest } from '../../../runtime/host/calls/attempt.ts'
+import { CallMaker, LaneLost } from '../../../runtime/host/calls/calls.ts'
 import { openJournal } from '../../../runtime/host/calls/journal.ts'
 import { Semaphore } from '../../../runtime/host/calls/semaphore.ts'
 import type { SlotsOf } from '../../../runtime/host/slots.ts'

@@ -94,7 +94,7 @@ test('metadata that no host has written hides no record, and costs nothing to re
   }
 })
 
-test('a row under the key of a position that can not be read is none', () => {
+test('a row under the key of a position that can not be read is none, and no row of a later release', () => {
   const { key } = positionRow(marked(1, 1))
   for (const text of [
     'garbage',
@@ -102,10 +102,13 @@ test('a row under the key of a position that can not be read is none', () => {
     '[]',
     '{}',
     '{"v":1000,"d":[-5,"0|"]}',
+    '{"v":1000,"d":{}}',
+    '{"v":1,"d":null}',
     '{"d":["1","0|"]}',
     '{"d":[1]}',
   ])
-    assert.equal(positionIn(key, Buffer.from(text)), null, text)
+    assert.equal(positionIn(key, Buffer.from(text)), 'unreadable', text)
+  assert.equal(positionIn(key, Buffer.from('{"v":1001,"d":[1,"0|"]}')), null)
 })
 
 test('a position is read from its row; a stage of any version takes the row for one of a newer release', async () => {

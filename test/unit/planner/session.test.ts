@@ -15,6 +15,7 @@ const steer = (driver: StageDriver, fromTask: string, changes: Partial<TaskSteer
     fromTask,
     text: `also ${fromTask}`,
     outputSchema: null,
+    withdrawn: false,
     ...changes,
   })
 const texts = (driver: StageDriver) =>
@@ -91,6 +92,22 @@ test('a message whose answer must fit another schema is not taken along', () => 
   assert.doesNotMatch(texts(driver), /also (free|other)/)
 })
 
+test('a message whose own task ends before the next prompt is not in it', () => {
+  const driver = startTools()
+  driver.answer(calls(['get_weather', '{"city":"Rome"}']))
+  for (const task of ['m1', 'm2', 'm3']) steer(driver, task)
+  for (const task of ['m1', 'm1', 'm3', 'unknown']) steer(driver, task, { withdrawn: true })
+  steer(driver, 'm2', { withdrawn: true, sessionId: 'another' })
+  answerTool(driver, 't1.1.0')
+  assert.match(texts(driver), /Meanwhile the user says:\nalso m2$/)
+  assert.doesNotMatch(texts(driver), /also (m1|m3|unknown)/)
+  driver.answer(calls(['get_weather', '{"city":"Oslo"}']))
+  steer(driver, 'm2', { withdrawn: true })
+  answerTool(driver, 't1.2.0')
+  driver.answer({ ...says('done'), steered: ['m2'] })
+  assert.deepEqual(driver.only('TurnEnded').steered, ['m2'], 'what a prompt had was said')
+})
+
 test('a message that comes before a call is repeated is in it', () => {
   const driver = startTools()
   driver.fail('MODEL_UNAVAILABLE')
@@ -99,6 +116,32 @@ test('a message that comes before a call is repeated is in it', () => {
   assert.match(texts(driver), /also m1/)
   driver.answer(says('done'))
   assert.deepEqual(driver.only('TurnEnded').steered, ['m1'])
+})
+
+test('a message in the conversation that no call carried to an answer is not taken along', () => {
+  const ends: Readonly<Record<string, (driver: StageDriver) => unknown>> = {
+    'a retry that fails for good': (driver) => {
+      driver.advance(60_000 - 1)
+      driver.fail('MODEL_AUTH_FAILED')
+    },
+    'its deadline': (driver) => driver.advance(600_000),
+    'a cancel': (driver) =>
+      driver.send('tasks.control', 'TaskCancelled', { taskId: 't1', reason: null, requestedBy: null }),
+  }
+  for (const [how, end] of Object.entries(ends)) {
+    const driver = startTools({ timeoutMs: 600_000 })
+    driver.fail('MODEL_UNAVAILABLE')
+    steer(driver, 'm1')
+    end(driver)
+    assert.deepEqual(driver.only('TurnEnded').steered, [], how)
+  }
+  // Between the timer of the next step and its call.
+  const driver = startTools()
+  driver.answer(calls(['get_weather', '{"city":"Rome"}']))
+  steer(driver, 'm1')
+  answerTool(driver, 't1.1.0')
+  driver.fail('MODEL_AUTH_FAILED')
+  assert.deepEqual(driver.only('TurnEnded').steered, [])
 })
 
 test('a message that comes too late is not said to be taken along', () => {

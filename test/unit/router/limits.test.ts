@@ -9,7 +9,7 @@ import { memoryLimits } from '../../../runtime/testing/memory/limits.ts'
 import { directSchemaChecks } from '../../../runtime/testing/schema-checks.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import type { Json } from '../../../schemas/json.ts'
-import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
+import type { TaskClosed, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { createLimitsCaller } from '../../../services/router/caller.ts'
 import type { LimitsRequest } from '../../../services/router/call.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'
@@ -219,6 +219,13 @@ test('the call is repeated by the host, never journalled; a failure that can’t
   assert.throws(() => driver.fail(failure('INTERNAL', 'broken')), /asking the limits: broken/)
 })
 
+test('messages of a session are admitted in their order', () => {
+  const driver = drive(createRouterStage(limited()))
+  const message = { ...emptyTask, text: 'Hi.', taskId: 't', sessionId: 'orders' }
+  driver.send('tasks.submitted', 'TaskSubmitted', message)
+  assert.equal(driver.pendingCall?.inOrderOf, 'orders')
+})
+
 test('a rejected task is remembered: a duplicate asks for nothing', () => {
   const driver = drive(createRouterStage(limited()))
   const send = () =>
@@ -321,6 +328,44 @@ test('one that began to work while it was cancelled ends with the planner, and h
   cancel('waiting')
   assert.deepEqual([driver.all('TaskCompleted'), driver.pendingCall], [[], null])
   assert.equal(await reserved(), 10_000)
+})
+
+test('one that the planner ends before its first call gives its estimate back, and stays a request', async () => {
+  const { driver, limits, answer, submit, reserved } = lane({ rates: { userRequests: 5 } })
+  const close = (taskId: string, status: TaskClosed['status']) =>
+    driver.send('tools.requested', 'TaskClosed', { taskId, status, deadlineMs: null })
+  for (const taskId of ['cancelled', 'failed', 'asked', 'succeeded', 'late']) {
+    submit(taskId)
+    await answer()
+  }
+  await limits.reserve({ id: 'asked/1', alternatives: [[]], ttlMs: 60_000, replaces: 'asked' })
+  assert.equal(await reserved(), 20_000)
+  for (const status of ['cancelled', 'failed', 'succeeded'] as const) close(status, status)
+  close('asked', 'cancelled')
+  close('late', 'timed_out')
+  assert.equal(await reserved(), 20_000, 'their ends wait for no store')
+  await answer()
+  assert.equal(await reserved(), 10_000)
+  assert.deepEqual([driver.rows('failed'), driver.timers('failed')], [{}, {}])
+  submit('sixth')
+  await answer()
+  assert.equal(driver.only('TaskCompleted').error?.code, 'RATE_LIMITED')
+})
+
+test('a task is rejected with the reason if a key of the limits is of another program; giving back ends too', async () => {
+  const { driver, answer, submit, cancel } = lane({ queue: { inFlight: 1 } })
+  const refusal = failure('STORE_UNAVAILABLE', 'reserve in Redis: WRONGTYPE; delete that key', false)
+  submit('refused')
+  driver.fail(refusal)
+  const { status, error } = driver.only('TaskCompleted')
+  assert.deepEqual([status, error?.message], ['rejected', refusal.message])
+  for (const taskId of ['working', 'waiting']) {
+    submit(taskId)
+    await answer()
+  }
+  cancel('waiting')
+  driver.fail(refusal)
+  assert.deepEqual([driver.rows('waiting'), driver.timers('waiting'), driver.pendingCall], [{}, {}, null])
 })
 
 test('a schema that does not compile is rejected, after the rates of its user were asked, and holds no estimate', async () => {

@@ -192,6 +192,11 @@ const invalid: [Partial<TaskSubmitted>, RegExp][] = [
   [{ text: ' \n\t ' }, /text is empty/],
   [{ text: 'x'.repeat(10_001) }, /10001 characters, at most 10000/],
   [{ text: `${' '.repeat(10_000)}x` }, /10001 characters, at most 10000/],
+  [
+    { text: 'half \ud83d' },
+    /text has half of a surrogate pair, such as \\ud83d, .*: send the whole character/,
+  ],
+  [{ instructions: '\udea2 half' }, /instructions has half of a surrogate pair/],
   [{ maxSteps: 0 }, /maxSteps is 0, it must be a whole number from 1 to 10000/],
   [{ maxSteps: 10_001 }, /maxSteps/],
   [{ maxSteps: 1.5 }, /maxSteps/],

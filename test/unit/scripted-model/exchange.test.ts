@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readExchange } from '../../../runtime/scripted-model/exchange.ts'
+import { recordedScript } from '../../../runtime/scripted-model/script.ts'
 
 const read = (...said: readonly [role: string, content: string][]) =>
   readExchange({ model: 'any', messages: said.map(([role, content]) => ({ role, content })) })
@@ -31,4 +32,25 @@ test('without a marker every answer is one of the task', () => {
     ['assistant', '2'],
   )
   assert.deepEqual([taskMark, turn, earlier], [null, 2, ''])
+})
+
+test('in a session each recorded task is played from its beginning', () => {
+  const script = recordedScript(
+    ['one', 'two'].map((task) => ({
+      title: task,
+      task: `Ask ${task}`,
+      mode: 'tools' as const,
+      turns: [{ text: `${task} begins` }, { text: `${task} ends`, needs: [`found by ${task}`] }],
+    })),
+  )
+  const begun: [string, string][] = [
+    ['user', 'Ask one'],
+    ['assistant', 'one begins'],
+    ['tool', 'found by one'],
+    ['assistant', 'one ends'],
+    ['user', 'Ask two'],
+  ]
+  assert.match(script(read(...begun))?.text ?? '', /^two begins/)
+  const gone: [string, string][] = [...begun, ['assistant', 'two begins'], ['tool', 'found by two']]
+  assert.match(script(read(...gone))?.text ?? '', /^two ends/)
 })

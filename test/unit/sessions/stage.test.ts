@@ -121,6 +121,33 @@ test('steer: the running task gets the message; its answer is that of both', () 
   assert.match(JSON.stringify(driver.all('TurnGranted').at(-1)?.history), /ask a\\n\\nask b.*both/)
 })
 
+test('steer: a message whose own task ends first is withdrawn, and is remembered only if a prompt had it', () => {
+  for (const [steered, asked] of [
+    [['c'], 'ask a\n\nask c'],
+    [['b', 'c'], 'ask a\n\nask b\n\nask c'],
+  ] as const) {
+    const driver = sessionOf()
+    message(driver, 'a')
+    for (const task of ['b', 'c']) message(driver, task, { whenBusy: 'steer' })
+    message(driver, 'd')
+    ended(driver, 'b', { status: 'cancelled' })
+    ended(driver, 'd', { status: 'cancelled' })
+    assert.deepEqual(
+      driver.all('TaskSteered').map(({ taskId, fromTask, withdrawn }) => [taskId, fromTask, withdrawn]),
+      [
+        ['a', 'b', false],
+        ['a', 'c', false],
+        ['a', 'b', true],
+      ],
+      'only what was given to the running task is withdrawn from it',
+    )
+    ended(driver, 'a', { steered: [...steered] })
+    assert.deepEqual(settled(driver), ['c succeeded'])
+    const [progress] = driver.all('SessionProgressed')
+    assert.equal((progress?.detail as { asked: string }).asked, asked)
+  }
+})
+
 test('steer: a message for another agent waits for a turn of its own', () => {
   const driver = sessionOf()
   message(driver, 'a')

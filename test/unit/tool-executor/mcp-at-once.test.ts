@@ -4,6 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { memoryKeyValue } from '../../../runtime/testing/memory/store.ts'
+import { alone } from '../../../services/tool-executor/tools/mcp/renewal-lease.ts'
 import { eventually } from '../../conformance/waiting.ts'
 import { connectTestServers } from '../../support/mcp-fleet.ts'
 import { startMcpServer, startTestIssuer } from '../../support/mcp-server.ts'
@@ -92,11 +94,7 @@ test('a token that expires: calls share one renewal, and the refresh token is us
   server.protectedBy = issuer
   const names = { clientSecretEnv: 'SRV_SECRET', refreshTokenEnv: 'SRV_REFRESH' }
   const auth = { type: 'refresh_token' as const, issuer: issuer.url, clientId: 'fleet', ...names }
-  const kept = new Map<string, string>()
-  const keyValue = {
-    get: async (key: string) => kept.get(key) ?? null,
-    set: async (key: string, value: string) => void kept.set(key, value),
-  }
+  const keyValue = memoryKeyValue()
   const variables = { SRV_SECRET: 'client-secret-0', SRV_REFRESH: 'refresh-0000' }
   await using own = await connectTestServers({ srv: { url: server.url, auth } }, { variables, keyValue })
   await own.run('srv_who_asks')
@@ -114,4 +112,116 @@ test('a token that expires: calls share one renewal, and the refresh token is us
   }
   const used = issuer.grants.map((grant) => grant.get('refresh_token'))
   assert.equal(new Set(used).size, used.length)
+})
+
+test('processes whose tokens expire at once renew one after the other, also for servers of the same issuer', async () => {
+  await using server = await startMcpServer()
+  await using issuer = await startTestIssuer()
+  server.protectedBy = issuer
+  const auth = {
+    type: 'refresh_token' as const,
+    issuer: issuer.url,
+    clientId: 'fleet',
+    refreshTokenEnv: 'SRV',
+  }
+  const servers = { one: { url: server.url, auth }, two: { url: server.url, auth } }
+  const options = { variables: { SRV: 'refresh-0000' }, keyValue: memoryKeyValue() }
+  await using first = await connectTestServers(servers, options)
+  await using second = await connectTestServers(servers, options)
+  await using third = await connectTestServers(servers, options)
+  for (let expired = 0; expired < 3; expired++) {
+    issuer.tokens.clear()
+    const calls = [first, second, third].flatMap(({ run }) => [run('one_who_asks'), run('two_who_asks')])
+    assert.equal((await Promise.all(calls)).length, 6)
+  }
+  const used = issuer.grants.map((grant) => grant.get('refresh_token'))
+  assert.equal(new Set(used).size, used.length)
+})
+
+test('a process that died in a renewal holds the others back until its lease ends', async () => {
+  const keyValue = memoryKeyValue()
+  const lease = { keyValue, key: 'renewal', leaseMs: 10_000 }
+  const beganMs = performance.now()
+  assert.ok((await keyValue.compareAndSet('renewal', null, 'of a dead process', 300)).swapped)
+  let working = 0
+  const work = () =>
+    alone(lease, async () => {
+      assert.equal(++working, 1)
+      await Promise.resolve()
+      working--
+    })
+  await Promise.all([work(), work(), work()])
+  assert.ok(performance.now() - beganMs >= 250)
+})
+
+test('an issuer that never answers ends a renewal, and the next one begins', async () => {
+  await using server = await startMcpServer()
+  await using issuer = await startTestIssuer()
+  server.protectedBy = issuer
+  const auth = {
+    type: 'refresh_token' as const,
+    issuer: issuer.url,
+    clientId: 'fleet',
+    refreshTokenEnv: 'SRV',
+  }
+  const limits = { connectMs: 6_000 }
+  const options = { variables: { SRV: 'refresh-0000' }, keyValue: memoryKeyValue() }
+  await using own = await connectTestServers({ srv: { url: server.url, auth, limits } }, options)
+  await own.run('srv_who_asks')
+  issuer.tokens.clear()
+  issuer.isSilent = true
+  await assert.rejects(own.run('srv_who_asks'), {
+    code: 'TOOL_UNAVAILABLE',
+    message: /issuer of tokens for MCP server srv did not answer within 6 s/,
+  })
+  issuer.isSilent = false
+  await own.run('srv_who_asks')
+})
+
+test('a kept refresh token lasts from its last renewal, also if its issuer does not replace it any more', async () => {
+  await using server = await startMcpServer()
+  await using issuer = await startTestIssuer()
+  server.protectedBy = issuer
+  const names = { issuer: issuer.url, clientId: 'fleet', refreshTokenEnv: 'SRV' }
+  const auth = { type: 'refresh_token' as const, ...names }
+  const store = memoryKeyValue()
+  const kept: string[] = []
+  const keyValue: typeof store = {
+    ...store,
+    compareAndSet: (key, expected, next, lifetime) => {
+      if (!key.endsWith(':renewal')) kept.push(`${expected} to ${next} for ${JSON.stringify(lifetime)}`)
+      return store.compareAndSet(key, expected, next, lifetime)
+    },
+  }
+  const options = { variables: { SRV: 'refresh-0000' }, keyValue }
+  await using own = await connectTestServers({ srv: { url: server.url, auth } }, options)
+  await own.run('srv_who_asks')
+  issuer.rotates = false
+  issuer.tokens.clear()
+  await own.run('srv_who_asks')
+  assert.match(kept.at(-1) ?? '', /^(refresh-\d+) to \1 for 7776000000$/)
+})
+
+test('client credentials: calls that find the token expired share one request for another', async () => {
+  await using server = await startMcpServer()
+  await using issuer = await startTestIssuer()
+  server.protectedBy = issuer
+  const auth = {
+    type: 'client_credentials' as const,
+    ...{ issuer: issuer.url, clientId: 'fleet', clientSecretEnv: 'SRV_SECRET' },
+  }
+  const variables = { SRV_SECRET: 'client-secret-0' }
+  await using own = await connectTestServers({ srv: { url: server.url, auth } }, { variables })
+  await own.run('srv_who_asks')
+  for (let expired = 0; expired < 3; expired++) {
+    issuer.tokens.clear()
+    const before = issuer.grants.length
+    await Promise.all(Array.from({ length: AT_ONCE }, () => own.run('srv_who_asks')))
+    assert.equal(issuer.grants.length, before + 1)
+  }
+  server.wantsScope = 'tools refunds'
+  await assert.rejects(own.run('srv_who_asks'), {
+    code: 'MCP_AUTH_FAILED',
+    message: /wants a token with the scope "tools refunds": name it in auth\.scope/,
+  })
 })

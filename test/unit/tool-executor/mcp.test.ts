@@ -274,7 +274,10 @@ describe('OAuth', () => {
     const kept = new Map<string, string>()
     const keyValue = {
       get: async (key: string) => kept.get(key) ?? null,
-      set: async (key: string, value: string) => void kept.set(key, value),
+      compareAndSet: async (key: string, _: string | null, next: string) => {
+        if (!key.endsWith(':renewal')) kept.set(key, next)
+        return { swapped: true as const }
+      },
     }
     const auth = {
       type: 'refresh_token' as const,

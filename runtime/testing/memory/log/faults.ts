@@ -89,7 +89,7 @@ export function withFaults(log: Log, clock: Clock, faults: Faults, losses: LogLo
       life.crashed ? never() : alive(FaultyMembership.join(log, life, options, listener)),
     tail: (options, handler) => log.tail(options, (records) => (life.crashed ? never() : handler(records))),
     read: (topic, partition, fromOffset, limit) => alive(log.read(topic, partition, fromOffset, limit)),
-    ranges: (topics) => alive(log.ranges(topics)),
+    ranges: (topics, options) => alive(log.ranges(topics, options)),
     find: (search) => alive(log.find(search)),
     positions: (group, kind) => alive(log.positions(group, kind)),
     members: (group) => alive(log.members(group)),

@@ -2,19 +2,35 @@
 //
 // 1. Connecting ends after CONNECT_TIMEOUT_MS; how long an answer takes is the call's own limit.
 // 2. An answer is read up to its limit, unpacked, and no further.
-// 3. No stream is opened that belongs to no request: a GET is made only to continue one that broke off.
+// 3. No stream is opened that belongs to no request: a GET is made only to continue one that broke off, while something
+//    waits for its end, and not as often as a server may like.
+import { setTimeout as pause } from 'node:timers/promises'
 import { Agent, fetch as request } from 'undici'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 import { CONNECT_TIMEOUT_MS } from '../address-guard.ts'
 
 const dispatcher = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS }, headersTimeout: 0, bodyTimeout: 0 })
 
-export function boundedFetch(maxBytes: number, shown: string): typeof fetch {
+/** Between the end of a stream and its continuation, at least. */
+const CONTINUE_MS = 200
+
+export interface FetchBounds {
+  readonly maxBytes: number
+  /** Name of the server. */
+  readonly shown: string
+  /** Whether a request waits for its answer. */
+  readonly isAwaited: () => boolean
+}
+
+export function boundedFetch({ maxBytes, shown, isAwaited }: FetchBounds): typeof fetch {
   return async (input, init) => {
     const url = input instanceof Request ? input.url : input
     const { method = 'GET', body: sent, signal, redirect = 'manual' } = init ?? {}
     const headers = new Headers(init?.headers)
-    if (method === 'GET' && isOwnStream(headers)) return new Response(null, { status: 405 })
+    if (method === 'GET' && isStream(headers)) {
+      if (headers.has('last-event-id')) await pause(CONTINUE_MS, undefined, signal ? { signal } : {})
+      if (!headers.has('last-event-id') || !isAwaited()) return new Response(null, { status: 405 })
+    }
     const response = await request(url, {
       method,
       headers: [...headers],
@@ -36,8 +52,7 @@ export function boundedFetch(maxBytes: number, shown: string): typeof fetch {
 
 const NO_BODY = new Set([101, 103, 204, 205, 304])
 
-const isOwnStream = (headers: Headers): boolean =>
-  headers.get('accept')?.includes('text/event-stream') === true && headers.get('last-event-id') === null
+const isStream = (headers: Headers): boolean => headers.get('accept')?.includes('text/event-stream') === true
 
 function limit(maxBytes: number, shown: string): TransformStream<Uint8Array, Uint8Array> {
   let left = maxBytes

@@ -3,27 +3,27 @@
 // 1. Secrets come from the environment at each connection, and are registered before they are used.
 // 2. OAuth credentials go to the issuer that the configuration names, whatever server and metadata say.
 // 3. A refresh token that the issuer has replaced is kept in the key-value store, under a hash of the one that
-//    the environment has: a new one there counts at once.
+//    the environment has: a new one there counts at once. Servers that have the same one share what is kept.
+// 4. Connections of a server share what they ask of its issuer (renewal.ts).
 import { createHash } from 'node:crypto'
 import {
   ClientCredentialsProvider,
-  type OAuthClientProvider,
   type StoredOAuthClientInformation,
   type StoredOAuthTokens,
 } from '@modelcontextprotocol/client'
 import type { McpAuth, McpServer } from '../../../../runtime/config/mcp.ts'
 import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { keepPassingSecrets, secretsOfHeader } from '../../../../runtime/redaction.ts'
-import type { KeyValue } from '../../../../runtime/store/port.ts'
 import { Renewal, type RenewedProvider } from './renewal.ts'
+import { alone, type SharedTokens } from './renewal-lease.ts'
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
 export interface CredentialParts {
   readonly variables: Variables
   /** Null: renewed refresh tokens last as long as the process (doctor, sync). */
-  readonly keyValue: Pick<KeyValue, 'get' | 'set'> | null
-  /** Renewals of refresh tokens, by where each is kept: connections of a server share them. */
+  readonly keyValue: SharedTokens | null
+  /** By what is renewed: connections of a server share them. */
   readonly renewals?: Map<string, Renewal>
 }
 
@@ -31,10 +31,15 @@ export interface Credentials {
   readonly headers: Readonly<Record<string, string>>
   /** Variables of a program. */
   readonly variables: Readonly<Record<string, string>>
-  readonly provider: OAuthClientProvider | Renewal | null
+  readonly provider: Renewal | null
 }
 
+/** Begins again with each renewal. */
 const KEPT_MS = 90 * 86_400_000
+/** Servers take no longer header. */
+const MAX_TOKEN_CHARS = 16_000
+/** A lease is longer than a renewal may take: its answer must be kept, too. */
+const LEASE_GRACE_MS = 5_000
 
 /** Throws MCP_AUTH_FAILED if a variable is not set, or the user's credentials can't be had. */
 export async function credentialsFor(
@@ -96,54 +101,86 @@ async function perUser(
   }
 }
 
-async function providerOf(
-  server: McpServer,
-  auth: McpAuth,
-  parts: CredentialParts,
-): Promise<OAuthClientProvider | Renewal> {
+async function providerOf(server: McpServer, auth: McpAuth, parts: CredentialParts): Promise<Renewal> {
   const { clientId, issuer, scope } = auth
-  const scoped = scope === undefined ? {} : { scope }
+  const { connectMs } = server.limits
+  const { renewals, keyValue } = parts
+  const shared = (place: string, open: () => RenewedProvider): Renewal => {
+    const failed = (): void => void renewals?.delete(place)
+    const renewal =
+      renewals?.get(place) ?? new Renewal(open(), { server: server.name, limitMs: connectMs, failed })
+    renewals?.set(place, renewal)
+    return renewal
+  }
   if (auth.type === 'client_credentials') {
     const clientSecret = required(server, auth.clientSecretEnv, parts.variables)
-    return new ClientCredentialsProvider({ clientId, clientSecret, expectedIssuer: issuer, ...scoped })
+    const scoped = scope === undefined ? {} : { scope }
+    const place = `mcp-client:${server.name}:${hashOf([issuer, clientId, clientSecret])}`
+    return shared(
+      place,
+      () => new ClientProvider({ clientId, clientSecret, expectedIssuer: issuer, ...scoped }),
+    )
   }
   const secret =
     auth.clientSecretEnv === undefined ? null : required(server, auth.clientSecretEnv, parts.variables)
   const first = required(server, auth.refreshTokenEnv, parts.variables)
-  const place = `mcp-token:${server.name}:${createHash('sha256').update(first).digest('hex')}`
-  const { renewals, keyValue } = parts
-  const current = (await keyValue?.get(place)) ?? first
-  const known = renewals?.get(place)
-  if (known) return known
-  const state = { server: server.name, clientId, secret, issuer, scope, current, place }
-  const renewal = new Renewal(new RefreshProvider(state, keyValue), () => renewals?.delete(place))
-  renewals?.set(place, renewal)
-  return renewal
+  const place = `mcp-token:${hashOf([issuer, clientId, first])}`
+  const state = { clientId, secret, issuer, scope, first, place, leaseMs: connectMs + LEASE_GRACE_MS }
+  return shared(place, () => new RefreshProvider(state, keyValue))
+}
+
+const hashOf = (parts: readonly string[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+
+/** Registers the tokens. Throws MCP_AUTH_FAILED if one is too long to be sent. */
+function taken(tokens: readonly string[]): void {
+  const longest = Math.max(...tokens.map(({ length }) => length))
+  if (longest > MAX_TOKEN_CHARS)
+    throw new FlotillaError(
+      'MCP_AUTH_FAILED',
+      `its issuer answered with a token of ${longest} characters, at most ${MAX_TOKEN_CHARS} are taken`,
+    )
+  keepPassingSecrets(tokens)
+}
+
+/** Each process may ask for a token of its own at any time. */
+class ClientProvider extends ClientCredentialsProvider implements RenewedProvider {
+  override saveTokens(tokens: StoredOAuthTokens): void {
+    taken([tokens.access_token])
+    super.saveTokens(tokens)
+  }
+
+  renewAlone<T>(work: () => Promise<T>): Promise<T> {
+    return work()
+  }
 }
 
 interface RefreshState {
-  readonly server: string
   readonly clientId: string
   readonly secret: string | null
   readonly issuer: string
   readonly scope: string | undefined
-  readonly current: string
+  /** The refresh token of the environment. */
+  readonly first: string
   readonly place: string
+  readonly leaseMs: number
 }
 
 /** Somebody has signed in elsewhere, and left a refresh token. */
 class RefreshProvider implements RenewedProvider {
   readonly #state: RefreshState
-  readonly #keyValue: Pick<KeyValue, 'get' | 'set'> | null
+  readonly #keyValue: SharedTokens | null
   #tokens: StoredOAuthTokens
+  /** Null: nothing. */
+  #kept: string | null = null
 
-  constructor(state: RefreshState, keyValue: Pick<KeyValue, 'get' | 'set'> | null) {
+  constructor(state: RefreshState, keyValue: SharedTokens | null) {
     this.#state = state
     this.#keyValue = keyValue
     this.#tokens = {
       access_token: '',
       token_type: 'Bearer',
-      refresh_token: state.current,
+      refresh_token: state.first,
       issuer: state.issuer,
     }
   }
@@ -171,23 +208,27 @@ class RefreshProvider implements RenewedProvider {
     return this.#tokens
   }
 
-  async readKept(): Promise<void> {
-    const kept = await this.#keyValue?.get(this.#state.place)
-    if (kept) this.#tokens = { ...this.#tokens, refresh_token: kept }
+  renewAlone<T>(work: () => Promise<T>): Promise<T> {
+    const { place, leaseMs } = this.#state
+    return alone({ keyValue: this.#keyValue, key: `${place}:renewal`, leaseMs }, async () => {
+      this.#kept = (await this.#keyValue?.get(place)) ?? null
+      if (this.#kept !== null) this.#tokens = { ...this.#tokens, refresh_token: this.#kept }
+      return work()
+    })
   }
 
   async saveTokens(tokens: StoredOAuthTokens): Promise<void> {
-    const { current, issuer, place } = this.#state
-    const refresh = tokens.refresh_token ?? this.#tokens.refresh_token ?? current
+    const { first, issuer, place } = this.#state
+    const refresh = tokens.refresh_token ?? this.#tokens.refresh_token ?? first
+    taken([tokens.access_token, refresh])
     this.#tokens = { ...tokens, refresh_token: refresh, issuer }
-    keepPassingSecrets([tokens.access_token, refresh])
-    if (refresh !== current) await this.#keyValue?.set(place, refresh, KEPT_MS)
+    if (refresh !== first) await this.#keyValue?.compareAndSet(place, this.#kept, refresh, KEPT_MS)
   }
 
   /** The grant of every token request: there is nobody to send to a sign-in page. */
   prepareTokenRequest(): URLSearchParams {
-    const { current, scope } = this.#state
-    const refresh = this.#tokens.refresh_token ?? current
+    const { first, scope } = this.#state
+    const refresh = this.#tokens.refresh_token ?? first
     return new URLSearchParams({
       grant_type: 'refresh_token',
       refresh_token: refresh,

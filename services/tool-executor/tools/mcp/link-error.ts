@@ -4,6 +4,7 @@
 //    is up.
 // 2. Texts of a server are somebody else's: they are shortened, and said to be its.
 import {
+  InsufficientScopeError,
   ProtocolError,
   SdkError,
   SdkErrorCode,
@@ -12,6 +13,7 @@ import {
 } from '@modelcontextprotocol/client'
 import { shortened } from '../../../../runtime/bounded-text.ts'
 import { type ErrorCode, FlotillaError, messageOf } from '../../../../runtime/errors.ts'
+import { WrongAnswer, wrongAnswer } from './wrong-answer.ts'
 
 const SHOWN_CHARS = 500
 const INVALID_PARAMS = -32_602
@@ -24,7 +26,11 @@ export function linkError(server: string, error: unknown, problem: Error | null 
   if (known) return known
   const made = (code: ErrorCode, what: string, options = {}) =>
     new FlotillaError(code, `MCP server ${server} ${what}`, { cause: error, ...options })
+  const wrong = wrongAnswer(error) ?? (problem instanceof WrongAnswer ? problem : null)
+  if (wrong) return made('TOOL_OUTPUT_INVALID', `answered what MCP does not allow: ${said(wrong.message)}`)
   const status = error instanceof SdkHttpError ? error.status : undefined
+  if (error instanceof InsufficientScopeError)
+    return made('MCP_AUTH_FAILED', `wants a token with the scope ${scopeOf(error)}: name it in auth.scope`)
   if (error instanceof UnauthorizedError || status === 401 || status === 403 || isOAuth(error))
     return made('MCP_AUTH_FAILED', `refused the credentials: ${said(messageOf(error))}`)
   if (error instanceof ProtocolError)
@@ -40,6 +46,9 @@ export function linkError(server: string, error: unknown, problem: Error | null 
   const why = problem === null ? messageOf(error) : `${messageOf(error)} (${messageOf(problem)})`
   return made('TOOL_UNAVAILABLE', `can't be reached: ${said(why)}`)
 }
+
+const scopeOf = ({ requiredScope }: InsufficientScopeError): string =>
+  requiredScope === undefined ? 'of this call' : JSON.stringify(said(requiredScope))
 
 const answered: ReadonlySet<string> = new Set([
   SdkErrorCode.InvalidResult,

@@ -3,7 +3,8 @@
 // 1. Revisions 2026-07-28 and 2025-11-25; which one is agreed on when it is opened. A program that is known to
 //    be older is not probed: some end at a request that they do not know.
 // 2. Every request has the call's signal, which the server is notified of, and a limit of its own.
-// 3. A list of tools is bounded by the pages and bytes of the limits, its schemas by mcp/pins.ts.
+// 3. A list of tools is bounded as a whole (list-bound.ts), its schemas by mcp/pins.ts. Calls that want it at once share
+//    one list, unless the server has said meanwhile that it has changed.
 // 4. What the server wants to ask somebody is an answer too: questions.ts makes a question of it, and the call is made
 //    again with what people answered. Only a server of 2026-07-28 learns that it may ask: those of 2025-11-25 ask
 //    in the middle of a call, which can't wait for days.
@@ -27,8 +28,8 @@ import { boundedFetch } from './bounded-fetch.ts'
 import type { Given } from '../../call.ts'
 import type { Credentials } from './credentials.ts'
 import { isStale, linkError, said } from './link-error.ts'
+import { ListBound } from './list-bound.ts'
 import type { Asked } from './questions.ts'
-import { Renewal } from './renewal.ts'
 import { TASK, WatchedTransport } from './watched-transport.ts'
 
 export type { CallToolResult, ListedTool, ReadResourceResult }
@@ -98,6 +99,9 @@ export class Link {
   readonly #client: Client
   readonly #transport: WatchedTransport
   #stderr = ''
+  /** Requests that wait for their answers. */
+  #awaited = 0
+  #listing: Promise<ListedTool[]> | null = null
 
   constructor(server: McpServer, credentials: Credentials) {
     this.#server = server
@@ -113,6 +117,7 @@ export class Link {
     this.#client.onclose = () => (this.isOpen = false)
     this.#client.setNotificationHandler('notifications/tools/list_changed', () => {
       this.toolsChanged = true
+      this.#listing = null
     })
   }
 
@@ -140,14 +145,24 @@ export class Link {
     return said(found === undefined ? 'unnamed' : `${found.name} ${found.version}`)
   }
 
-  async list(signal: AbortSignal): Promise<ListedTool[]> {
+  list(signal: AbortSignal): Promise<ListedTool[]> {
+    const listing = (this.#listing ??= this.#list())
+    const ended = () => {
+      if (this.#listing === listing) this.#listing = null
+    }
+    listing.then(ended, ended)
+    return this.#guarded(signal, () => listing)
+  }
+
+  async #list(): Promise<ListedTool[]> {
     this.toolsChanged = false
-    const options = this.#options({ signal, timeoutMs: this.#server.limits.connectMs })
     if (this.#client.getServerCapabilities()?.tools === undefined) return []
-    const { tools } = await this.#guarded(signal, () =>
-      this.#client.listTools(undefined, { ...options, cacheMode: 'bypass' }),
-    )
-    return tools
+    const timeoutMs = this.#server.limits.connectMs
+    const bound = new ListBound(this.#server)
+    const signal = AbortSignal.any([bound.signal, AbortSignal.timeout(timeoutMs)])
+    this.#transport.onTools = (tools) => bound.add(tools)
+    const options = { ...this.#options({ signal, timeoutMs }), cacheMode: 'bypass' as const }
+    return (await this.#guarded(signal, () => this.#client.listTools(undefined, options))).tools
   }
 
   /** `given`: what people answered to an earlier call. */
@@ -229,12 +244,14 @@ export class Link {
     const aborted = Promise.withResolvers<never>()
     const abort = () => aborted.reject(signal.reason as Error)
     signal.addEventListener('abort', abort, { once: true })
+    this.#awaited++
     try {
       signal.throwIfAborted()
       return await Promise.race([work(), aborted.promise])
     } catch (error) {
       throw this.#errorOf(error, signal)
     } finally {
+      this.#awaited--
       signal.removeEventListener('abort', abort)
     }
   }
@@ -259,10 +276,11 @@ export class Link {
     const { name, url, command = '', args = [], cwd, limits } = this.#server
     if (url !== undefined) {
       const { headers, provider } = credentials
-      const bounded = boundedFetch(limits.maxBytes, name)
+      const isAwaited = (): boolean => this.#awaited > 0
+      const bounded = boundedFetch({ maxBytes: limits.maxBytes, shown: name, isAwaited })
       return new StreamableHTTPClientTransport(new URL(url), {
         requestInit: { headers },
-        fetch: provider instanceof Renewal ? provider.watched(bounded) : bounded,
+        fetch: provider?.watched(bounded) ?? bounded,
         ...(provider && { authProvider: provider }),
       }) as Transport
     }

@@ -19,8 +19,8 @@ describe('names', () => {
   test('are letters that the protocol allows, each once, whatever the key may use', () => {
     const fleet = fleetOf({ 'a b': {}, 'a.b': {}, 'a/b': {}, a_b: {}, secret: { mcp: false } })
     const names = (allowed: string[] | null) => agentTools(fleet, allowed).map(({ name }) => name)
-    assert.deepEqual(names(null), ['a_b', 'a.b', 'a_b_2', 'a_b_3'])
-    assert.deepEqual(names(['a/b', 'secret']), ['a_b_2'])
+    assert.deepEqual(names(null), ['a_b_2', 'a.b', 'a_b_3', 'a_b'])
+    assert.deepEqual(names(['a/b', 'secret']), ['a_b_3'])
   })
 })
 

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FlotillaError } from '../../../../runtime/errors.ts'
-import { CallMaker, LaneLost, type CallRequest } from '../../../../runtime/host/calls/calls.ts'
+import type { CallRequest } from '../../../../runtime/host/calls/attempt.ts'
+import { CallMaker, LaneLost } from '../../../../runtime/host/calls/calls.ts'
 import { openJournal } from '../../../../runtime/host/calls/journal.ts'
 import { Semaphore } from '../../../../runtime/host/calls/semaphore.ts'
-import type { Caller } from '../../../../runtime/stage.ts'
+import type { Call, Caller } from '../../../../runtime/stage.ts'
 import { memoryKeyValue } from '../../../../runtime/testing/memory/store.ts'
 import type { KeyValue } from '../../../../runtime/store/port.ts'
 import { quietInstruments, type Instruments } from '../../../../runtime/telemetry/instruments.ts'
@@ -30,6 +31,7 @@ function setUp(
     instruments,
     capacity: new Semaphore(2),
     breakers: { run: (_, work) => work() },
+    stage: 'planner',
     callers: { model: answer ?? (async () => ++made), ledger: () => new Promise(() => {}) },
   })
   const interrupted = new AbortController()
@@ -103,12 +105,60 @@ test('a process that stops waits for the calls of lanes it has lost, so that the
   assert.equal(recorded?.outcome.ok && recorded.outcome.value, 7)
 })
 
+test('a call that may have been made without an outcome is counted, with what becomes of it', async () => {
+  const counted: unknown[] = []
+  const count: Instruments['count'] = (name, _, labels) => {
+    if (name === 'calls_in_doubt') counted.push(labels)
+  }
+  const hangs: Caller = (asked) => (asked === 'hang' ? new Promise(() => {}) : Promise.resolve(1))
+  const { calls, journal, request, clock } = setUp(hangs, undefined, { ...quietInstruments, count })
+  const make = async (id: string, call: Partial<Call>, isBegun: boolean): Promise<void> => {
+    const asked = { ...request, id, epoch: 2, call: { ...request.call, ...call } }
+    if (isBegun) await journal.begin(id, 'p0', 1, asked.call, 't1')
+    let isOver = false
+    const made = calls.make(asked).then(() => (isOver = true))
+    await clock.run(clock.now() + 60_000, () => isOver)
+    await made
+  }
+  const once = { target: 'pay', idempotent: false }
+  await make('answered', once, false)
+  await make('slow, may be repeated', { request: 'hang' }, false)
+  assert.deepEqual(counted, [])
+  await make('begun, may be repeated', {}, true)
+  await make('begun', once, true)
+  await make('slow', { ...once, request: 'hang' }, false)
+  const labels = { stage: 'planner', kind: 'model' }
+  const unknown = { ...labels, target: 'pay', outcome: 'unknown' }
+  assert.deepEqual(counted, [{ ...labels, target: 'openai', outcome: 'repeated' }, unknown, unknown])
+})
+
 test('calls that are not journalled hold no slot: a ledger that hangs keeps no model call from being made', async () => {
   const { calls, request, made } = setUp()
   const ledger = { ...request.call, kind: 'ledger', journalled: false }
   for (const id of ['l1', 'l2', 'l3', 'l4']) void calls.make({ ...request, id, call: ledger })
   assert.equal((await calls.make(request)).ok, true)
   assert.equal(made(), 1)
+})
+
+test('a call is made behind those of its order, also while one of them has to be asked again', async () => {
+  const asked: string[] = []
+  const { calls, request, clock } = setUp(async (asking) => {
+    const name = String(asking)
+    asked.push(name)
+    if (name === 'first' && asked.length < 3) throw new FlotillaError('STORE_UNAVAILABLE', 'away')
+    return name
+  })
+  const call = { ...request.call, journalled: false, inOrderOf: 'session' }
+  const make = (name: string, more: Partial<Call> = {}) =>
+    calls.make({ ...request, id: name, call: { ...call, request: name, ...more } })
+  const ended: Promise<unknown>[] = []
+  for (const name of ['first', 'second', 'third']) ended.push(make(name))
+  ended.push(make('another', { inOrderOf: 'another session' }))
+  let isOver = false
+  const all = Promise.all(ended).then(() => (isOver = true))
+  await clock.run(clock.now() + 60_000, () => isOver)
+  await all
+  assert.deepEqual(asked, ['first', 'another', 'first', 'second', 'third'])
 })
 
 test('a renewal that finds somebody else at it stops the call: its outcome could not count', async () => {
@@ -165,7 +215,7 @@ test('calls under way are shown by their kind, and taken off when they end', asy
   const gauge: Instruments['gauge'] = (name, value, labels) => void shown.push([name, value, labels])
   const { calls, request } = setUp(null, undefined, { ...quietInstruments, gauge })
   await calls.make(request)
-  const labels = { stage: '', kind: 'model' }
+  const labels = { stage: 'planner', kind: 'model' }
   assert.deepEqual(shown, [
     ['calls_in_flight', 1, labels],
     ['calls_in_flight', 0, labels],

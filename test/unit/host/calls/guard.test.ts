@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FlotillaError, failure } from '../../../../runtime/errors.ts'
-import { CallMaker, LaneLost, type CallRequest } from '../../../../runtime/host/calls/calls.ts'
+import type { CallRequest } from '../../../../runtime/host/calls/attempt.ts'
+import { CallMaker, LaneLost } from '../../../../runtime/host/calls/calls.ts'
 import type { Guard } from '../../../../runtime/host/calls/guard.ts'
 import { openJournal } from '../../../../runtime/host/calls/journal.ts'
 import { Semaphore } from '../../../../runtime/host/calls/semaphore.ts'
@@ -20,7 +21,11 @@ interface Options {
   applies?: boolean
   /** While it is being reserved. */
   meanwhile?: () => void
+  /** The step of the guard at which the store holds what another program has written. */
+  foreign?: 'reserve' | 'settle'
 }
+
+const isForeign = new FlotillaError('STORE_UNAVAILABLE', 'WRONGTYPE; delete that key', { retryable: false })
 
 /** A disk that journal and limits share, full for the first writes of the journal. */
 interface Disk {
@@ -45,7 +50,7 @@ function fleet(disk?: Disk) {
   const memory = memoryKeyValue({ clock, durable: true })
   const keyValue = disk ? onDisk(memory, disk) : memory
   const steps: string[] = []
-  const maker = ({ refuses, answers, away = 0, applies = true, meanwhile }: Options = {}) => {
+  const maker = ({ refuses, answers, away = 0, applies = true, meanwhile, foreign }: Options = {}) => {
     let absences = away
     const reachable = (step: string) => {
       steps.push(absences > 0 ? `${step} (away)` : step)
@@ -55,10 +60,14 @@ function fleet(disk?: Disk) {
       applies: () => applies,
       reserve: async () => {
         reachable('reserve')
+        if (foreign === 'reserve') throw isForeign
         meanwhile?.()
         return refuses ?? null
       },
-      settle: async (_, outcome) => reachable(`settle ${outcome.ok ? 'ok' : outcome.failure.code}`),
+      settle: async (_, outcome) => {
+        reachable(`settle ${outcome.ok ? 'ok' : outcome.failure.code}`)
+        if (foreign === 'settle') throw isForeign
+      },
     }
     const journal = openJournal(keyValue, clock, {
       leaseMs: disk ? 0 : 1_000,
@@ -186,4 +195,26 @@ test('a guard that does not apply is never asked', async () => {
   const { steps, maker, make } = fleet()
   await make(maker({ applies: false }))
   assert.deepEqual(steps, ['call'])
+})
+
+/** From now on the journal's entry of the call can't be read or written. */
+function spoil(keyValue: KeyValue): void {
+  keyValue.compareAndSet = () => Promise.reject(isForeign)
+  keyValue.get = () => Promise.reject(isForeign)
+}
+
+test('a key that another program has written ends the call: not made, or counted without it', async () => {
+  const { keyValue, steps, maker, make } = fleet()
+  const refused = await make(maker({ foreign: 'reserve' }))
+  assert.deepEqual(!refused.ok && refused.failure.message, isForeign.message)
+  assert.equal((await make(maker({ foreign: 'settle' }), { id: 'c2' })).ok, true)
+  assert.deepEqual(steps.splice(0), ['reserve', 'reserve', 'call', 'settle ok'])
+  const spoilt = maker({ answers: async () => spoil(keyValue) })
+  assert.equal((await make(spoilt, { id: 'c3' })).ok, true, 'it was paid for')
+  const again = await make(maker({ applies: false }), { id: 'c4' })
+  assert.deepEqual(!again.ok && again.failure.code, 'STORE_UNAVAILABLE')
+  const call = { kind: 'tool', target: 'pay', request: {}, timeoutMs: 1_000, idempotent: false }
+  const once = await make(maker(), { id: 'c5', call })
+  assert.deepEqual(!once.ok && once.failure.code, 'CALL_OUTCOME_UNKNOWN')
+  assert.deepEqual(steps, ['reserve', 'call'])
 })

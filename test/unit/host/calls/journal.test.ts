@@ -104,6 +104,37 @@ test('a lease is not waited for if its owner is proven dead, and is if another o
   assert.deepEqual(asked, ['p1', 'p1', 'p2'])
 })
 
+test('no entry, and the store may have lost it: what must not be repeated is not, and the rest is in doubt', async () => {
+  const { keyValue, journal } = leased()
+  const lost = async (): Promise<boolean> => true
+  const kept = async (): Promise<boolean> => false
+  assert.deepEqual(await journal().begin('c1', 'p1', 1, once, 't', lost), { do: 'giveUp' })
+  // The same owner again: its first answer may have been lost.
+  assert.deepEqual(await journal().begin('c1', 'p1', 1, once, 't', lost), { do: 'giveUp' })
+  assert.deepEqual(await journal().begin('c2', 'p1', 1, call(), 't', lost), { do: 'call', inDoubt: true })
+  assert.deepEqual(await journal().begin('c3', 'p1', 1, once, 't', kept), { do: 'call', inDoubt: false })
+  // An entry says more than its loss would.
+  const released = journal()
+  await released.begin('c4', 'p1', 1, once, 't')
+  await released.release('c4', 1)
+  assert.deepEqual(await journal().begin('c4', 'p2', 2, once, 't', lost), { do: 'call', inDoubt: false })
+  const done = journal()
+  await done.begin('c5', 'p1', 1, once, 't')
+  await done.finish('c5', 1, outcome('yes'))
+  const answered = await journal().begin('c5', 'p2', 2, once, 't', lost)
+  assert.equal(answered.do, 'answer')
+  assert.equal(await keyValue.get('journal:c9'), null)
+})
+
+for (const text of ['not JSON', 'null', '[]', '{"state":"other"}'])
+  test(`an entry that another program has written over says nothing: ${text}`, async () => {
+    const { keyValue, journal } = leased()
+    await keyValue.set('journal:c1', text)
+    assert.equal(await journal().recorded('c1'), null)
+    assert.deepEqual(await journal().begin('c1', 'p1', 1, once), { do: 'giveUp' })
+    assert.deepEqual(await journal().begin('c1', 'p1', 1, call()), { do: 'call', inDoubt: true })
+  })
+
 test('lapsed: an idempotent call is made again, in doubt; the first owner is refused from then on', async () => {
   const { journal, wait } = leased()
   const [first, second] = [journal(), journal()]

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { after, test } from 'node:test'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import { createHttpServer, type HttpLimits } from '../../../../runtime/host/http/server.ts'
 import { eventually } from '../../../conformance/waiting.ts'
 
@@ -164,6 +166,21 @@ test('a body that is too long or too deep, and JSON that is none: a clear 4xx', 
   assert.deepEqual(await server.ask('/echo', post('')), { status: 200, body: '{"body":null}' })
 })
 
+test('a body that is no UTF-8, or packed, is refused with what to do, and never changed', async () => {
+  const { ask } = await started()
+  const post = (body: string | Buffer<ArrayBuffer>, headers: Record<string, string> = {}) =>
+    ask('/echo', { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body })
+  const latin = await post(Buffer.from('{"text":"Grüße"}', 'latin1'), {
+    'content-type': 'application/json; charset=latin1',
+  })
+  assert.deepEqual([latin.status, /the body is not UTF-8/.test(latin.body)], [400, true])
+  const packed = await post(gzipSync('{"text":"x"}'), { 'content-encoding': 'gzip' })
+  assert.equal(packed.status, 400)
+  assert.match(packed.body, /the body is packed \(content-encoding: gzip\); send it as it is/)
+  const plain = await post('{"text":"Grüße"}', { 'content-encoding': 'identity' })
+  assert.deepEqual([plain.status, plain.body], [200, '{"body":{"text":"Grüße"}}'])
+})
+
 test('a body keeps the digits of its numbers', async () => {
   const { ask } = await started()
   const post = (body: string) =>
@@ -221,7 +238,25 @@ test('too many or too long headers are refused', async () => {
   const server = await started()
   const headers = Object.fromEntries(Array.from({ length: 110 }, (_, index) => [`x-${index}`, '1']))
   assert.equal((await server.ask('/health', { headers })).status, 431)
-  assert.equal((await server.ask('/health', { headers: { long: 'x'.repeat(20_000) } })).status, 431)
+  const long = await server.ask('/health', { headers: { long: 'x'.repeat(20_000) } })
+  assert.equal(long.status, 431)
+  assert.match((JSON.parse(long.body) as { error: { message: string } }).error.message, /16,384 bytes/)
+})
+
+test('what is no request, or none in time, is answered in the form of every error', async () => {
+  const server = await started({ headersMs: 300, requestMs: 600 })
+  for (const [sent, status] of [
+    ['GET /health HTTP/9.9\r\n\r\n', 400],
+    ['GET /health HTTP/1.1\r\nX: ', 408],
+  ] as const) {
+    const socket = server.open()
+    socket.on('error', () => {})
+    socket.write(sent)
+    const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
+    assert.match(head, new RegExp(`^HTTP/1.1 ${status} `))
+    const { error } = JSON.parse(body) as { error: Record<string, unknown> }
+    assert.deepEqual(Object.keys(error), ['code', 'message', 'remedy'])
+  }
 })
 
 test('an unexpected error shows neither its text nor a stack', async () => {

@@ -9,7 +9,7 @@ import { defaultHostOptions } from '../../../../runtime/host/context.ts'
 import { Semaphore } from '../../../../runtime/host/calls/semaphore.ts'
 import { StageHost } from '../../../../runtime/host/stage-host.ts'
 import { createMemoryBroker } from '../../../../runtime/testing/memory/log/log.ts'
-import type { LaneListener, Log } from '../../../../runtime/log/port.ts'
+import type { LaneListener, Log, OpenLane } from '../../../../runtime/log/port.ts'
 import type { Stage } from '../../../../runtime/stage.ts'
 import { memoryBlobs, memoryKeyValue } from '../../../../runtime/testing/memory/store.ts'
 import { quietInstruments } from '../../../../runtime/telemetry/instruments.ts'
@@ -22,23 +22,29 @@ const stage: Stage = {
   decide: () => ({}),
 }
 
-/** A host in virtual time, and what its log tells it by. */
-async function hosted() {
+/** A host in virtual time, and what its log tells it by; `open`: how its log opens lanes, if it is to be another way. */
+async function hosted(open?: () => Promise<OpenLane>) {
   const clock = new VirtualClock(1_750_000_000_000)
   const inner = createMemoryBroker({ partitions: 1, clock }).connect()
   const listeners: LaneListener[] = []
   const log: Log = {
     ...inner,
-    join: (options, listener) => {
+    join: async (options, listener) => {
       listeners.push(listener)
-      return inner.join(options, listener)
+      const membership = await inner.join(options, listener)
+      return open ? { ...membership, open } : membership
     },
   }
   const errors: string[] = []
+  const warnings: string[] = []
   const gauges: number[] = []
   const instruments = {
     ...quietInstruments,
-    log: { ...quietInstruments.log, error: (...given: unknown[]) => void errors.push(String(given.at(-1))) },
+    log: {
+      ...quietInstruments.log,
+      error: (...given: unknown[]) => void errors.push(String(given.at(-1))),
+      warn: (...given: unknown[]) => void warnings.push(String(given.at(-1))),
+    },
     gauge: (name: string, value: number) => void (name === 'input_problems' && gauges.push(value)),
   }
   const journal = openJournal(memoryKeyValue({ clock }), clock, { leaseMs: 0, keepMs: 1_000, forgottenMs: 0 })
@@ -53,7 +59,7 @@ async function hosted() {
   await started
   const [listener] = listeners
   assert.ok(listener)
-  return { host, listener, errors, gauges }
+  return { host, listener, errors, warnings, gauges, clock }
 }
 
 test('what is in the way of the input is shown as long as it lasts, whatever becomes of the group', async () => {
@@ -69,4 +75,38 @@ test('what is in the way of the input is shown as long as it lasts, whatever bec
   assert.deepEqual(host.status().problems, [])
   assert.deepEqual(errors, ['one', 'two'])
   assert.deepEqual(gauges, [1, 2, 1, 0])
+})
+
+test('a lane that does not open says what it waits for, and reports it every 30 seconds', async () => {
+  const { host, listener, warnings, clock } = await hosted(() => new Promise(() => {}))
+  assert.deepEqual(host.status().problems, ['lane 0: opening'])
+  listener.onOpening?.(0, 'the brokers')
+  assert.deepEqual(host.status().problems, ['lane 0: opening: waiting for the brokers'])
+  await clock.run(clock.now() + 30_000, () => false)
+  listener.onOpening?.(0, 'its state rows and positions')
+  listener.onOpening?.(7, 'a lane that it does not have')
+  await clock.run(clock.now() + 30_000, () => false)
+  assert.deepEqual(warnings, [
+    'failed to open a lane in 30 seconds; still waiting for the brokers',
+    'failed to open a lane in 60 seconds; still waiting for its state rows and positions',
+  ])
+})
+
+test('a lane that fails to open for an hour is in the log for each reason, and ever more rarely for the same', async () => {
+  let reason = 'the disk is full'
+  const { host, warnings, clock } = await hosted(() => Promise.reject(new Error(reason)))
+  await clock.run(clock.now() + 3_600_000, () => false)
+  assert.deepEqual(host.status().problems, ['lane 0: the disk is full'])
+  assert.ok(warnings.length >= 8 && warnings.length <= 14, `${warnings.length} lines`)
+  reason = 'it is read-only'
+  const before = warnings.length
+  await clock.run(clock.now() + 5_000, () => false)
+  assert.deepEqual(warnings.slice(before), ['failed to open a lane; retrying'])
+})
+
+test('a lane that opens reports nothing later', async () => {
+  const { host, warnings, clock } = await hosted()
+  assert.deepEqual(host.openLanes(), [0])
+  await clock.run(clock.now() + 90_000, () => false)
+  assert.deepEqual(warnings, [])
 })

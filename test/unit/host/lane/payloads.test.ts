@@ -6,7 +6,7 @@ import type { Decision, Json, Stage } from '../../../../runtime/stage.ts'
 import { memoryBlobs } from '../../../../runtime/testing/memory/store.ts'
 import type { BlobStore } from '../../../../runtime/store/port.ts'
 import { samples } from '../../../golden/samples.ts'
-import { letters, record, startWorld, type World } from './world.ts'
+import { cancel, feedback, letters, record, startWorld, type World } from './world.ts'
 
 const told = (taskId: string, reason: string): Decision => ({
   emit: [
@@ -213,4 +213,36 @@ test('a state row whose payload is gone fails its task when it is read; the lane
     ['b', 'f'],
     'the rows of what ended are gone, the missing ones too',
   )
+})
+
+/** Keeps a row of that many characters for each task, and none for a task that is cancelled. */
+const resting: Stage = {
+  name: 'metering',
+  version: 1,
+  consumes: [{ topic: 'tasks.control' }],
+  decide: (event) => {
+    if (event.type === 'TaskCancelled') return { clear: true }
+    if (event.type !== 'FeedbackGiven') return {}
+    return { rows: { text: event.key.repeat(Number(event.data.comment)) } }
+  },
+}
+
+test('payloads of rows are renewed for as long as the rows are there', async () => {
+  const renewals: (readonly string[])[] = []
+  const store = memoryBlobs()
+  const blobs = { ...store, renew: async (hashes: readonly string[]) => void renewals.push(hashes) }
+  const world = await startWorld({ stage: resting, blobs, options: { maxRowBytes: 1_000 } })
+  const week = 7 * 86_400_000
+  await world.publish(feedback('resting', '500'), feedback('small', '1'), feedback('shrinking', '500'))
+  await world.within(week)
+  assert.deepEqual(
+    renewals.map((hashes) => hashes.length),
+    [2],
+  )
+  await world.publish(feedback('shrinking', '1'))
+  await world.within(week)
+  assert.deepEqual(renewals.map((hashes) => hashes.length).slice(1), [1])
+  await world.publish(cancel('resting'))
+  await world.within(3 * week)
+  assert.equal(renewals.length, 2, 'nothing is left to renew')
 })

@@ -15,8 +15,6 @@ function message(offset: number, producerId: string, parts: Partial<RawMessage> 
     headers: {},
     isControlRecord: false,
     batchContext: {
-      firstOffset: `${offset}`,
-      lastOffsetDelta: 0,
       producerId,
       inTransaction: true,
       partitionLeaderEpoch: 0,
@@ -31,15 +29,22 @@ function read(
   messages: RawMessage[],
   aborted: [string, number][],
   from = 0,
+  nextOffset: number | null = endOf(messages),
 ): { seen: number[]; next: number } {
   const fetched: FetchedPartition = {
     partition: 0,
     highWatermark: '100',
     abortedTransactions: aborted.map(([producerId, first]) => ({ producerId, firstOffset: `${first}` })),
     messages,
+    nextOffset,
   }
-  const { messages: kept, nextOffset } = committedMessages(fetched, from)
-  return { seen: kept.map(({ offset }) => Number(offset)), next: nextOffset }
+  const { messages: kept, nextOffset: next } = committedMessages(fetched, from)
+  return { seen: kept.map(({ offset }) => Number(offset)), next }
+}
+
+function endOf(messages: readonly RawMessage[]): number | null {
+  const last = messages.at(-1)
+  return last === undefined ? null : Number(last.offset) + 1
 }
 
 test('aborted records are hidden until the marker, later ones of the producer are not (3, 4)', () => {
@@ -82,8 +87,6 @@ test('a fetch that begins inside two aborted transactions (2)', () => {
 test('records outside transactions are seen, even of a producer that aborts', () => {
   const plain = message(0, 'a', {
     batchContext: {
-      firstOffset: '0',
-      lastOffsetDelta: 0,
       producerId: 'a',
       inTransaction: false,
       partitionLeaderEpoch: 0,
@@ -93,16 +96,8 @@ test('records outside transactions are seen, even of a producer that aborts', ()
 })
 
 test('the position moves past what compaction removed, and stays where nothing is', () => {
-  const compacted = message(3, 'a', {
-    batchContext: {
-      firstOffset: '2',
-      lastOffsetDelta: 5,
-      producerId: 'a',
-      inTransaction: true,
-      partitionLeaderEpoch: 0,
-    },
-  })
-  assert.deepEqual(read([compacted], []), { seen: [3], next: 8 })
+  assert.deepEqual(read([message(3, 'a')], [], 0, 8), { seen: [3], next: 8 })
+  assert.deepEqual(read([], [], 12, 14), { seen: [], next: 14 })
   assert.deepEqual(read([], [], 12), { seen: [], next: 12 })
   assert.deepEqual(read([message(4, 'a'), message(5, 'a')], [], 5), { seen: [5], next: 6 })
 })

@@ -1,7 +1,8 @@
 // A broker that takes requests for records, and answers with what a test gives, both as bytes of Fetch version 11.
 import { writeBatch } from '../../../../runtime/log/kafka/batch-encoding.ts'
 import { ByteWriter } from '../../../../runtime/log/kafka/byte-writer.ts'
-import type { Broker, Exchange } from '../../../../runtime/log/kafka/client.ts'
+import type { Broker, Client, Cluster, Exchange } from '../../../../runtime/log/kafka/client.ts'
+import { Link } from '../../../../runtime/log/kafka/link.ts'
 
 export interface Fetched {
   readonly maxWaitMs: number
@@ -21,6 +22,8 @@ export interface Answer {
     readonly partition: number
     readonly error?: number
     readonly offsets?: readonly number[]
+    /** Of the leader that wrote them; default 0. */
+    readonly epoch?: number
     /** Default: 100, as the end of the written records is. */
     readonly stable?: number
   }[]
@@ -39,6 +42,21 @@ export function fetchingBroker(answer: (request: Fetched) => Answer | Error): {
     return response.parse(await response.decode(answerBytes(given)))
   }
   return { broker: { connectionPool: { send, pool: [] } } as unknown as Broker, requests }
+}
+
+/** Leaders are asked for again at each refresh. */
+export function linkTo(brokerOf: (nodeId: string) => Broker, leaderOf = (_topic: string) => '1'): Link {
+  const brokerPool = { metadata: {} }
+  const cluster = {
+    connect: async () => {},
+    disconnect: async () => {},
+    addMultipleTargetTopics: async () => {},
+    brokerPool,
+    refreshMetadata: async () => void (brokerPool.metadata = {}),
+    findBroker: async ({ nodeId }: { nodeId: string }) => brokerOf(nodeId),
+    findLeaderForPartitions: (topic: string, partitions: number[]) => ({ [leaderOf(topic)]: partitions }),
+  } as unknown as Cluster
+  return new Link({ cluster: () => cluster, requestTimeoutMs: 10_000 } as unknown as Client, [])
 }
 
 function readRequest(bytes: Buffer): Fetched {
@@ -75,22 +93,23 @@ function readRequest(bytes: Buffer): Fetched {
 
 function answerBytes({ error = 0, sessionId = 0, partitions = [] }: Answer): Buffer {
   const to = new ByteWriter().int32(0).int16(error).int32(sessionId)
-  to.array(partitions, ({ topic, partition, error: code = 0, offsets = [], stable = 100 }) => {
+  to.array(partitions, ({ topic, partition, error: code = 0, offsets = [], epoch = 0, stable = 100 }) => {
     to.string(topic).int32(1).int32(partition).int16(code)
     // High watermark, last stable offset, start of the log; no aborted transactions; no preferred replica.
     to.int64(100).int64(stable).int64(0).int32(-1).int32(-1)
-    const records = Buffer.concat(offsets.map(recordBytes))
+    const records = Buffer.concat(offsets.map((offset) => recordBytes(offset, epoch)))
     to.int32(records.length).bytes(records)
   })
   return Buffer.from(to.buffer)
 }
 
-function recordBytes(offset: number): Buffer {
+function recordBytes(offset: number, epoch: number): Buffer {
   const messages = [{ key: null, value: Buffer.from(String(offset)), headers: {} }]
   const identity = { producerId: '1', producerEpoch: 0, firstSequence: 0 }
   const to = new ByteWriter()
   writeBatch(to, { messages, ...identity, transactional: false, nowMs: 0 })
   const batch = Buffer.from(to.buffer.subarray(1))
   batch.writeBigInt64BE(BigInt(offset), 0)
+  batch.writeInt32BE(epoch, 12)
   return batch
 }

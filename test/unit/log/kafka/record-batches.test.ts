@@ -9,6 +9,9 @@ import { decodeBatches, type Unpacker } from '../../../../runtime/log/kafka/reco
 
 const plain = (): Unpacker => null
 
+const messagesOf = async (...given: Parameters<typeof decodeBatches>) =>
+  (await decodeBatches(...given)).messages
+
 interface Written {
   readonly key?: string | null
   readonly value?: string | null
@@ -47,10 +50,13 @@ interface BatchOptions {
   readonly count?: number
   readonly pack?: (records: Buffer) => Buffer
   readonly magic?: number
+  /** Of the batch. The first is 1,000. */
+  readonly lastOffset?: number
 }
 
 function batchOf(records: readonly Buffer[], options: BatchOptions = {}): Buffer {
   const { attributes = 0, count = records.length, pack = (same) => same, magic = 2 } = options
+  const { lastOffset = 999 + records.length } = options
   const header = Buffer.alloc(61)
   const packed = pack(Buffer.concat(records))
   header.writeBigInt64BE(1_000n, 0)
@@ -58,7 +64,7 @@ function batchOf(records: readonly Buffer[], options: BatchOptions = {}): Buffer
   header.writeInt32BE(7, 12)
   header.writeInt8(magic, 16)
   header.writeInt16BE(attributes, 21)
-  header.writeInt32BE(records.length - 1, 23)
+  header.writeInt32BE(lastOffset - 1_000, 23)
   header.writeBigInt64BE(1_750_000_000_000n, 27)
   header.writeBigInt64BE(1_750_000_005_000n, 35)
   header.writeBigInt64BE(42n, 43)
@@ -128,7 +134,7 @@ test('a batch is written as kafkajs writes it', async () => {
 test('a batch is read as it was written', async () => {
   const to = new ByteWriter()
   writeBatch(to, { ...outgoing, messages: outgoing.messages.slice(0, 2) })
-  const [first, second] = await decodeBatches(to.buffer.subarray(1 + Number(to.length > 129)), plain)
+  const [first, second] = await messagesOf(to.buffer.subarray(1 + Number(to.length > 129)), plain)
   assert.equal(first?.key?.toString(), 'k0')
   assert.equal(first?.value?.toString(), 'a')
   assert.equal(first?.headers['größe']?.toString(), 'groß 🦩')
@@ -144,7 +150,7 @@ test('a batch is read as it was written', async () => {
 test('batches follow each other, and the last may be cut off', async () => {
   const batch = batchOf([recordOf({ value: 'x', timestampDelta: -5 }, 0), recordOf({}, 1)])
   const twice = Buffer.concat([batch, batch])
-  const found = await decodeBatches(twice.subarray(0, twice.length - 1), plain)
+  const found = await messagesOf(twice.subarray(0, twice.length - 1), plain)
   assert.deepEqual(
     found.map(({ offset, timestamp }) => [offset, timestamp]),
     [
@@ -152,12 +158,29 @@ test('batches follow each other, and the last may be cut off', async () => {
       ['1001', '1750000000000'],
     ],
   )
-  assert.equal((await decodeBatches(twice, plain)).length, 4)
-  assert.deepEqual(await decodeBatches(batch.subarray(0, 11), plain), [])
+  assert.equal((await messagesOf(twice, plain)).length, 4)
+  assert.deepEqual(await decodeBatches(batch.subarray(0, 11), plain), { messages: [], nextOffset: null })
+})
+
+test('an empty batch, which compaction leaves of a live producer, moves a reader past its offsets (5)', async () => {
+  const batch = batchOf([recordOf({}, 0), recordOf({}, 1)])
+  const empty = batchOf([], { lastOffset: 1_007 })
+  const read = async (...batches: Buffer[]) => {
+    const { messages, nextOffset } = await decodeBatches(Buffer.concat(batches), plain)
+    return [messages.length, nextOffset]
+  }
+  assert.deepEqual(await read(empty), [0, 1_008])
+  assert.deepEqual(await read(batch, empty), [2, 1_008])
+  assert.deepEqual(await read(batch, empty.subarray(0, 60)), [2, 1_002])
+  const packed = await decodeBatches(
+    batchOf([], { attributes: 1 }),
+    () => () => assert.fail('unpacked nothing'),
+  )
+  assert.deepEqual(packed.messages, [])
 })
 
 test('the broker’s time, control records and the epoch of the leader', async () => {
-  const [record] = await decodeBatches(batchOf([recordOf({}, 0)], { attributes: 0x8 | 0x20 }), plain)
+  const [record] = await messagesOf(batchOf([recordOf({}, 0)], { attributes: 0x8 | 0x20 }), plain)
   assert.equal(record?.timestamp, '1750000005000')
   assert.equal(record?.isControlRecord, true)
   assert.equal(record?.batchContext.timestampType, 1)
@@ -166,10 +189,10 @@ test('the broker’s time, control records and the epoch of the leader', async (
 
 test('100,000 headers of one record, and 150,000 records of one batch', { timeout: 120_000 }, async () => {
   const headers = Array.from({ length: 100_000 }, (_, n) => [`h${n}`, ''] as const)
-  const [record] = await decodeBatches(batchOf([recordOf({ headers }, 0)]), plain)
+  const [record] = await messagesOf(batchOf([recordOf({ headers }, 0)]), plain)
   assert.equal(Object.keys(record?.headers ?? {}).length, 100_000)
   const records = Array.from({ length: 150_000 }, (_, n) => recordOf({}, n))
-  const found = await decodeBatches(batchOf(records), plain)
+  const found = await messagesOf(batchOf(records), plain)
   assert.equal(found.length, 150_000)
   assert.equal(found.at(-1)?.offset, '150999')
 })
@@ -181,7 +204,7 @@ test('a header given twice counts as it was given last, and one without a value 
     ['a', '2'],
     ['b', null],
   ] as const
-  const [record] = await decodeBatches(batchOf([recordOf({ headers }, 0)]), plain)
+  const [record] = await messagesOf(batchOf([recordOf({ headers }, 0)]), plain)
   assert.deepEqual(
     Object.entries(record?.headers ?? {}).map(([name, value]) => [name, value.toString()]),
     [
@@ -194,7 +217,7 @@ test('a header given twice counts as it was given last, and one without a value 
 test('a compressed batch is unpacked, and may not have more records than memory holds', async () => {
   const gzip = (): Unpacker => (packed) => Promise.resolve(gunzipSync(packed))
   const records = [recordOf({ value: 'packed' }, 0)]
-  const [record] = await decodeBatches(batchOf(records, { pack: gzipSync, attributes: 1 }), gzip)
+  const [record] = await messagesOf(batchOf(records, { pack: gzipSync, attributes: 1 }), gzip)
   assert.equal(record?.value?.toString(), 'packed')
   const many = batchOf(records, { pack: gzipSync, attributes: 1, count: 1_000_001 })
   await assert.rejects(decodeBatches(many, gzip), /1000001 records, at most 1000000/)

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { Socket } from 'node:net'
 import { test } from 'node:test'
 import {
   checkOnlyIfWaiting,
   checkTogether,
+  endWhenUnanswered,
+  type Connection,
   type RequestQueue,
 } from '../../../../runtime/log/kafka/request-queue.ts'
 
@@ -81,14 +84,42 @@ test('requests of all connections are looked at once a second, and given up afte
   for (const queue of queues) queue.destroy()
 })
 
-test('a connection that has ended is not looked at any more', (t) => {
+test('a request that goes unanswered ends its connection, if there still is one', (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1_000_000 })
-  const { queues, ended } = connections([0])
+  const { queues, late } = connections([9_500, 9_500])
+  const reasons: string[] = []
+  const [open, gone] = queues
+  assert.ok(open && gone)
+  open.breakOff = (sinceMs, { message }) => reasons.push(`${Date.now() - sinceMs} ms: ${message}`) > 0
+  gone.breakOff = () => false
+  for (const queue of queues) queue.scheduleRequestTimeoutCheck()
+  t.mock.timers.tick(1_000)
+  assert.deepEqual(reasons, ['10500 ms: no answer within 10000 ms'])
+  assert.deepEqual(late, [1])
+  for (const queue of queues) queue.destroy()
+})
+
+test('the socket of a connection is what is ended', async () => {
+  const socket = new Socket().on('error', () => {})
+  const connection: Connection = { requestQueue: { ...still }, socket, connect: async () => true }
+  endWhenUnanswered(connection)
+  await connection.connect()
+  assert.equal(connection.requestQueue.breakOff?.(0, new Error('late')), true)
+  assert.equal(socket.errored?.message, 'late')
+  assert.equal(connection.requestQueue.breakOff?.(0, new Error('late again')), false)
+})
+
+test('a connection that is closed is not looked at any more once its requests have ended', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1_000_000 })
+  const { queues, late, ended } = connections([0])
   const [queue] = queues
   assert.ok(queue)
   queue.scheduleRequestTimeoutCheck()
   assert.deepEqual(ended, [0])
   queue.isConnected = () => false
+  t.mock.timers.tick(11_000)
+  assert.deepEqual([late.length > 0, ended], [true, [0]])
+  ;(queue.inflight as Map<number, unknown>).clear()
   t.mock.timers.tick(1_000)
   assert.deepEqual(ended, [0, 0])
   t.mock.timers.tick(10_000)

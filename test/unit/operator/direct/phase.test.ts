@@ -46,3 +46,11 @@ test('a task has ended, whatever is written behind its end', () => {
   const { status, phase, detail } = now(held, end, withdrawn)
   assert.deepEqual([status, phase, detail], ['cancelled', null, 'TASK_CANCELLED'])
 })
+
+test('a task that has ended has used what its end says, whatever the ledger has of it by then', () => {
+  const used = { modelCalls: 2, inputTokens: 769, outputTokens: 19, cost: 0.00788 }
+  const end = { status: 'succeeded', code: null, executionTime: 9 }
+  assert.deepEqual(now(event('completed', { ...end, ...used })).used, used)
+  assert.equal(now(event('completed', { ...end, cost: 1 })).used, null, 'of an older version')
+  assert.equal(now(event('tool_called', used)).used, null, 'it runs')
+})

@@ -50,3 +50,35 @@ test('whose a session is decides over the very row that is shown or deleted', as
   await assert.rejects(sessions.remove('s', bobs), { code: 'NOT_FOUND' })
   await assert.rejects(sessions.get('s', {}, bobs), { code: 'NOT_FOUND' })
 })
+
+test('a session is listed with the beginning of what its oldest turn asked', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-sessions-'))
+  t.after(() => rmSync(dataDir, { recursive: true, force: true }))
+  const sql = await openSqliteSql({ dataDir })
+  const sessions = new DirectSessions({ sql: async () => sql } as unknown as SessionParts)
+  const add = async (session_id: string, number: number, asked: string): Promise<void> => {
+    const turn = {
+      turn: number,
+      task_id: `${session_id}.${number}`,
+      status: 'succeeded',
+      asked,
+      answered: '',
+    }
+    await writeSession(sql, { session_id, user_id: null, at_ms: number, turn, variables: null })
+  }
+  await add('long', 1, 'q'.repeat(1_000))
+  await add('short', 2, 'Where is it?')
+  await add('short', 3, 'And now?')
+  await add('forgotten', 4, 'gone with the retention')
+  await sql.deleteFrom('session_turns').where('session_id', '=', 'forgotten').execute()
+  const { sessions: listed } = await sessions.list()
+  assert.deepEqual(
+    listed.map(({ sessionId, asked }) => [sessionId, asked]),
+    [
+      ['forgotten', null],
+      ['short', 'Where is it?'],
+      ['long', 'q'.repeat(200)],
+    ],
+  )
+  assert.equal((await sessions.get('short')).asked, 'Where is it?')
+})

@@ -5,7 +5,7 @@ import { checksOf, type Examined } from '../../../../operator/doctor/checks.ts'
 import { examine } from '../../../../operator/doctor/examine.ts'
 import { readEnvironment } from '../../../../runtime/config/environment.ts'
 import { FlotillaError } from '../../../../runtime/errors.ts'
-import type { Log } from '../../../../runtime/log/port.ts'
+import type { Log, RangeOptions } from '../../../../runtime/log/port.ts'
 
 async function found(check: string, parts: Partial<Examined>, variables: Record<string, string> = {}) {
   const environment = readEnvironment({ KAFKA_BROKERS: '127.0.0.1:9', ...variables })
@@ -50,4 +50,16 @@ test('topics with another number of partitions are not taken for missing ones, w
   const other = await found('log', logWithout('TOPICS_MISMATCH'))
   assert.deepEqual([other.result, other.code], ['failed', 'TOPICS_MISMATCH'])
   assert.match(other.remedy ?? '', /Set FLOTILLA_PARTITIONS/)
+})
+
+test('partitions that no broker leads are named in a warning', async () => {
+  const ranges = async (_: readonly string[], { onLeaderless }: RangeOptions = {}) => {
+    onLeaderless?.({ topic: 'tasks.admitted', partition: 3 })
+    return []
+  }
+  const log = { kind: 'kafka', partitions: 6, check: async () => {}, ranges } as Partial<Log> as Log
+  const { result, reason, remedy } = await found('log', { withLog: (work) => work(log) })
+  assert.equal(result, 'warn')
+  assert.match(reason, /no broker leads tasks\.admitted\[3\]/)
+  assert.match(remedy ?? '', /input_blocked/)
 })

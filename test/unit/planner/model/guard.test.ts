@@ -161,6 +161,28 @@ test('what a provider reports counts as it is, above what was reserved too', asy
   assert.deepEqual(await standing('fleet'), [105_000, 0])
 })
 
+// Reported figures, the bounds of the estimate beside them, and what is settled in the end.
+const halves: ['input' | 'output', [number, number], (prompt: number) => [number, number]][] = [
+  ['input', [100_000, 5_000], () => [100_000, 1_000]],
+  ['input', [10, 5_000], (prompt) => [10, prompt - 10 + 1_000]],
+  ['input', [10, 300], () => [10, 300]],
+  ['output', [90_000, 5_000], (prompt) => [prompt, 5_000]],
+  ['output', [90_000, 3], (prompt) => [prompt, 3]],
+]
+for (const [reported, [inputTokens, outputTokens], expected] of halves)
+  test(`only ${reported} is reported, of ${inputTokens} and ${outputTokens}: that stays, the other is bounded`, async () => {
+    const { guard, call } = guarded()
+    const made = call('c')
+    await guard.reserve(made)
+    const spend = { inputTokens, outputTokens, usageIsEstimate: true, reported }
+    const [input, output] = expected(mostTokens(request()))
+    const wanted = { ...spend, inputTokens: input, outputTokens: output }
+    const answered = guard.bounded?.(made, { ...used(0, 0), value: spend } as CallOutcome)
+    assert.deepEqual(answered?.ok && answered.value, wanted)
+    const stopped = guard.bounded?.(made, failed('MODEL_TIMEOUT', spend))
+    assert.deepEqual(stopped?.ok === false && stopped.failure.details, wanted)
+  })
+
 test('the first call of a task takes over its admission’s reservation', async () => {
   const { guard, call, limits, standing } = guarded({ fleetTokens: 5_000 })
   const claim = {
@@ -316,6 +338,22 @@ test('80 % of a budget is told once: an event, with whose it is and when it rese
       atMs: NOW,
     },
   })
+})
+
+test('a first call of a model that nothing limits frees what admission reserved for another, and counts nowhere', async () => {
+  const none = { fleetTokens: null, userTokens: null, modelTokens: null }
+  const { guard, call, limits, standing } = guarded(
+    { ...none, models: { dear: 9_000 } },
+    { userTokens: null },
+  )
+  const bounds = { limit: 9_000, resetsAtMs: NOW + 60_000 }
+  const claim = { form: 'budget', key: `${DAY}model:dear`, amount: 5_000, ...bounds } as const
+  await limits.reserve({ id: 'task', alternatives: [[claim]], ttlMs: 60_000 })
+  assert.equal(guard.applies(call('c').call), true)
+  assert.equal(await guard.reserve(call('c')), null)
+  assert.deepEqual(await standing('model:dear'), [0, 0])
+  await guard.settle(call('c'), used(20, 7))
+  assert.deepEqual(await standing(''), [0, 0])
 })
 
 test('where nothing is limited the guard is not asked at all', () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Message, ModelRequest } from '../../../../services/planner/call.ts'
 import { bodyOf, jsonOfBody } from '../../../../services/planner/model/request.ts'
+import { jsonBytes, jsonOf } from '../../../../runtime/written-json.ts'
 
 const call = {
   id: 'call00000',
@@ -38,4 +39,12 @@ for (const [what, asked, refused] of cases)
 
 test('messages that nothing is changed in are sent as the list that was measured', () => {
   assert.equal(bodyOf(request, 'gpt-4o', new Set(), true).messages, messages)
+})
+
+test('a list that has grown is measured again', () => {
+  const grown: Message[] = messages.slice(0, 1)
+  assert.equal(jsonBytes(grown), Buffer.byteLength(JSON.stringify(grown)))
+  grown.push({ role: 'user', content: 'ü' })
+  assert.equal(jsonOf(grown), JSON.stringify(grown))
+  assert.equal(jsonBytes(grown), Buffer.byteLength(JSON.stringify(grown)))
 })

@@ -1,0 +1,14 @@
+import type { Log, LogTopic, PartitionRange } from '../../runtime/log/port.ts'
+
+interface LedRanges {
+  readonly ranges: PartitionRange[]
+  /** Those that no broker leads: they have no range. */
+  readonly leaderless: { readonly topic: LogTopic; readonly partition: number }[]
+}
+
+/** The ranges of these topics, of the partitions that have a leader. */
+export async function ledRanges(log: Log, topics: readonly LogTopic[]): Promise<LedRanges> {
+  const leaderless: LedRanges['leaderless'] = []
+  const ranges = await log.ranges(topics, { onLeaderless: (at) => void leaderless.push(at) })
+  return { ranges, leaderless }
+}

@@ -1,0 +1,98 @@
+// What the work of a stage waits for: a store or a database that refuses it, and is asked again and again.
+//
+// 1. The first failure is logged, and so is each other reason; one line says that it works again.
+// 2. What has failed for longer than SHOWN_AFTER_MS is a problem of the stage (/ready) until it works.
+import { messageOf } from '../errors.ts'
+import { plural } from '../quantities.ts'
+import type { Clock } from '../clock.ts'
+import type { Instruments } from '../telemetry/instruments.ts'
+
+/** A connection that broke, or a server that starts again, needs nobody. */
+const SHOWN_AFTER_MS = 1_000
+
+/** Decides between two attempts. */
+export interface Again {
+  /** Throws what ends the attempts: this error, or another one. */
+  readonly refuse: (error: unknown, attempt: number) => void
+  /** Rejects if there is to be no other attempt. */
+  readonly pause: (attempt: number) => Promise<void>
+}
+
+interface Stall {
+  readonly sinceMs: number
+  waiting: number
+  reason: string
+}
+
+export class Stalls {
+  readonly #stage: string
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #log: Pick<Instruments['log'], 'warn' | 'info'>
+  readonly #stalls = new Map<string, Stall>()
+
+  constructor(stage: string, clock: Pick<Clock, 'now'>, log: Pick<Instruments['log'], 'warn' | 'info'>) {
+    this.#stage = stage
+    this.#clock = clock
+    this.#log = log
+  }
+
+  /** A sentence for each thing that is waited for. */
+  get problems(): string[] {
+    const beforeMs = this.#clock.now() - SHOWN_AFTER_MS
+    return [...this.#stalls]
+      .filter(([, { sinceMs }]) => sinceMs <= beforeMs)
+      .map(([what, { waiting, reason }]) => {
+        const wait = waiting === 1 ? 'waits' : 'wait'
+        return `${what} can't be used, and ${plural(waiting, 'event')} ${wait} for that: ${reason}`
+      })
+  }
+
+  /** Repeats `step` until it resolves, or until it is refused another attempt. `what` it needs: a noun. */
+  async retry<T>(what: string, step: () => T | Promise<T>, again: Again): Promise<T> {
+    try {
+      return await step()
+    } catch (error) {
+      again.refuse(error, 0)
+      return this.#retry(what, step, again, error)
+    }
+  }
+
+  async #retry<T>(what: string, step: () => T | Promise<T>, again: Again, failed: unknown): Promise<T> {
+    const stall = this.#enter(what)
+    try {
+      let error = failed
+      for (let attempt = 0; ; attempt++) {
+        this.#note(what, stall, error)
+        await again.pause(attempt)
+        try {
+          return await step()
+        } catch (next) {
+          again.refuse(next, attempt + 1)
+          error = next
+        }
+      }
+    } finally {
+      this.#leave(what, stall)
+    }
+  }
+
+  #enter(what: string): Stall {
+    const stall = this.#stalls.get(what) ?? { sinceMs: this.#clock.now(), waiting: 0, reason: '' }
+    this.#stalls.set(what, stall)
+    stall.waiting++
+    return stall
+  }
+
+  #note(what: string, stall: Stall, error: unknown): void {
+    const reason = messageOf(error)
+    if (stall.reason === reason) return
+    stall.reason = reason
+    this.#log.warn({ err: error, stage: this.#stage }, `failed to use ${what}; retrying`)
+  }
+
+  #leave(what: string, stall: Stall): void {
+    if (--stall.waiting > 0) return
+    this.#stalls.delete(what)
+    this.#log.info({ stage: this.#stage }, `nothing waits for ${what} any more`)
+  }
+}
