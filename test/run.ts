@@ -76,7 +76,8 @@ function summary(tier: Tier, outcome: TierOutcome, seconds: number): string {
   const counts = `${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped} skipped`
   const servers = `${(seconds - outcome.seconds).toFixed(1)} s of it for servers`
   const complaints = outcome.complaints.map((complaint) => `\n  FAILED: ${complaint}`).join('')
-  return `${tier.name}: ${counts} in ${seconds.toFixed(1)} s (${servers}${late})${complaints}`
+  const again = outcome.late.map((test) => `\n  waited too long, and passed alone: ${test}`).join('')
+  return `${tier.name}: ${counts} in ${seconds.toFixed(1)} s (${servers}${late})${again}${complaints}`
 }
 
 const total = (count: (outcome: TierOutcome) => number): number =>

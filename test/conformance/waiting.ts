@@ -11,7 +11,15 @@ export async function eventually<T>(
     const value = await condition()
     if (value !== false && value !== null && value !== undefined)
       return value as NonNullable<Exclude<T, false>>
-    if (Date.now() > deadline) throw new Error(`within ${limitMs} ms it did not come true that ${what}`)
+    if (Date.now() > deadline) throw new Error(`${notWithin(limitMs)}${what}`)
     await pause(5)
   }
+}
+
+const notWithin = (limitMs: number): string => `within ${limitMs} ms it did not come true that `
+
+/** Whether a wait ended without what it waited for: one of `eventually`, or of a page by Playwright. */
+export function isLate(error: unknown): boolean {
+  const message = (error as Error | undefined)?.message ?? String(error)
+  return /within \d+ ms it did not come true that |Timeout \d+ms exceeded/.test(message)
 }

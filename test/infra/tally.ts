@@ -1,35 +1,54 @@
 // A reporter of node:test that writes one line per finished test and per finished file, so that the runner can count
 // even when it had to kill the tier.
 import { readFileSync } from 'node:fs'
+import { isLate } from '../conformance/waiting.ts'
 
 interface ReportedEvent {
   readonly type: string
   readonly data: {
+    readonly name?: string
     readonly file?: string
     readonly skip?: string | boolean
     readonly todo?: string | boolean
-    readonly details?: { readonly type?: string }
+    readonly details?: { readonly type?: string; readonly error?: unknown }
   }
 }
 
-export interface Tally {
-  readonly passed: number
-  readonly failed: number
-  readonly skipped: number
-  /** Test files that ran to their end. */
-  readonly files: readonly string[]
+/**
+ * Why a test failed: `late` when what it waited for did not come in time, which a busy machine may cause; `parts` when one of
+ * its subtests failed; else `wrong`.
+ */
+type Reason = 'late' | 'parts' | 'wrong'
+
+export interface FileTally {
+  passed: number
+  skipped: number
+  readonly failed: { readonly name: string; readonly reason: Reason }[]
+  /** It ran to its end. */
+  finished: boolean
 }
 
 export default async function* tally(events: AsyncIterable<ReportedEvent>): AsyncGenerator<string> {
   for await (const { type, data } of events) {
     const verdict = type === 'test:pass' || type === 'test:fail' ? judge(type, data) : null
-    if (verdict !== null) yield `${verdict}\n`
-    if (type === 'test:summary' && data.file !== undefined) yield `file ${data.file}\n`
+    const { file = '', name = '' } = data
+    if (verdict === 'failed') yield line({ verdict, file, name, reason: reasonOf(data.details?.error) })
+    else if (verdict !== null) yield line({ verdict, file })
+    if (type === 'test:summary' && file !== '') yield line({ verdict: 'finished', file })
   }
 }
 
+interface Line {
+  readonly verdict: 'passed' | 'failed' | 'skipped' | 'finished'
+  readonly file: string
+  readonly name?: string
+  readonly reason?: Reason
+}
+
+const line = (written: Line): string => `${JSON.stringify(written)}\n`
+
 /** As node:test's own totals: suites are not tests, and a skipped or todo test neither passed nor failed. */
-function judge(type: string, data: ReportedEvent['data']): string | null {
+function judge(type: string, data: ReportedEvent['data']): Line['verdict'] | null {
   if (data.details?.type === 'suite') return type === 'test:fail' ? 'failed' : null
   if (isSet(data.skip) || isSet(data.todo)) return 'skipped'
   return type === 'test:pass' ? 'passed' : 'failed'
@@ -37,9 +56,23 @@ function judge(type: string, data: ReportedEvent['data']): string | null {
 
 const isSet = (mark: string | boolean | undefined): boolean => mark !== undefined && mark !== false
 
-export function readTally(path: string): Tally {
-  const written = readFileSync(path, 'utf8').split('\n')
-  const count = (verdict: string): number => written.filter((line) => line === verdict).length
-  const files = written.filter((line) => line.startsWith('file ')).map((line) => line.slice(5))
-  return { passed: count('passed'), failed: count('failed'), skipped: count('skipped'), files }
+function reasonOf(error: unknown): Reason {
+  const { failureType, cause } = (error ?? {}) as { failureType?: string; cause?: unknown }
+  if (failureType === 'subtestsFailed') return 'parts'
+  if (failureType === 'testTimeoutFailure') return 'late'
+  return isLate(cause) ? 'late' : 'wrong'
+}
+
+/** The counts of each file, by its path. */
+export function readTally(path: string): Map<string, FileTally> {
+  const files = new Map<string, FileTally>()
+  for (const text of readFileSync(path, 'utf8').split('\n').filter(Boolean)) {
+    const { verdict, file, name = '', reason = 'wrong' } = JSON.parse(text) as Line
+    const counts = files.get(file) ?? { passed: 0, skipped: 0, failed: [], finished: false }
+    files.set(file, counts)
+    if (verdict === 'finished') counts.finished = true
+    else if (verdict === 'failed') counts.failed.push({ name, reason })
+    else counts[verdict]++
+  }
+  return files
 }

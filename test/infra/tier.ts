@@ -4,7 +4,8 @@ import { globSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import type { ComponentName } from './stack.ts'
-import { readTally } from './tally.ts'
+import { FILE_LIMIT } from './file-limit.ts'
+import { readTally, type FileTally } from './tally.ts'
 
 export interface Tier {
   readonly name: string
@@ -15,6 +16,8 @@ export interface Tier {
   readonly aimS: number
   /** Past this it is killed, and has failed. */
   readonly limitS: number
+  /** Past this one file is ended, and has failed; its tier goes on. 600 unless given. */
+  readonly fileLimitS?: number
 }
 
 export const tiers: readonly Tier[] = [
@@ -49,6 +52,8 @@ export interface TierOutcome {
   readonly failed: number
   readonly skipped: number
   readonly seconds: number
+  /** Tests that waited too long among the others and passed when their file ran again, alone: `file: test`. */
+  readonly late: readonly string[]
   /** What went wrong beyond failed tests; empty when nothing did. */
   readonly complaints: readonly string[]
 }
@@ -59,6 +64,7 @@ export const failedTier = (complaint: string): TierOutcome => ({
   failed: 1,
   skipped: 0,
   seconds: 0,
+  late: [],
   complaints: [complaint],
 })
 
@@ -78,27 +84,86 @@ export interface TierRun {
   readonly environment: Readonly<Record<string, string>>
   /** Kills the run. */
   readonly abort: AbortSignal
-  /** Whether the reporter's lines go to our own output; they do unless told. */
+  /** Whether the reporter's lines go to our own output; they do unless this is true. */
   readonly quiet?: boolean
 }
 
-/** Runs these files, whose paths are relative to the repository. */
+/**
+ * Runs these files, whose paths are relative to the repository. Of files in which nothing failed but waits that were too
+ * long for a busy machine, up to three run once more, alone, and that counts. A value that was wrong stays a failure.
+ */
 export async function runTier(tier: Tier, files: readonly string[], run: TierRun): Promise<TierOutcome> {
   // Without a file, `node --test` would go and find some.
   if (files.length === 0) return failedTier(`${tier.name} has no test file`)
+  const begun = performance.now()
+  const { end, tally } = await attempt(tier, files, run)
+  const late = lateFiles(tally)
+  if (end.killed || late.length === 0 || late.length > 3)
+    return outcomeOf(tier, { end, tally, late: [] }, files, begun)
+  if (run.quiet !== true) console.log(`\n  once more, alone: ${late.join(', ')}`)
+  const again = await attempt({ ...tier, concurrency: 1 }, late, run)
+  const names = late.flatMap((file) =>
+    failuresOf(again.tally.get(file)).length > 0
+      ? []
+      : failuresOf(tally.get(file)).map(({ name }) => `${file}: ${name}`),
+  )
+  const both = new Map([...tally, ...again.tally])
+  return outcomeOf(tier, { end: again.end, tally: both, late: names }, files, begun)
+}
+
+type Tally = ReadonlyMap<string, FileTally>
+
+/** One run of `node --test`; the tally's files by their paths relative to the repository. */
+async function attempt(
+  tier: Tier,
+  files: readonly string[],
+  run: TierRun,
+): Promise<{ readonly end: End; readonly tally: Tally }> {
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-tally-'))
   const tallyFile = join(directory, 'tally')
   writeFileSync(tallyFile, '')
-  const begun = performance.now()
   try {
     const end = await nodeTest(tier, files, tallyFile, run)
-    const { files: finished, ...counts } = readTally(tallyFile)
-    const seconds = (performance.now() - begun) / 1000
-    const unfinished = files.filter((file) => !finished.includes(join(repository, file)))
-    return { ...counts, seconds, complaints: complaintsOf(tier, end, counts, unfinished) }
+    const counts = [...readTally(tallyFile)].map(
+      ([file, counted]) => [relative(repository, file), counted] as const,
+    )
+    return { end, tally: new Map(counts) }
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+const failuresOf = (counts: FileTally | undefined): FileTally['failed'] => counts?.failed ?? []
+
+const lateFiles = (tally: Tally): string[] =>
+  [...tally].flatMap(([file, { failed }]) =>
+    failed.some(({ reason }) => reason === 'late') && failed.every(({ reason }) => reason !== 'wrong')
+      ? [file]
+      : [],
+  )
+
+interface Ran {
+  readonly end: End
+  readonly tally: Tally
+  readonly late: readonly string[]
+}
+
+function outcomeOf(
+  tier: Tier,
+  { end, tally, late }: Ran,
+  files: readonly string[],
+  begun: number,
+): TierOutcome {
+  const sum = (count: (counts: FileTally) => number): number =>
+    [...tally.values()].reduce((total, counts) => total + count(counts), 0)
+  const counts = {
+    passed: sum(({ passed }) => passed),
+    failed: sum(({ failed }) => failed.length),
+    skipped: sum(({ skipped }) => skipped),
+  }
+  const unfinished = files.filter((file) => tally.get(file)?.finished !== true)
+  const seconds = (performance.now() - begun) / 1000
+  return { ...counts, seconds, late, complaints: complaintsOf(tier, end, counts, unfinished) }
 }
 
 /** A third of what a short file takes is compiling what the others have compiled. */
@@ -114,9 +179,14 @@ function nodeTest(tier: Tier, files: readonly string[], tallyFile: string, run: 
     ['--test-reporter=spec', '--test-reporter-destination=stdout'],
     [`--test-reporter=${join(import.meta.dirname, 'tally.ts')}`, `--test-reporter-destination=${tallyFile}`],
   ].flat()
-  const args = ['--test', `--test-concurrency=${tier.concurrency}`, ...reporters, ...files]
+  const limit = ['--import', join(import.meta.dirname, 'file-limit.ts')]
+  const args = [...limit, '--test', `--test-concurrency=${tier.concurrency}`, ...reporters, ...files]
   // Its own process group: what a test started and lost is killed with it.
-  const options = { cwd: repository, env: { ...compiled, ...run.environment }, detached: true } as const
+  const options = {
+    cwd: repository,
+    env: { ...compiled, ...run.environment, [FILE_LIMIT]: String(tier.fileLimitS ?? 600) },
+    detached: true,
+  } as const
   const output = run.quiet ? 'ignore' : 'inherit'
   const child = spawn(process.execPath, args, { ...options, stdio: ['ignore', output, output] })
   return new Promise((settle, reject) => {

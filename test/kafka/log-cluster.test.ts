@@ -40,12 +40,13 @@ const lost = [
   },
 ]
 
-test('while one broker after the other is lost, every acknowledged commit is there once, and lanes are fed', async () => {
+test('while one broker after the other is lost, every acknowledged commit is there once, and lanes are fed', async (t) => {
   const key = mark()
   const member = new TestMember(log, 'planner', ['tasks.submitted'])
   await eventually('all lanes are open', () => member.lanes.size === PARTITIONS, WITHIN_MS)
   const acknowledged: string[] = []
   let stop = false
+  t.after(() => void (stop = true))
   const working = Array.from({ length: PARTITIONS }, async (_, lane) => {
     for (let number = 0; !stop; number++) {
       const text = `${lane}/${number}`
@@ -61,7 +62,8 @@ test('while one broker after the other is lost, every acknowledged commit is the
   })
   for (const [index, broker] of kafka.brokers.entries()) {
     const before = acknowledged.length
-    await lost[index]?.lose(broker)
+    const { lose, restore } = lost[index] as (typeof lost)[number]
+    await lose(broker)
     const lanes = (): Set<string | undefined> =>
       new Set(acknowledged.slice(before + 40).map((text) => text.split('/')[0]))
     await eventually(
@@ -84,7 +86,7 @@ test('while one broker after the other is lost, every acknowledged commit is the
     const fed = (lane: number): boolean =>
       member.values('tasks.submitted', lane, key).includes(`${broker.nodeId}`)
     await eventually('every lane is fed', () => records.every(({ partition }) => fed(partition)), WITHIN_MS)
-    await lost[index]?.restore(broker)
+    await restore(broker)
   }
   stop = true
   await Promise.all(working)

@@ -8,7 +8,11 @@ import { runTier, type TierOutcome } from '../../infra/tier.ts'
 const repository = join(import.meta.dirname, '../../..')
 
 /** Runs these sources as the test files of a tier. */
-async function outcomeOf(sources: Readonly<Record<string, string>>, limitS = 30): Promise<TierOutcome> {
+async function outcomeOf(
+  sources: Readonly<Record<string, string>>,
+  limitS = 30,
+  fileLimitS = 30,
+): Promise<TierOutcome> {
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-tier-'))
   try {
     const files = Object.entries(sources).map(([name, source]) => {
@@ -16,7 +20,7 @@ async function outcomeOf(sources: Readonly<Record<string, string>>, limitS = 30)
       writeFileSync(file, `import { test, describe } from 'node:test'\n${source}`)
       return relative(repository, file)
     })
-    const tier = { name: 'tried', needs: [], concurrency: 1, aimS: 30, limitS }
+    const tier = { name: 'tried', needs: [], concurrency: 1, aimS: 30, limitS, fileLimitS }
     const environment = { PATH: process.env['PATH'] ?? '' }
     return await runTier(tier, files, { environment, abort: new AbortController().signal, quiet: true })
   } finally {
@@ -55,6 +59,40 @@ test('a tier past its limit is killed, keeps its count, and names the file that 
   assert.equal(outcome.complaints.length, 1)
   assert.match(outcome.complaints[0] ?? '', /killed; its limit is 1.5 s; not finished: .*hung\.test\.mjs$/)
   assert.equal(outcome.failed, 0)
+})
+
+const waits = `import { eventually } from ${JSON.stringify(join(repository, 'test/conformance/waiting.ts'))}
+  import { existsSync, writeFileSync } from 'node:fs'\n`
+
+test('a file whose waits were too long runs once more, alone, and its tests are named', async () => {
+  const late = `${waits}
+    const before = import.meta.filename + '.before'
+    test('fine', () => {})
+    test('slow', async (t) => {
+      await t.test('part', async () => {
+        const again = existsSync(before)
+        writeFileSync(before, '')
+        await eventually('it is there', () => again, 10)
+      })
+    })`
+  const { passed, failed, late: named, complaints } = await outcomeOf({ late, other: `test('a', () => {})` })
+  assert.deepEqual({ passed, failed, complaints }, { passed: 4, failed: 0, complaints: [] })
+  assert.equal(named.length, 2)
+  assert.match(named[0] ?? '', /late\.test\.mjs: part$/)
+})
+
+test('a wait that is too long alone too has failed, and so has a wrong value beside one', async () => {
+  const never = `${waits} test('never', () => eventually('it is there', () => false, 10))`
+  assert.equal((await outcomeOf({ never })).failed, 1)
+  const wrong = `${never}; test('wrong', () => { throw new Error('2 is not 1') })`
+  const outcome = await outcomeOf({ wrong })
+  assert.deepEqual([outcome.failed, outcome.late], [2, []])
+})
+
+test('a file that does not end is ended alone, and the others run', async () => {
+  const hung = `test('broken', () => { setInterval(() => {}, 10); throw new Error('broken') })`
+  const { passed, failed, complaints } = await outcomeOf({ hung, other: `test('a', () => {})` }, 30, 1)
+  assert.deepEqual({ passed, failed, complaints }, { passed: 1, failed: 1, complaints: [] })
 })
 
 test('a tier without a test file has failed', async () => {
