@@ -68,7 +68,7 @@ test(`the list after a night of ${EVENTS} events is as large as before`, async (
   await page.locator('.task-id').first().waitFor()
   const taken = async (text: string): Promise<void> => {
     await fleet.client.submit({ taskId: text, text })
-    await page.locator('.task-id', { hasText: text }).waitFor({ timeout: 60_000 })
+    await page.locator('.task-id', { hasText: text }).waitFor()
   }
   await publishEvents(0, AT_ONCE)
   await taken('evening')

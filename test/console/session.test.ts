@@ -144,7 +144,7 @@ test('a key that ends while a task is followed: the stream goes on after signing
   proxy.cut()
   await page.getByText('does not accept your key any more').waitFor()
   await fleet.client.cancel('followed')
-  await fleet.client.result('followed', { timeoutMs: 30_000 })
+  await fleet.client.result('followed', { timeoutMs: 120_000 })
   await signIn(page, (await keyOf('ana')).key)
   await page.locator('.detail-head .badge', { hasText: 'cancelled' }).waitFor()
 })

@@ -22,7 +22,7 @@ before(async () => {
     userId: 'ana',
     sessionId: 's-1',
   })
-  await fleet.client.result('ended', { timeoutMs: 60_000 })
+  await fleet.client.result('ended', { timeoutMs: 120_000 })
   await fleet.client.submit({ taskId: 'waits', text: 'Please refund the lost desk' })
 })
 after(async () => {
@@ -139,7 +139,7 @@ test('a stream that is cut off says so, and goes on without a gap or a repetitio
   await page.locator('.connection.lost').waitFor()
   await page.getByText('what you see may be old').waitFor()
   await fleet.client.cancel('cut')
-  await fleet.client.result('cut', { timeoutMs: 30_000 })
+  await fleet.client.result('cut', { timeoutMs: 120_000 })
   proxy.set(null)
   await page.locator('.detail-head .badge', { hasText: 'cancelled' }).waitFor()
   const expected: string[] = []
@@ -204,7 +204,7 @@ test('two tabs decide about one call: the second learns that it was late, and by
   await two.page.getByRole('button', { name: 'Approve' }).click()
   await two.page.getByText('Too late for refund: declined by Ines').waitFor()
   await assertAccessible(two.page, 'too late')
-  const { steps } = await fleet.client.result('both', { timeoutMs: 30_000 })
+  const { steps } = await fleet.client.result('both', { timeoutMs: 120_000 })
   assert.match(JSON.stringify(steps), /TOOL_DENIED/)
 })
 

@@ -58,8 +58,8 @@ for (const tool of ['die', 'hog'])
     // On a busy machine it gets older before it kills, so that its death proves less, and it dies more often.
     assert.ok(deaths >= 3, `${deaths} deaths`)
     for (const taskId of ['innocent-1', 'innocent-2'])
-      assert.equal((await client.result(taskId, { timeoutMs: 30_000 })).status, 'succeeded', taskId)
-    const deadly = await client.result('deadly', { timeoutMs: 30_000 })
+      assert.equal((await client.result(taskId, { timeoutMs: 120_000 })).status, 'succeeded', taskId)
+    const deadly = await client.result('deadly', { timeoutMs: 120_000 })
     assert.match(JSON.stringify(deadly), /PROCESS_DIED/)
     const letters = await httpOperator(fleet.url).deadLetters.list()
     assert.deepEqual(
@@ -80,7 +80,7 @@ test('a promise that nobody awaits and that rejects does not end the fleet; /hea
   assert.deepEqual(await health(), { service: 'fleet', status: 'ok', unhandledRejections: 0 })
   for (const taskId of ['one', 'two']) {
     await client.submit({ taskId, text: 'call leak' })
-    assert.equal((await client.result(taskId, { timeoutMs: 30_000 })).status, 'succeeded')
+    assert.equal((await client.result(taskId, { timeoutMs: 120_000 })).status, 'succeeded')
   }
   assert.deepEqual(await health(), { service: 'fleet', status: 'degraded', unhandledRejections: 2 })
   assert.match(

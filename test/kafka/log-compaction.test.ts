@@ -78,14 +78,10 @@ test('a compacted state topic restores the same rows, from a fraction of the rec
   for (let round = 0; round < ROUNDS; round++) await writeAll(round)
   let round = ROUNDS
   // Each write may close the segment before it.
-  await eventually(
-    'most records are compacted away',
-    async () => {
-      await writeAll(round++)
-      return (await written()) < (round * KEYS) / 4
-    },
-    90_000,
-  )
+  await eventually('most records are compacted away', async () => {
+    await writeAll(round++)
+    return (await written()) < (round * KEYS) / 4
+  })
   const opened = await member.open(0)
   assert.ok(opened)
   assert.deepEqual(new Map([...opened.rows].map((row) => [row.key, textOf(row)])), new Map(expected))
@@ -131,14 +127,10 @@ test('a batch that compaction has emptied, which stays because its producer live
   const write = (round: number) =>
     producer.commit([to(topic, 50), ...(round % 4 > 0 ? [to(other, 20_000_000)] : [])]).catch(() => {})
   let round = 0
-  await eventually(
-    'compaction leaves an empty batch',
-    async () => {
-      await write(round++)
-      return (await emptiedBatches(link, topic)) > 0
-    },
-    120_000,
-  )
+  await eventually('compaction leaves an empty batch', async () => {
+    await write(round++)
+    return (await emptiedBatches(link, topic)) > 0
+  })
   await link.close()
   await log.close()
 })

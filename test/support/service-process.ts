@@ -78,7 +78,7 @@ export async function startServices(
     pid: child.pid ?? 0,
     output: () => output,
     readiness: () => readinessOf(url),
-    ready: (limitMs = 60_000) => untilReady(child, url, names, () => output, limitMs),
+    ready: (limitMs = 180_000) => untilReady(child, url, names, () => output, limitMs),
     kill9: async () => void (await end(child, 'SIGKILL')),
     drain: () => end(child, 'SIGTERM'),
   }
