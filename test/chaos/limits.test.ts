@@ -47,6 +47,7 @@ test('a burst at the edge of the budget never passes it, whoever is killed meanw
   const results = new Map<string, TaskResult>()
   void collect(client.results({ group: 'limits', from: 'earliest' }), results)
   const watch = watchBudget(reader)
+  t.after(() => watch.stop())
 
   const ids = Array.from({ length: TASKS }, (_, index) => `burst-${index}`)
   await Promise.all(

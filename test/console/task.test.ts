@@ -201,7 +201,7 @@ test('a trace leads to where traces are, and text streams as it is written', asy
   await page.getByLabel('Reason').fill('enough')
   await page.getByRole('button', { name: 'Cancel the task' }).click()
   await page.locator('.detail-head .badge', { hasText: 'cancelled' }).waitFor()
-  const { traceId } = await fleet.client.result('story')
+  const { traceId } = await fleet.client.result('story', { timeoutMs: 120_000 })
   if (traceId !== null)
     assert.equal(
       await page.getByRole('link', { name: '↗' }).getAttribute('href'),

@@ -122,7 +122,8 @@ test('batch keeps at most maxWorkers in flight, and as many while there are task
       },
     },
     result: {
-      value: async (taskId: string) => fleet.client.result(taskId).finally(() => inFlight--),
+      value: async (taskId: string) =>
+        fleet.client.result(taskId, { timeoutMs: 120_000 }).finally(() => inFlight--),
     },
   }) as Client
   const { runBatch } = await import('../../client/batch.ts')
@@ -168,7 +169,7 @@ test('results() with a group goes on where it stopped, also after another proces
   const run = async (ids: readonly string[]) => {
     for (const taskId of ids) {
       await fleet.client.submit({ text: `task=${taskId}`, taskId })
-      await fleet.client.result(taskId)
+      await fleet.client.result(taskId, { timeoutMs: 120_000 })
     }
   }
   await run(['g1', 'g2'])
@@ -182,7 +183,7 @@ test('results() with a group: what was in hand when the loop was left comes agai
   const group = `careless-${Date.now()}`
   const from = 'earliest'
   await fleet.client.submit({ text: 'task=careless', taskId: 'careless' })
-  await fleet.client.result('careless')
+  await fleet.client.result('careless', { timeoutMs: 120_000 })
   const take = async (wanted: (id: string) => boolean) => {
     for await (const { taskId } of fleet.client.results({ group, from })) if (wanted(taskId)) return taskId
     return null
@@ -204,7 +205,7 @@ test('results() with a group: its position does not pass a result that its reade
   assert.equal((await first).value?.taskId, 'slow')
   // Other groups (metering) have passed it by the time another task is through.
   await fleet.client.submit({ text: 'task=slow2', taskId: 'slow2' })
-  await fleet.client.result('slow2')
+  await fleet.client.result('slow2', { timeoutMs: 120_000 })
   assert.equal(await sum(), base)
   assert.equal((await results.next()).value?.taskId, 'slow2')
   await eventually('the position moved', async () => (await sum()) > base)

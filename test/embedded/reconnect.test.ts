@@ -67,7 +67,7 @@ describe('a gateway that is killed or drained, and started again', () => {
       })
       await submit(`${how}-slow`, 'latency=1000')
       const updates = collect(client.watch(`${how}-slow`))
-      const waiting = client.result(`${how}-slow`)
+      const waiting = client.result(`${how}-slow`, { timeoutMs: 120_000 })
       await eventually('the task has begun', () => updates.items.length > 0)
       await stop()
       fleet = await start()
@@ -137,7 +137,7 @@ describe('a connection that breaks or goes quiet', () => {
 
   const run = async (name: string): Promise<void> => {
     await fleet.client.submit({ text: `task=${name}`, taskId: name })
-    await fleet.client.result(name)
+    await fleet.client.result(name, { timeoutMs: 120_000 })
   }
 
   for (const [how, start] of [

@@ -58,7 +58,7 @@ test('a broker that is down at the start: /ready says so, and the fleet runs onc
   )
 
   await kafka.restart()
-  await fleet.ready(60_000)
+  await fleet.ready()
   client = await connect({ env })
   const { taskId } = await client.submit({ text: 'say hi task=late' })
   assert.equal((await client.result(taskId, { timeoutMs: 120_000 })).output, 'done late')
@@ -81,7 +81,7 @@ test('a broker that goes away in the middle of tasks, and returns: every task it
     results.map(({ status, output }) => [status, output]),
     ids.map((_, index) => ['succeeded', `done mid-${index}`]),
   )
-  await fleet.ready(60_000)
+  await fleet.ready()
   assert.equal(model.stats().repeated, 0, 'a call that was answered was made again')
   await http.close()
   assert.equal(await fleet.drain(), 0, fleet.output())
@@ -97,5 +97,5 @@ test('a Redis that is down at the start is waited for', async (t) => {
   t.after(() => early.kill9())
   await eventually('it says what it cannot reach', () => early.output().includes('failed to reach'))
   await redis.restart()
-  await early.ready(60_000)
+  await early.ready()
 })

@@ -137,7 +137,8 @@ test('killed, moved, and finished on Kafka', { timeout: 400_000 }, async (t) => 
   t.after(() => there.kill9())
   await there.ready(120_000)
   const client = new HttpClient(there.url)
-  for (const [taskId, result] of results) assert.deepEqual(await client.result(taskId), result)
+  for (const [taskId, result] of results)
+    assert.deepEqual(await client.result(taskId, { timeoutMs: 120_000 }), result)
   assert.deepEqual(await usageOf(there.url), usage)
   assert.deepEqual(await waiting(there.url), held)
   for (const { taskId, callId } of held)
@@ -150,7 +151,7 @@ test('killed, moved, and finished on Kafka', { timeout: 400_000 }, async (t) => 
   await client.submit({ taskId: 'ended-0', text: 'say ended-0', agent: 'tools' })
   const second = await client.submit({ text: 'say it', agent: 'tools', sessionId: 'talk' })
   assert.match(String((await client.result(second.taskId, { timeoutMs: 120_000 })).output), /heron/)
-  assert.deepEqual(await client.result('ended-0'), results.get('ended-0'))
+  assert.deepEqual(await client.result('ended-0', { timeoutMs: 120_000 }), results.get('ended-0'))
   await eventually(
     'the ledger has every task once',
     async () => sum(await usageOf(there.url)) === results.size + 3,
