@@ -18,7 +18,7 @@ before(async () => {
     prefix: uniquePrefix('broker'),
     partitions: PARTITIONS,
     clientId: 'test',
-    startTimeoutMs: 90_000,
+    startTimeoutMs: 240_000,
   })
 })
 after(async () => {

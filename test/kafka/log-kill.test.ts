@@ -72,7 +72,7 @@ test('2,400 records while members join, die and come back from the dead: each an
 
 async function stopped({ child, said }: WorkerProcess): Promise<void> {
   child.kill('SIGTERM')
-  const late = pause(60_000, 'late', { ref: false })
+  const late = pause(180_000, 'late', { ref: false })
   assert.notEqual(
     await Promise.race([once(child, 'exit'), late]),
     'late',

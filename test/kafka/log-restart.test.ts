@@ -8,7 +8,7 @@ import { eventually } from '../conformance/waiting.ts'
 import { kafkaLog, PARTITIONS, uniquePrefix } from './brokers.ts'
 
 /** Far more than the test waits: a lane that moves earlier was taken from a member that is proven dead. */
-const SESSION_MS = 120_000
+const SESSION_MS = 600_000
 
 function worker(
   t: TestContext,

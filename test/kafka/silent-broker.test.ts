@@ -12,9 +12,9 @@ import { startKafka } from '../infra/kafka.ts'
 import { freePort } from '../infra/port.ts'
 import { PARTITIONS, uniquePrefix } from './brokers.ts'
 
-const TIMES = { requestTimeoutMs: 2_000, deliveryTimeoutMs: 2_000, startTimeoutMs: 2_000 }
+const TIMES = { requestTimeoutMs: 5_000, deliveryTimeoutMs: 5_000, startTimeoutMs: 5_000 }
 /** Less than kafkajs takes to repeat one request to a broker that is silent. */
-const ENDED_MS = 8_000
+const ENDED_MS = 20_000
 
 const logOn = (brokers: readonly string[], options: Partial<KafkaLogOptions> = {}): Log =>
   createKafkaLog({
