@@ -171,9 +171,9 @@ describe('a connection that breaks or goes quiet', () => {
   test('a quiet day: heartbeats keep the stream, however long no result comes', async () => {
     let reconnects = 0
     // Many heartbeats, so that a process that stalls for a moment does not miss all of them.
-    const client = new HttpClient(proxy.url, { quietMs: 2_000, onReconnect: () => reconnects++ })
+    const client = new HttpClient(proxy.url, { quietMs: 4_000, onReconnect: () => reconnects++ })
     const results = collect(client.results())
-    const until = Date.now() + 5_000
+    const until = Date.now() + 9_000
     await eventually('quiet for several times as long as a dead connection may be', () => Date.now() > until)
     await run('after-a-quiet-day')
     await eventually('it came', () => results.items.length === 1)
