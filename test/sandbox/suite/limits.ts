@@ -14,7 +14,7 @@ export function limitTests(subject: Subject): void {
   }
 
   async function stillThere(session: TestSession): Promise<void> {
-    session.limits = { ...session.limits, timeoutMs: 20_000 }
+    session.limits = { ...session.limits, timeoutMs: 120_000 }
     const outcome = await session.step('kept')
     assert.deepEqual([outcome.error, outcome.value], [null, 1])
   }
@@ -62,7 +62,7 @@ export function limitTests(subject: Subject): void {
   for (const [what, code] of Object.entries(hungry)) {
     test(`${what} is a MemoryError`, async () => {
       const session = await limited()
-      session.limits = { ...session.limits, timeoutMs: 20_000 }
+      session.limits = { ...session.limits, timeoutMs: 120_000 }
       const { error } = await session.step(code)
       assert.deepEqual([error?.code, error?.class], ['CODE_MEMORY', 'MemoryError'])
       await stillThere(session)
@@ -71,7 +71,7 @@ export function limitTests(subject: Subject): void {
 
   test('a gigabyte of prints is counted, not kept', async () => {
     const session = await limited()
-    session.limits = { ...session.limits, timeoutMs: 20_000 }
+    session.limits = { ...session.limits, timeoutMs: 120_000 }
     const { prints, error } = await session.step(
       's = "x" * 1_000_000\nfor _ in range(1000): print(s, end="")',
     )
@@ -100,7 +100,7 @@ export function limitTests(subject: Subject): void {
 
   test('too many tool calls end the step even where it catches every exception', async () => {
     const session = await limited()
-    session.limits = { ...session.limits, toolCalls: 5, timeoutMs: 20_000 }
+    session.limits = { ...session.limits, toolCalls: 5, timeoutMs: 120_000 }
     const plain = await session.step(
       'for i in range(10):\n    try: search(str(i))\n    except Exception: pass',
     )
@@ -129,7 +129,7 @@ export function limitTests(subject: Subject): void {
 
   test('an argument of 50 MB ends the step, and no tool is called', async () => {
     const session = await limited()
-    session.limits = { ...session.limits, timeoutMs: 20_000 }
+    session.limits = { ...session.limits, timeoutMs: 120_000 }
     const { error } = await session.step('search("x" * 50_000_000)')
     assert.match(error?.code ?? 'none', /^CODE_(LIMIT|MEMORY|PERMISSION)$/)
     assert.deepEqual(session.asked, [])
@@ -138,7 +138,7 @@ export function limitTests(subject: Subject): void {
 
   test('a thousand tool calls in a step are made, the next is refused', async () => {
     const session = await limited()
-    session.limits = { ...session.limits, timeoutMs: 20_000 }
+    session.limits = { ...session.limits, timeoutMs: 120_000 }
     const { error } = await session.step('while True: search("a")', () => null)
     assert.deepEqual([error?.code, session.asked.length], ['CODE_LIMIT', 1_000])
   })
@@ -173,7 +173,7 @@ export function limitTests(subject: Subject): void {
 
   test('arguments that are too large end the step', async () => {
     const session = await limited()
-    session.limits = { ...session.limits, timeoutMs: 20_000 }
+    session.limits = { ...session.limits, timeoutMs: 120_000 }
     const { error } = await session.step('search("x" * 5_000_000)')
     assert.equal(error?.code, 'CODE_LIMIT')
     assert.deepEqual(session.asked, [])
