@@ -95,7 +95,7 @@ test(
 )
 
 test('an answer that nobody reads ends with its connection', { timeout: 240_000 }, async () => {
-  const server = await started({ stillMs: 300 })
+  const server = await started({ stillMs: 1_500 })
   const socket = server.open()
   socket.pause()
   socket.write('GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n')
