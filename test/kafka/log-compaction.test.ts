@@ -39,9 +39,10 @@ async function compactSoon(topic: string): Promise<void> {
   await admin.disconnect()
 }
 
-test('a compacted state topic restores the same rows, from a fraction of the records', async () => {
+test('a compacted state topic restores the same rows, from a fraction of the records', async (t) => {
   const prefix = uniquePrefix('compaction')
   const log = kafkaLog(prefix)
+  t.after(() => log.close())
   await log.ensureTopics(['planner'])
   const topic = `${prefix}.planner.state`
   await compactSoon(topic)
@@ -104,9 +105,10 @@ async function emptiedBatches(link: Link, topic: string): Promise<number> {
   }
 }
 
-test('a batch that compaction has emptied, which stays because its producer lives, is passed', async () => {
+test('a batch that compaction has emptied, which stays because its producer lives, is passed', async (t) => {
   const prefix = uniquePrefix('emptied')
   const log = kafkaLog(prefix)
+  t.after(() => log.close())
   await log.ensureTopics(['planner'])
   const [topic, other] = [`${prefix}.planner.state`, `${prefix}.tasks.control`]
   await compactSoon(topic)
