@@ -1,6 +1,6 @@
 // Pages that are left open, turned, enlarged, walked back and forth through, and refused something in the middle.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { homeOf } from '../../runtime/log/home.ts'
 import { headers as names } from '../../schemas/topics.ts'
@@ -22,6 +22,8 @@ after(async () => {
   proxy?.[Symbol.dispose]()
   await fleet?.stop()
 })
+/** Also after a test that failed. */
+afterEach(() => proxy.set(null))
 
 const EVENTS = 10_000
 const AT_ONCE = 500
