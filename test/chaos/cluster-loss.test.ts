@@ -72,7 +72,7 @@ async function submit({ url }: ServiceProcess, ids: readonly string[]): Promise<
 async function succeed({ url }: ServiceProcess, ids: readonly string[]): Promise<void> {
   const client = new HttpClient(url)
   for (const id of ids) {
-    const { status, output } = await client.result(id, { timeoutMs: 90_000 })
+    const { status, output } = await client.result(id, { timeoutMs: 120_000 })
     assert.deepEqual([status, output], ['succeeded', `done ${id}`])
   }
 }

@@ -34,6 +34,8 @@ export interface Load {
 const SUBMITTERS = 8
 const RETRY_MS = 50
 const TASK_TIMEOUT_MS = 600_000
+/** Longer by far than gateways are away: past this the run has failed. */
+const ACKNOWLEDGED_WITHIN_MS = 300_000
 
 export function startLoad(options: LoadOptions): Load {
   const submitted: string[] = []
@@ -47,7 +49,12 @@ export function startLoad(options: LoadOptions): Load {
     begun - options.completed() < options.inFlight &&
     (options.perSecond === undefined || next < ((Date.now() - beganMs) / 1_000) * options.perSecond)
   const untilAcknowledged = async (path: string, body: object): Promise<void> => {
-    while (!abandoned && !(await post(`${options.url()}${path}`, body))) await pause(RETRY_MS)
+    const deadlineMs = Date.now() + ACKNOWLEDGED_WITHIN_MS
+    while (!abandoned && !(await post(`${options.url()}${path}`, body))) {
+      if (Date.now() > deadlineMs)
+        throw new Error(`no gateway acknowledged ${path} within ${ACKNOWLEDGED_WITHIN_MS} ms`)
+      await pause(RETRY_MS)
+    }
   }
   const cancel = async (taskId: string, afterMs: number): Promise<void> => {
     await pause(afterMs)

@@ -74,7 +74,7 @@ test('the generated client compiles; its task runs, and it reads the result', as
   const partition = homeOf('generated', log.partitions)
   const value = Buffer.from((await run()).trim())
   await log.publish([{ topic: 'tasks.submitted', partition, key: 'generated', value, headers: {} }])
-  const result = await fleet.client.result('generated', { timeoutMs: 30_000 })
+  const result = await fleet.client.result('generated', { timeoutMs: 120_000 })
   const read = JSON.parse(await run(JSON.stringify(result))) as unknown
   assert.deepEqual(read, { taskId: 'generated', status: 'succeeded', output: 'done generated' })
   assert.match(readFileSync(join(folder, 'types.ts'), 'utf8'), /class FlotillaDotTaskProgressed/)

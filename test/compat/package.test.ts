@@ -86,7 +86,7 @@ import type { Operator } from 'flotilla/operator'
 export async function run(text: string): Promise<TaskResult> {
   const client: Client = await connect()
   const { taskId } = await client.submit({ text })
-  return client.result(taskId)
+  return client.result(taskId, { timeoutMs: 120_000 })
 }
 export const open = (operator: Operator) => operator.tasks.list({})
 export const tool = defineTool<{ a: string }, string>({

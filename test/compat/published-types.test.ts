@@ -12,7 +12,7 @@ export async function run(text: string): Promise<TaskResult> {
   const client: Client = await connect()
   const { taskId } = await client.submit({ text })
   for await (const update of client.watch(taskId)) if (update.kind === 'result') return update.result
-  return client.result(taskId)
+  return client.result(taskId, { timeoutMs: 120_000 })
 }
 export default defineFleet({})
 `

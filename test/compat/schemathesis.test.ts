@@ -55,7 +55,7 @@ test('Schemathesis finds no server error and no difference from the description'
   const python = await pythonWith(['schemathesis==4.32.5'])
   for (const taskId of ['a1', 'invoice-2026-11-04']) {
     await fleet.client.submit({ text: `task=${taskId}`, taskId })
-    await fleet.client.result(taskId, { timeoutMs: 20_000 })
+    await fleet.client.result(taskId, { timeoutMs: 120_000 })
   }
   await run(python, [...checks, 'positive_data_acceptance'], '--exclude', [...excluded, ...withRules])
   await run(python, checks, '--include', withRules)

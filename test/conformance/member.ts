@@ -1,3 +1,5 @@
+import { after } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from './waiting.ts'
 import type {
   InputLoss,
@@ -10,7 +12,14 @@ import type {
   OutgoingRecord,
 } from '../../runtime/log/port.ts'
 
-/** A member of a group that opens and starts every lane it is given and keeps what arrives, as a host would. */
+/** Longer than a member takes to leave; where its brokers are gone, the test does not wait for it. */
+const LEFT_WITHIN_MS = 30_000
+
+/**
+ * A member of a group that opens and starts every lane it is given and keeps what arrives, as a host would. It leaves at
+ * the end of the test that made it, also of one that failed: else it would hold lanes that later tests wait for, and
+ * try to open them for ever.
+ */
 export class TestMember {
   readonly lanes = new Map<number, OpenLane>()
   /** Every opening, in order: former ones are the zombies of a test. */
@@ -24,8 +33,11 @@ export class TestMember {
   problems: readonly string[] = []
   readonly #joined: Promise<Membership>
   readonly #held = new Set<number>()
+  #left: Promise<void> | undefined
 
-  constructor(log: Log, group: string, topics: readonly LogTopic[]) {
+  /** `isTest`: whether a test makes it; default true. */
+  constructor(log: Log, group: string, topics: readonly LogTopic[], isTest = true) {
+    if (isTest) after(() => this.#leaveInTime())
     const instance = `test-${Math.random().toString(36).slice(2)}`
     this.#joined = log.join(
       { group, topics, instance },
@@ -99,10 +111,22 @@ export class TestMember {
       .map(textOf)
   }
 
-  async leave(): Promise<void> {
+  leave(): Promise<void> {
+    return (this.#left ??= this.#leave())
+  }
+
+  async #leave(): Promise<void> {
     this.#held.clear()
     await (await this.#joined).leave()
     await Promise.all([...this.lanes.values()].map((lane) => lane.close()))
+  }
+
+  /** What is wrong by then is the test's to say. */
+  async #leaveInTime(): Promise<void> {
+    const late = new AbortController()
+    const inTime = pause(LEFT_WITHIN_MS, undefined, { signal: late.signal }).catch(() => undefined)
+    await Promise.race([this.leave().catch(() => undefined), inTime])
+    late.abort()
   }
 }
 

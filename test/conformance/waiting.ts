@@ -1,10 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Waits until the condition gives a value other than false, null or undefined, and returns it. Fails after `limitMs`, saying what was missing. */
+/** Longer by far than anything takes on a busy machine: only a test that fails waits for it. */
+const LIMIT_MS = 120_000
+
+/** Waits until the condition gives a value other than false, null or undefined, and returns it. Fails after `limitMs` (default 120 s), saying what was missing. */
 export async function eventually<T>(
   what: string,
   condition: () => T | Promise<T>,
-  limitMs = 30_000,
+  limitMs = LIMIT_MS,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const deadline = Date.now() + limitMs
   for (;;) {

@@ -156,11 +156,11 @@ test('closed: it asks for a key, keeps none in storage, and shows what the key a
   const reader = await make('reader', ['tasks:read'], 'ana')
   await fleet.client.submit({ taskId: 'of-ana', text: 'hello', userId: 'ana' })
   await fleet.client.submit({ taskId: 'of-ben', text: 'hello', userId: 'ben' })
-  await fleet.client.result('of-ben', { timeoutMs: 30_000 })
+  await fleet.client.result('of-ben', { timeoutMs: 120_000 })
   for (const options of [phone, { ...phone, colorScheme: 'dark' as const }]) {
     await using tab = await openTab(browser, `${url}/tasks`, options)
     const { page } = tab
-    await page.getByLabel('API key or token').waitFor({ timeout: 15_000 })
+    await page.getByLabel('API key or token').waitFor()
     await assertAccessible(page, 'sign-in')
     await assertFits(page, 'sign-in')
     await screenshot(page, `sign-in-${'colorScheme' in options ? 'dark' : 'light'}`)

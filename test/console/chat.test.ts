@@ -16,7 +16,7 @@ before(async () => {
   for (let turn = 1; turn <= TURNS; turn++) {
     const taskId = `turn-${turn}`
     await fleet.client.submit({ taskId, text: `Tell me story ${turn} pace=20`, sessionId: 'stories' })
-    await fleet.client.result(taskId, { timeoutMs: 60_000 })
+    await fleet.client.result(taskId, { timeoutMs: 120_000 })
   }
 })
 after(async () => {

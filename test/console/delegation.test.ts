@@ -42,9 +42,9 @@ test('a task shows the tree of what it delegated, and the call in it that waits 
   const { page, problems } = tab
   const tree = page.getByRole('region', { name: 'Delegated tasks' })
   await page.getByText('Children', { exact: true }).click()
-  await tree.getByText('needs a person').waitFor({ timeout: 15_000 })
-  await tree.getByText('1 delegated').waitFor({ timeout: 15_000 })
-  await tree.getByText('refund order 4712').waitFor({ timeout: 15_000 })
+  await tree.getByText('needs a person').waitFor()
+  await tree.getByText('1 delegated').waitFor()
+  await tree.getByText('refund order 4712').waitFor()
   await assertAccessible(page, 'tree')
   await screenshot(page, 'task-tree')
   await page.setViewportSize(phone.viewport ?? { width: 390, height: 844 })
@@ -56,8 +56,8 @@ test('a task shows the tree of what it delegated, and the call in it that waits 
   await page.getByRole('button', { name: /Approve/ }).click()
   await page.goto(`${url}/tasks/customer`)
   await page.getByText('Children', { exact: true }).click()
-  await tree.getByText('succeeded').waitFor({ timeout: 15_000 })
-  await page.getByText('The clerk paid it back.').first().waitFor({ timeout: 15_000 })
+  await tree.getByText('succeeded').waitFor()
+  await page.getByText('The clerk paid it back.').first().waitFor()
   assert.deepEqual(problems, [])
 })
 
@@ -91,7 +91,7 @@ test('the queue is shown by priority and user, as the router takes it', async ()
   await using tab = await openTab(browser, `${url}/fleet`, desktop)
   const { page, problems } = tab
   const queue = page.getByRole('region', { name: 'Queue by priority and user' })
-  await queue.getByRole('row').nth(3).waitFor({ timeout: 15_000 })
+  await queue.getByRole('row').nth(3).waitFor()
   const cells = await queue.getByRole('row').allInnerTexts()
   assert.deepEqual(
     cells.map((text) => text.split(/\s+/).slice(0, 3).join(' ')),

@@ -23,7 +23,7 @@ after(async () => {
 
 test('an ended task is forked from a step, compared with its origin, and promoted to a case', async () => {
   await fleet.client.submit({ taskId: 'origin', text: 'Where is order 4711?' })
-  await fleet.client.result('origin', { timeoutMs: 60_000 })
+  await fleet.client.result('origin', { timeoutMs: 120_000 })
   await using tab = await openTab(browser, `${url}/tasks/origin`)
   const { page, problems } = tab
 
@@ -72,7 +72,7 @@ test('an ended task is forked from a step, compared with its origin, and promote
 
 test('a task that failed is no case until somebody says what is right', async () => {
   await fleet.client.submit({ taskId: 'failed', text: 'Where is it?', maxSteps: 1, agent: 'nobody' })
-  await fleet.client.result('failed', { timeoutMs: 60_000 })
+  await fleet.client.result('failed', { timeoutMs: 120_000 })
   const asked = async (query: string) => {
     const response = await fetch(`${url}/v1/tasks/failed/case${query}`)
     return [

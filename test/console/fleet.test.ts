@@ -25,7 +25,7 @@ before(async () => {
   ;[fleet, browser] = await Promise.all([startConsoleFleet({ definition }), openBrowser()])
   url = fleet.process.url as string
   await fleet.client.submit({ taskId: 'one', text: 'Where is order 4711?', userId: 'ana' })
-  await fleet.client.result('one', { timeoutMs: 60_000 })
+  await fleet.client.result('one', { timeoutMs: 120_000 })
   await deadLetters(fleet)
 })
 after(async () => {
@@ -86,7 +86,7 @@ test('a dead letter is shown decoded, replayed, and its task is done; bulk shows
   await screenshot(page, 'fleet-dead-letter')
   await dialog.getByRole('button', { name: 'Replay' }).click()
   await page.getByText('Replayed: tasks.submitted').waitFor()
-  assert.equal((await fleet.client.result('buried', { timeoutMs: 60_000 })).status, 'succeeded')
+  assert.equal((await fleet.client.result('buried', { timeoutMs: 120_000 })).status, 'succeeded')
 
   await page.getByText('are no event').click()
   await dialog.getByRole('group', { name: 'Bytes' }).getByText('ff0001').waitFor()
@@ -162,7 +162,7 @@ test('a key that may only look has no buttons that act', async () => {
   const { key } = await keys.create({ name: 'monitor', scopes: ['ops:read'], userId: null }, null)
   await using tab = await openTab(browser, `${url}/fleet/lanes`)
   const { page } = tab
-  await page.getByLabel('API key or token').fill(key, { timeout: 20_000 })
+  await page.getByLabel('API key or token').fill(key)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('row', { name: /planner runs/ }).waitFor()
   assert.equal(await page.getByRole('button', { name: /Pause|Resume/ }).count(), 0)

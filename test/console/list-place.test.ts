@@ -158,7 +158,7 @@ for (const hours of [1, -1])
 
 test('with forced colours a waterfall still has its bars, and states their dots', async () => {
   await fleet.client.submit({ taskId: 'colours', text: 'Where is order 4711?' })
-  await fleet.client.result('colours', { timeoutMs: 60_000 })
+  await fleet.client.result('colours', { timeoutMs: 120_000 })
   await using tab = await openTab(browser, `${url}/tasks/colours`, { ...desktop, forcedColors: 'active' })
   const { page, problems } = tab
   await page.locator('.span.s-tool').first().waitFor()

@@ -1,6 +1,6 @@
 // Pages that are left open, turned, enlarged, walked back and forth through, and refused something in the middle.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { homeOf } from '../../runtime/log/home.ts'
 import { headers as names } from '../../schemas/topics.ts'
@@ -22,6 +22,8 @@ after(async () => {
   proxy?.[Symbol.dispose]()
   await fleet?.stop()
 })
+/** Also after a test that failed. */
+afterEach(() => proxy.set(null))
 
 const EVENTS = 10_000
 const AT_ONCE = 500
@@ -68,7 +70,7 @@ test(`the list after a night of ${EVENTS} events is as large as before`, async (
   await page.locator('.task-id').first().waitFor()
   const taken = async (text: string): Promise<void> => {
     await fleet.client.submit({ taskId: text, text })
-    await page.locator('.task-id', { hasText: text }).waitFor({ timeout: 60_000 })
+    await page.locator('.task-id', { hasText: text }).waitFor()
   }
   await publishEvents(0, AT_ONCE)
   await taken('evening')

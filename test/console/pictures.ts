@@ -57,7 +57,7 @@ async function manyTasks(browser: Browser): Promise<void> {
   for (const taskId of ['shipping-review', 'order-4711'])
     await fleet.client.result(taskId, { timeoutMs: 120_000 })
   await using tab = await openTab(browser, `${fleet.process.url}/tasks`, { viewport })
-  await tab.page.locator('.badge', { hasText: 'needs a person' }).waitFor({ timeout: 60_000 })
+  await tab.page.locator('.badge', { hasText: 'needs a person' }).waitFor()
   await tab.page.locator('.connection', { hasText: 'Live' }).waitFor()
   await save(tab.page, 'console-tasks')
 }

@@ -1,7 +1,7 @@
 // A viewer whose key ends in the middle of something, who signs out with something unsent, or is somebody else: in
 // Chromium, on a closed fleet.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import type { Scope } from '../../api/scopes.ts'
 import { DirectKeys } from '../../operator/direct/keys.ts'
@@ -37,6 +37,8 @@ after(async () => {
   proxy?.[Symbol.dispose]()
   await fleet?.stop()
 })
+/** Also after a test that failed. */
+afterEach(() => proxy.set(null))
 
 const keyOf = (userId: string, scopes = all) => keys.create({ name: userId, scopes, userId }, null)
 
@@ -144,7 +146,7 @@ test('a key that ends while a task is followed: the stream goes on after signing
   proxy.cut()
   await page.getByText('does not accept your key any more').waitFor()
   await fleet.client.cancel('followed')
-  await fleet.client.result('followed', { timeoutMs: 30_000 })
+  await fleet.client.result('followed', { timeoutMs: 120_000 })
   await signIn(page, (await keyOf('ana')).key)
   await page.locator('.detail-head .badge', { hasText: 'cancelled' }).waitFor()
 })

@@ -35,7 +35,7 @@ after(async () => {
 
 const ended = async (taskId: string, text: string, more: object = {}) => {
   await fleet.client.submit({ taskId, text, ...more })
-  return fleet.client.result(taskId, { timeoutMs: 60_000 })
+  return fleet.client.result(taskId, { timeoutMs: 120_000 })
 }
 
 test('a task is submitted in the page, and seen to finish there', async () => {
@@ -168,7 +168,7 @@ test('a stream goes on after a restart of the gateway, without a gap and without
     await page.locator('.connection.lost').waitFor()
     await screenshot(page, 'lost')
     other = await startConsoleFleet({ dataDir, env })
-    await page.getByText('Connected again, and caught up').waitFor({ timeout: 30_000 })
+    await page.getByText('Connected again, and caught up').waitFor()
     const waiting = await eventually(
       'it waits',
       async () =>
@@ -178,7 +178,7 @@ test('a stream goes on after a restart of the gateway, without a gap and without
     )
     const callId = waiting.events.findLast(({ kind }) => kind === 'approval_requested')?.detail.callId ?? ''
     await other.client.approve({ taskId: 'resumed', callId, approved: true })
-    await page.locator('.detail-head .badge', { hasText: 'succeeded' }).waitFor({ timeout: 30_000 })
+    await page.locator('.detail-head .badge', { hasText: 'succeeded' }).waitFor()
     const expected: string[] = []
     for await (const { type, id } of other.client.events('resumed'))
       if (id !== null && type !== 'result') expected.push(type)
@@ -201,7 +201,7 @@ test('a trace leads to where traces are, and text streams as it is written', asy
   await page.getByLabel('Reason').fill('enough')
   await page.getByRole('button', { name: 'Cancel the task' }).click()
   await page.locator('.detail-head .badge', { hasText: 'cancelled' }).waitFor()
-  const { traceId } = await fleet.client.result('story')
+  const { traceId } = await fleet.client.result('story', { timeoutMs: 120_000 })
   if (traceId !== null)
     assert.equal(
       await page.getByRole('link', { name: '↗' }).getAttribute('href'),

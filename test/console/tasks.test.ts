@@ -54,15 +54,11 @@ test('ten thousand tasks: only the rows in view are in the page, down to the las
   await rows(page).first().waitFor()
   const begun = performance.now()
   let most = 0
-  await eventually(
-    'the first task of all is shown',
-    async () => {
-      await page.evaluate("const b = document.querySelector('.table-body'); b.scrollTo(0, b.scrollHeight)")
-      most = Math.max(most, await rows(page).count())
-      return (await row(page, 'ticket-00001').count()) > 0
-    },
-    60_000,
-  )
+  await eventually('the first task of all is shown', async () => {
+    await page.evaluate("const b = document.querySelector('.table-body'); b.scrollTo(0, b.scrollHeight)")
+    most = Math.max(most, await rows(page).count())
+    return (await row(page, 'ticket-00001').count()) > 0
+  })
   console.log(
     `${MANY} tasks scrolled through in ${Math.round(performance.now() - begun)} ms, ${most} rows in the page at most`,
   )
@@ -105,7 +101,7 @@ test('bulk cancel shows what it would cancel, and then does', async () => {
   await assertAccessible(page, 'bulk cancel')
   await page.getByLabel('Reason').fill('said in the test')
   await page.getByRole('button', { name: 'Cancel 3 tasks' }).click()
-  const { status, error } = await fleet.client.result('bulk-1', { timeoutMs: 30_000 })
+  const { status, error } = await fleet.client.result('bulk-1', { timeoutMs: 120_000 })
   assert.equal(status, 'cancelled')
   assert.match(error?.message ?? '', /said in the test/)
   await eventually(

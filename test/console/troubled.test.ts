@@ -1,6 +1,6 @@
 // The console while the API is slow, fails or is cut off: every page says so, tries again, and is whole afterwards.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { headers as names } from '../../schemas/topics.ts'
 import { eventually } from '../conformance/waiting.ts'
@@ -9,7 +9,6 @@ import { startConsoleFleet } from '../support/console-fleet.ts'
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts'
 import type { TestFleet } from '../support/fleet.ts'
 
-const SLOW_MS = 5_000
 let fleet: TestFleet
 let browser: Browser
 let proxy: FaultProxy
@@ -22,13 +21,19 @@ before(async () => {
     userId: 'ana',
     sessionId: 's-1',
   })
-  await fleet.client.result('ended', { timeoutMs: 60_000 })
+  await fleet.client.result('ended', { timeoutMs: 120_000 })
   await fleet.client.submit({ taskId: 'waits', text: 'Please refund the lost desk' })
 })
 after(async () => {
   await browser?.close()
   proxy?.[Symbol.dispose]()
   await fleet?.stop()
+})
+
+/** Also after a test that failed. */
+afterEach(() => {
+  proxy.set(null)
+  proxy.letGo()
 })
 
 /** What each page shows once it is there, and only then. */
@@ -60,26 +65,37 @@ const batches = (): (readonly [string, (page: Page) => Promise<unknown>])[][] =>
   )
 }
 
-test('with five seconds for each answer, every page says that it loads, and then is there', async () => {
-  proxy.set({ delayMs: SLOW_MS })
-  for (const batch of batches())
+test('while it waits for an answer, every page says that it loads, and then is there', async () => {
+  for (const batch of batches()) {
+    proxy.set({ holds: true })
+    const tabs = await Promise.all(
+      batch.map(async ([path, isThere]) => ({
+        ...(await openTab(browser, proxy.url + path)),
+        path,
+        isThere,
+      })),
+    )
+    await Promise.all(tabs.map(({ page }) => page.getByText('Loading the console').waitFor()))
+    // Who one is: the next that a page asks is held again.
+    proxy.letGo()
     await Promise.all(
-      batch.map(async ([path, isThere]) => {
-        await using tab = await openTab(browser, proxy.url + path)
-        const { page, problems } = tab
-        page.setDefaultTimeout(60_000)
-        await page.getByText('Loading the console').waitFor()
-        await page
+      tabs.map(({ page }) =>
+        page
           .locator('main')
           .getByText(/^Loading/)
           .first()
-          .waitFor()
-        await isThere(page)
-        assert.equal(await page.getByText('could not be drawn').count(), 0, path)
-        assert.deepEqual(problems, [], path)
-      }),
+          .waitFor(),
+      ),
     )
-  proxy.set(null)
+    proxy.set(null)
+    proxy.letGo()
+    for (const { page, path, problems, isThere, [Symbol.asyncDispose]: leave } of tabs) {
+      await isThere(page)
+      assert.equal(await page.getByText('could not be drawn').count(), 0, path)
+      assert.deepEqual(problems, [], path)
+      await leave()
+    }
+  }
 })
 
 test('with errors for answers, every page says what failed, and is there as soon as they end', async () => {
@@ -139,7 +155,7 @@ test('a stream that is cut off says so, and goes on without a gap or a repetitio
   await page.locator('.connection.lost').waitFor()
   await page.getByText('what you see may be old').waitFor()
   await fleet.client.cancel('cut')
-  await fleet.client.result('cut', { timeoutMs: 30_000 })
+  await fleet.client.result('cut', { timeoutMs: 120_000 })
   proxy.set(null)
   await page.locator('.detail-head .badge', { hasText: 'cancelled' }).waitFor()
   const expected: string[] = []
@@ -185,7 +201,6 @@ test('what was typed stays when a page is left, and when a decision fails', asyn
   await page.getByRole('button', { name: 'Approve' }).click()
   await page.locator('.decision').getByText('a fault of the test: 500').waitFor()
   assert.equal(await page.getByLabel('Reason').inputValue(), 'a reason of many words')
-  proxy.set(null)
 })
 
 test('two tabs decide about one call: the second learns that it was late, and by whom', async () => {
@@ -204,7 +219,7 @@ test('two tabs decide about one call: the second learns that it was late, and by
   await two.page.getByRole('button', { name: 'Approve' }).click()
   await two.page.getByText('Too late for refund: declined by Ines').waitFor()
   await assertAccessible(two.page, 'too late')
-  const { steps } = await fleet.client.result('both', { timeoutMs: 30_000 })
+  const { steps } = await fleet.client.result('both', { timeoutMs: 120_000 })
   assert.match(JSON.stringify(steps), /TOOL_DENIED/)
 })
 

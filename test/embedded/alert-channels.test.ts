@@ -82,7 +82,7 @@ const send = (channel: string, { notices = [notice], env = {}, change = {}, sign
   http.received.length = 0
   const alerts = completeAlerts({ channels: { ...channels(), ...change } })
   const notify = createNotifier(alerts, { ...secrets(), ...env }, quietInstruments.log)
-  return notify({ id: 'n-1', channel, notices }, { signal: signal ?? AbortSignal.timeout(10_000) })
+  return notify({ id: 'n-1', channel, notices }, { signal: signal ?? AbortSignal.timeout(120_000) })
 }
 const bodies = () => http.received.map(({ body }) => JSON.parse(body) as Record<string, unknown>)
 

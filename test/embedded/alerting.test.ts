@@ -39,7 +39,7 @@ const fail = async (fleet: TestFleet, count: number): Promise<void> => {
   const ids = await Promise.all(
     Array.from({ length: count }, async () => (await fleet.client.submit({ text: 'fail' })).taskId),
   )
-  for (const id of ids) assert.equal((await fleet.client.result(id)).status, 'failed')
+  for (const id of ids) assert.equal((await fleet.client.result(id, { timeoutMs: 120_000 })).status, 'failed')
 }
 const noticesIn = ({ received }: HttpReceiver): string[] =>
   received.flatMap(({ body }) =>
@@ -172,7 +172,7 @@ test('a daily budget near its limit is told, and is over once the fleet runs wit
   const first = await start(50_000)
   const env = { FLOTILLA_URL: first.process.url as string, NO_COLOR: '1' }
   const { taskId } = await first.client.submit({ text: 'task=one' })
-  assert.equal((await first.client.result(taskId)).status, 'succeeded')
+  assert.equal((await first.client.result(taskId, { timeoutMs: 120_000 })).status, 'succeeded')
   await eventually('it is told', () => noticesIn(receiver).includes('raised budget_near_limit'))
   const { out } = await flotilla(['alerts'], { env })
   assert.match(out, /^firing +budget_near_limit +warning +budgets_near_limit > 0 +hook$/m)

@@ -64,7 +64,7 @@ test('a call in doubt that is in doubt again: what was decided before makes no t
   assert.match(JSON.stringify(events), /another wait of this call.*has waited before/s)
   const settled = { ...again, tookEffect: true, answer: 'charged', heldAtMs: second.heldAtMs }
   await http.approve({ ...settled, decidedBy: 'ann' })
-  const result = await http.result(taskId, { timeoutMs: 30_000 })
+  const result = await http.result(taskId, { timeoutMs: 120_000 })
   assert.match(String(result.output), /charged/)
   assert.equal(charges, 2)
   http.close()

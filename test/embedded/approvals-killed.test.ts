@@ -91,7 +91,7 @@ test('kill -9 while calls wait for people: each is made once, as approved', asyn
   assert.match(unknown.err, /CALL_UNKNOWN: task twice has no call nocall that waits for a person/)
   await client.approve({ taskId: 'twice', callId: second.callId, approved: true, decidedBy: 'ann' })
 
-  const result = await client.result('loop', { timeoutMs: 60_000 })
+  const result = await client.result('loop', { timeoutMs: 120_000 })
   assert.deepEqual(result.output, { paid: [50, 400, 20], colour: 'blue' })
   const calls = result.steps[0]?.toolCalls.map(
     ({ approval }) => approval as { outcome: string; edited?: unknown },
@@ -101,7 +101,7 @@ test('kill -9 while calls wait for people: each is made once, as approved', asyn
     ['not needed', 'approved', 'not needed', 'answered'],
   )
   assert.deepEqual(calls?.[1]?.edited, { amount: 400 })
-  const other = await client.result('twice', { timeoutMs: 60_000 })
+  const other = await client.result('twice', { timeoutMs: 120_000 })
   assert.deepEqual(other.steps[0]?.toolCalls.map(({ status }) => status).toSorted(), ['refused', 'succeeded'])
   assert.equal(made().length, 4, `made ${made().join()}`)
   const over = await eventually('the ledger has them all', async () => {

@@ -81,9 +81,9 @@ test('a task is listed while it runs, with what it does, and after its end', asy
     )
     assert.deepEqual([bill.text, bill.modelCalls, bill.completedAtMs], ['pay the bill', 1, null])
   }
-  assert.equal((await http.result('long', { timeoutMs: 20_000 })).status, 'succeeded')
+  assert.equal((await http.result('long', { timeoutMs: 120_000 })).status, 'succeeded')
   await post('/v1/tasks/bill/cancel', {})
-  await http.result('bill', { timeoutMs: 20_000 })
+  await http.result('bill', { timeoutMs: 120_000 })
   for (const [name, { tasks }] of operators) {
     await eventually(
       `${name}: nothing is open`,
@@ -105,7 +105,7 @@ test('a task is listed while it runs, with what it does, and after its end', asy
 test('pages have every task once, the latest first', async () => {
   const ids = Array.from({ length: 5 }, (_, n) => `page-${n}`)
   for (const taskId of ids) await http.submit({ text: `task=${taskId}`, taskId, userId: 'pager' })
-  await Promise.all(ids.map((id) => http.result(id, { timeoutMs: 20_000 })))
+  await Promise.all(ids.map((id) => http.result(id, { timeoutMs: 120_000 })))
   for (const taskId of ['page-5', 'page-6', 'page-7']) {
     const hour = { text: `task=${taskId} latency=3600000`, timeoutMs: 3_600_000 }
     await http.submit({ ...hour, taskId, userId: 'pager' })
@@ -148,7 +148,7 @@ test('one task, as it runs and afterwards', async () => {
       ['admitted', 'model_called', 'tool_requested', 'approval_requested'],
     )
     await http.cancel(taskId)
-    await http.result(taskId, { timeoutMs: 20_000 })
+    await http.result(taskId, { timeoutMs: 120_000 })
     await eventually('it has ended', async () => (await tasks.get(taskId)).status === 'cancelled')
     await assert.rejects(tasks.get('nosuch'), { code: 'TASK_UNKNOWN', message: /no task nosuch/ })
     await assert.rejects(tasks.get('no/such'), { code: 'TASK_UNKNOWN' })
@@ -184,7 +184,7 @@ test('an id that comes again: 200 with the same text, 409 with another, as it ru
   const submit = async (change: object) => (await post('/v1/tasks', { ...first, ...change })).status
   assert.equal(await submit({}), 202)
   assert.deepEqual([await submit({}), await submit({ text: 'other' })], [200, 409])
-  assert.equal((await http.result('again', { timeoutMs: 20_000 })).output, 'done again')
+  assert.equal((await http.result('again', { timeoutMs: 120_000 })).output, 'done again')
   assert.deepEqual([await submit({}), await submit({ text: 'other' })], [200, 409])
   const answer = (await (await post('/v1/tasks?wait=5', { ...first, text: 'other' })).json()) as object
   assert.match(JSON.stringify(answer), /"TASK_ID_REUSED".*again was submitted before/)

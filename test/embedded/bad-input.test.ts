@@ -31,7 +31,7 @@ let count = 0
 async function run(text: string, task: Partial<TaskInput> = {}): Promise<TaskResult> {
   const taskId = `bad-${++count}`
   await fleet.client.submit({ text, taskId, ...task })
-  const result = await fleet.client.result(taskId, { timeoutMs: 30_000 })
+  const result = await fleet.client.result(taskId, { timeoutMs: 120_000 })
   assert.equal(await resultsOf(taskId), 1)
   return result
 }
@@ -186,7 +186,7 @@ describe('records that are none', () => {
     )
     for (const taskId of one as string[]) {
       await fleet.client.submit({ text: `task=${taskId}`, taskId })
-      assert.equal((await fleet.client.result(taskId, { timeoutMs: 20_000 })).output, `done ${taskId}`)
+      assert.equal((await fleet.client.result(taskId, { timeoutMs: 120_000 })).output, `done ${taskId}`)
     }
   })
 
@@ -194,13 +194,13 @@ describe('records that are none', () => {
     const { log } = fleet.process
     const away = (homeOf('json-task', log.partitions) + 1) % log.partitions
     await publish('tasks.submitted', '{"text": "task=json", "taskId": "json-task"}', null, away)
-    assert.equal((await fleet.client.result('json-task', { timeoutMs: 20_000 })).output, 'done json')
+    assert.equal((await fleet.client.result('json-task', { timeoutMs: 120_000 })).output, 'done json')
     assert.equal(await resultsOf('json-task'), 1)
   })
 
   test('plain JSON with mistakes: a rejected result that names them all', async () => {
     await publish('tasks.submitted', '{"taskId": "json-bad", "maxSteps": "many", "txt": "x"}', 'json-bad')
-    const { status, error } = await fleet.client.result('json-bad', { timeoutMs: 20_000 })
+    const { status, error } = await fleet.client.result('json-bad', { timeoutMs: 120_000 })
     assert.deepEqual([status, error?.code], ['rejected', 'TASK_INVALID'])
     assert.match(error?.message ?? '', /txt is not a field.*text is missing.*maxSteps must be a number/)
     assert.equal(await resultsOf('json-bad'), 1)
@@ -264,7 +264,7 @@ describe('records that are none', () => {
     for (let time = 0; time < 3; time++)
       await publish('tasks.submitted', '{"text": "task=thrice", "taskId": "thrice"}', 'thrice')
     await fleet.client.cancel('nobody-knows')
-    await fleet.client.result('thrice', { timeoutMs: 20_000 })
+    await fleet.client.result('thrice', { timeoutMs: 120_000 })
     await run('task=behind')
     assert.equal(await resultsOf('thrice'), 1)
   })

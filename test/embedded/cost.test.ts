@@ -63,7 +63,7 @@ before(async () => {
       async (task) => (await fleet.client.submit({ ...task, userId: 'ann', timeoutMs: 50_000 })).taskId,
     ),
   )
-  results = await Promise.all(ids.map((id) => fleet.client.result(id)))
+  results = await Promise.all(ids.map((id) => fleet.client.result(id, { timeoutMs: 120_000 })))
 })
 after(async () => {
   await fleet?.stop()

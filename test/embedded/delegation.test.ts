@@ -85,7 +85,7 @@ after(() => fleet.stop())
 
 async function run(text: string, more: object = {}) {
   const { taskId } = await fleet.client.submit({ text, ...more })
-  return fleet.client.result(taskId, { timeoutMs: 20_000 })
+  return fleet.client.result(taskId, { timeoutMs: 120_000 })
 }
 
 const callsOf = ({ steps }: Awaited<ReturnType<typeof run>>) => steps.flatMap(({ toolCalls }) => toolCalls)
@@ -102,7 +102,7 @@ test('a lead asks two agents in parallel: each call is one task of its own, in o
     ],
   )
   const children = await Promise.all(
-    calls.map(({ child }) => fleet.client.result(child?.taskId ?? '', { timeoutMs: 5_000 })),
+    calls.map(({ child }) => fleet.client.result(child?.taskId ?? '', { timeoutMs: 120_000 })),
   )
   assert.deepEqual(
     children.map(({ agent, traceId, userId }) => [agent, traceId, userId]),
@@ -123,7 +123,7 @@ test('three levels deep is the default; the fourth is refused with the reason, a
   let next = callsOf(result)[0]
   for (const agent of ['researcher', 'critic', 'deepest']) {
     assert.equal(next?.child?.agent, agent)
-    const child = await fleet.client.result(next?.child?.taskId ?? '', { timeoutMs: 5_000 })
+    const child = await fleet.client.result(next?.child?.taskId ?? '', { timeoutMs: 120_000 })
     costs += child.usage.cost
     next = callsOf(child)[0]
   }
@@ -134,7 +134,7 @@ test('three levels deep is the default; the fourth is refused with the reason, a
 
 test('an agent that is above in the chain is not asked again', async () => {
   const result = await run('circle')
-  const child = await fleet.client.result(callsOf(result)[0]?.child?.taskId ?? '', { timeoutMs: 5_000 })
+  const child = await fleet.client.result(callsOf(result)[0]?.child?.taskId ?? '', { timeoutMs: 120_000 })
   const [refused] = callsOf(child)
   assert.equal(refused?.error?.code, 'DELEGATION_LIMIT')
   assert.match(refused?.error?.message ?? '', /lead → researcher → lead/)
@@ -199,13 +199,13 @@ test('a fork gets the recorded answers, and no task is run; live, it asks again'
   for (const fromStep of [1, 2]) {
     const before = await submissions()
     const { taskId } = await operator.forks.fork(origin.taskId, { fromStep })
-    const forked = await fleet.client.result(taskId, { timeoutMs: 20_000 })
+    const forked = await fleet.client.result(taskId, { timeoutMs: 120_000 })
     assert.equal(forked.output, 'both are in', JSON.stringify(forked.error))
     assert.deepEqual([await submissions(), forked.childrenCost], [before + 1, null])
   }
   const before = await submissions()
   const { taskId } = await operator.forks.fork(origin.taskId, { tools: 'live' })
-  const live = await fleet.client.result(taskId, { timeoutMs: 20_000 })
+  const live = await fleet.client.result(taskId, { timeoutMs: 120_000 })
   assert.equal(await submissions(), before + 3)
   const ids = callsOf(live).map(({ child }) => child?.taskId)
   assert.ok(ids.every((id) => id !== undefined && !callsOf(origin).some(({ child }) => child?.taskId === id)))
@@ -237,7 +237,7 @@ test('a cancel of the root ends every task below it', async () => {
   })
   await fleet.client.cancel(taskId)
   for (const { taskId: id } of chain) {
-    const { status } = await fleet.client.result(id, { timeoutMs: 20_000 })
+    const { status } = await fleet.client.result(id, { timeoutMs: 120_000 })
     assert.equal(status, 'cancelled')
   }
 })
@@ -262,9 +262,9 @@ test('nobody can answer a call of somebody else: not by parent, nor by the id of
       { topic: 'tasks.submitted', partition: homeOf(named, log.partitions), key: named, value, headers: {} },
     ])
   }
-  const result = await fleet.client.result('forged-1', { timeoutMs: 20_000 })
+  const result = await fleet.client.result('forged-1', { timeoutMs: 120_000 })
   assert.equal(result.output, 'the facts')
   assert.equal(await fleet.client.find(taskId), null, 'it still waits for its own')
   await fleet.client.cancel(taskId)
-  assert.equal((await fleet.client.result(child, { timeoutMs: 20_000 })).status, 'cancelled')
+  assert.equal((await fleet.client.result(child, { timeoutMs: 120_000 })).status, 'cancelled')
 })

@@ -293,7 +293,7 @@ test('what can not work is refused before anything is submitted', async () => {
 
 test('a task becomes a case, and real tasks go through a candidate: the tool is called once, by the user alone', async () => {
   const { taskId } = await fleet.client.submit({ text: 'pay the bill', userId: 'ann' })
-  assert.equal((await fleet.client.result(taskId)).output, 'done 7')
+  assert.equal((await fleet.client.result(taskId, { timeoutMs: 120_000 })).output, 'done 7')
   assert.equal(payments, 1)
   const file = join(directory, 'promoted.jsonl')
   const promoted = await flotilla(['eval', 'promote', taskId, '--into', file, '--json'], { env })
@@ -375,7 +375,7 @@ test('killed in the middle, a run on no fleet but its own goes on, and pays only
   let shown = ''
   child.stderr.on('data', (text: Buffer) => (shown += text.toString()))
   const done = () => [...shown.matchAll(/^\d+\/10 (\S+)/gm)].map(([, id = '']) => id)
-  await eventually('some cases are scored', () => done().length >= 3, 60_000)
+  await eventually('some cases are scored', () => done().length >= 3)
   const closed = new Promise((resolve) => child.once('close', resolve))
   child.kill('SIGKILL')
   await closed

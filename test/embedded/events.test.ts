@@ -139,7 +139,7 @@ describe('a gateway', () => {
 
   test('what can’t be is refused: an id of another stream, a task that nobody submitted', async () => {
     await submit('bad')
-    await fleet.client.result('bad')
+    await fleet.client.result('bad', { timeoutMs: 120_000 })
     const home = homeOf('bad', 4)
     for (const after of ['banana', `${(home + 1) % 4}:1`, '-']) {
       const answer = await fetch(`${url}/v1/tasks/bad/events?after=${after}`)

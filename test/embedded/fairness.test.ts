@@ -45,7 +45,7 @@ test(`${TASKS} queued tasks of one user delay another user's one task by a turn,
   await burst(fleet)
   const single = async (taskId: string, priority: number) => {
     await fleet.client.submit({ text: 'one', taskId, userId: 'late', priority, timeoutMs: HOUR_MS })
-    const { status } = await fleet.client.result(taskId, { timeoutMs: 60_000 })
+    const { status } = await fleet.client.result(taskId, { timeoutMs: 120_000 })
     assert.equal(status, 'succeeded')
     const history = await routerHistory(fleet, taskId)
     const queuedAt = history.indexOf(`queued ${taskId}`)

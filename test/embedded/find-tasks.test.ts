@@ -82,7 +82,7 @@ test('a submission is given back whole, before and after the end of its task', a
   }
   await fleet.client.submit(given)
   for (const isOver of [false, true]) {
-    if (isOver) await fleet.client.result('whole', { timeoutMs: 30_000 })
+    if (isOver) await fleet.client.result('whole', { timeoutMs: 120_000 })
     const { status, body } = await ask('/v1/tasks/whole/submission')
     assert.equal(status, 200)
     const { submittedAtMs, agent, ...more } = body as Record<string, unknown>

@@ -73,7 +73,7 @@ const control = <T extends EventType>(type: T, data: EventMap[T] & { taskId: str
 
 const url = (): string => fleet.process.url ?? ''
 const json = (task: object) => Buffer.from(JSON.stringify(task))
-const result = (taskId: string) => fleet.client.result(taskId, { timeoutMs: 30_000 })
+const result = (taskId: string) => fleet.client.result(taskId, { timeoutMs: 120_000 })
 
 async function results(): Promise<EventMap['TaskCompleted'][]> {
   const found: EventMap['TaskCompleted'][] = []
@@ -197,7 +197,7 @@ test('an id of 128 characters can be asked for, cancelled and read by HTTP; the 
   const taskId = 'x'.repeat(128)
   assert.equal((await post('/v1/tasks', { taskId, text: 'say hi task=long' })).status, 202)
   const client = new HttpClient(url())
-  assert.equal((await client.result(taskId, { timeoutMs: 30_000 })).status, 'succeeded')
+  assert.equal((await client.result(taskId, { timeoutMs: 120_000 })).status, 'succeeded')
   await client.cancel(taskId)
   for (const id of ['a/b', '\ud800', ''])
     for (const each of [client, fleet.client]) {

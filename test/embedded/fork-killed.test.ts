@@ -57,7 +57,7 @@ test('kill -9 in the middle of forks, in both modes: the tool server is not aske
     { text: 'charge with python', mode: 'code' as const },
   ]) {
     const { taskId } = await client.submit(task)
-    origins.push(await client.result(taskId, { timeoutMs: 60_000 }))
+    origins.push(await client.result(taskId, { timeoutMs: 120_000 }))
   }
   const before = arrived()
   assert.equal(before, 9)
@@ -67,10 +67,10 @@ test('kill -9 in the middle of forks, in both modes: the tool server is not aske
     for (const fromStep of [1, 2]) ids.push((await forks.fork(taskId, { fromStep })).taskId)
   for (let kill = 0; kill < KILLS; kill++) {
     const asked = model.stats().received
-    await eventually('the model is asked again', () => model.stats().received > asked, 30_000)
+    await eventually('the model is asked again', () => model.stats().received > asked)
     await killAndStart()
   }
-  const results = await Promise.all(ids.map((id) => client.result(id, { timeoutMs: 60_000 })))
+  const results = await Promise.all(ids.map((id) => client.result(id, { timeoutMs: 120_000 })))
   for (const [index, result] of results.entries()) {
     assert.equal(result.status, 'succeeded', JSON.stringify(result.error))
     assert.deepEqual(result.output, origins[Math.floor(index / 2)]?.output)

@@ -17,7 +17,7 @@ type Started = Awaited<ReturnType<typeof startAnswering>>
 
 async function fork({ fleet, operator }: Started, origin: TaskResult, options: ForkOptions = {}) {
   const { taskId } = await operator.forks.fork(origin.taskId, options)
-  return fleet.client.result(taskId, { timeoutMs: 60_000 })
+  return fleet.client.result(taskId, { timeoutMs: 120_000 })
 }
 
 const outputsOf = ({ steps }: TaskResult) =>
@@ -166,7 +166,7 @@ test('calls that people approved, changed and declined answer again, and nobody 
       )
       await fleet.client.approve({ taskId, callId, ...decision })
     }
-    const origin = await fleet.client.result(taskId, { timeoutMs: 60_000 })
+    const origin = await fleet.client.result(taskId, { timeoutMs: 120_000 })
     assert.equal(origin.status, 'succeeded', JSON.stringify(origin.error))
     const before = payments.length
     const again = await fork(started, origin)

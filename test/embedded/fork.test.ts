@@ -132,7 +132,7 @@ before(async () => {
 })
 after(() => fleet.stop())
 
-const LIMIT = { timeoutMs: 60_000 }
+const LIMIT = { timeoutMs: 120_000 }
 
 async function run(task: { text: string; agent?: string }): Promise<TaskResult> {
   const { taskId } = await fleet.client.submit(task)

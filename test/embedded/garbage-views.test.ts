@@ -88,7 +88,7 @@ for (const [path, topic] of Object.entries(littered))
 test('a task says how many records of its own could not be read', async () => {
   const { log } = fleet.process
   await fleet.client.submit({ text: 'task=own', taskId: 'littered', timeoutMs: 60_000 })
-  await fleet.client.result('littered')
+  await fleet.client.result('littered', { timeoutMs: 120_000 })
   const of = async (path: string) =>
     (await fetch(`${fleet.process.url}${path}`)).headers.get('flotilla-omitted')
   assert.equal(await of('/v1/tasks/littered'), null, 'an ended task is read from the ledger')

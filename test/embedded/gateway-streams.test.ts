@@ -85,7 +85,7 @@ test('all who follow tasks share one tail, and all who follow results another', 
 
 test('a stream that has ended by itself leaves nothing either', async () => {
   const { taskId } = await fleet.client.submit({ text: 'task=ended' })
-  await fleet.client.result(taskId)
+  await fleet.client.result(taskId, { timeoutMs: 120_000 })
   await (await open(`/v1/tasks/${taskId}/updates`)).toArray()
   await eventually('no tail is left', () => tails === 0)
 })

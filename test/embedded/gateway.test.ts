@@ -11,8 +11,10 @@ import { errorTable, type ErrorCode } from '../../runtime/errors.ts'
 import { assertDescribed } from '../support/described.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { echo, startTestFleet, type TestFleet } from '../support/fleet.ts'
+import { holdAnswers } from '../support/held-answers.ts'
 
 let fleet: TestFleet
+const answers = holdAnswers()
 let paid = 0
 const pay = defineTool({
   name: 'pay',
@@ -27,7 +29,7 @@ before(async () => {
   const conversations = [{ title: 'pay', task: 'pay the bill', mode: 'tools' as const, turns }]
   const limits = { rates: { userRequests: 1 }, budgets: { users: { spent: 100 } } }
   const definition = { tools: [echo, pay], agents: { default: { mode: 'tools' as const } }, limits }
-  fleet = await startTestFleet({ http: true, definition, model: { conversations } })
+  fleet = await startTestFleet({ http: true, definition, model: { conversations, until: answers.until } })
 })
 after(() => fleet.stop())
 
@@ -118,9 +120,11 @@ test('submit and wait: 200 with the result; 202 where it takes longer', async ()
   const done = await ask('POST', '/v1/tasks?wait=20', { text: 'task=waited', taskId: 'waited' })
   assert.equal(done.status, 200)
   assert.equal((done.body as TaskResult).output, 'done waited')
-  const later = await ask('POST', '/v1/tasks?wait=0.05', { text: 'task=l latency=300', taskId: 'later' })
+  answers.hold('later')
+  const later = await ask('POST', '/v1/tasks?wait=0.05', { text: 'task=later', taskId: 'later' })
   assert.deepEqual([later.status, later.body], [202, { taskId: 'later' }])
   assert.equal(later.headers.get('location'), '/v1/tasks/later/result')
+  answers.release('later')
   assert.equal((await resultOf('later')).status, 'succeeded')
 })
 

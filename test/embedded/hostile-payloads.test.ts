@@ -68,7 +68,7 @@ let count = 0
 async function run(text: string, task: Partial<TaskInput> = {}): Promise<TaskResult> {
   const taskId = `hostile-${++count}`
   await fleet.client.submit({ text, taskId, ...task })
-  return fleet.client.result(taskId, { timeoutMs: 60_000 })
+  return fleet.client.result(taskId, { timeoutMs: 120_000 })
 }
 
 /** A task that has nothing to do with any of it is done as ever. */
@@ -140,7 +140,7 @@ test('JSON nested 100,000 deep is refused where it comes in', async () => {
   const partition = homeOf('by-log', log.partitions)
   const value = Buffer.from(`{"text":"task=x","taskId":"by-log","outputSchema":${deepText}}`)
   await log.publish([{ topic: 'tasks.submitted', partition, key: 'by-log', value, headers: {} }])
-  const { status, error } = await fleet.client.result('by-log', { timeoutMs: 30_000 })
+  const { status, error } = await fleet.client.result('by-log', { timeoutMs: 120_000 })
   assert.deepEqual([status, error?.code], ['rejected', 'TASK_INVALID'])
 
   const { steps } = await run('call deep')
@@ -159,7 +159,7 @@ test('a fleet that is started again on the same data goes on', async () => {
   })
   await fleet.stop()
   fleet = await start()
-  const { error } = await fleet.client.result('under-way', { timeoutMs: 30_000 })
+  const { error } = await fleet.client.result('under-way', { timeoutMs: 120_000 })
   assert.equal(error?.code, 'OUTPUT_INVALID')
   await othersGoOn()
 })

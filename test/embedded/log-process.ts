@@ -18,7 +18,7 @@ if (mode === 'open') {
 } else {
   const log = openEmbeddedLog({ dataDir, partitions: 2 })
   await log.ensureTopics(['planner'])
-  const member = new TestMember(log, 'planner', ['tasks.submitted'])
+  const member = new TestMember(log, 'planner', ['tasks.submitted'], false)
   const lane = await member.lane(0)
   const [last] = lane.rows
   for (let i = last ? Number(textOf(last)) : 0; ; i++) {

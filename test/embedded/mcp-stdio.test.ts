@@ -91,7 +91,7 @@ test('a running fleet behind its gateway; a client of 2026-07-28', async () => {
   const inVain = await client.callTool({ name: 'default', arguments: { text: 'task=three' }, _meta })
   assert.equal(inVain.isError, true)
   // The call has ended: its task does not go on waiting for a person.
-  assert.equal((await fleet.client.result('in-vain', { timeoutMs: 10_000 })).status, 'cancelled')
+  assert.equal((await fleet.client.result('in-vain', { timeoutMs: 120_000 })).status, 'cancelled')
   await client.close()
   const refused = await flotilla(['mcp', '--url', url])
   assert.deepEqual([refused.code, /UNAUTHENTICATED/.test(refused.err)], [77, true])

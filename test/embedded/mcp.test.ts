@@ -322,7 +322,7 @@ test('a client that leaves before the answer cancels its task', async () => {
   )
   left.abort()
   await assert.rejects(answer)
-  const result = await mcp.fleet.client.result('left-alone', { timeoutMs: 20_000 })
+  const result = await mcp.fleet.client.result('left-alone', { timeoutMs: 120_000 })
   assert.equal(result.status, 'cancelled')
 })
 

@@ -152,7 +152,7 @@ test('an idempotency key of another user is taken, also where only the log knows
   for (const [index, [path, body]] of requests.entries()) {
     const taskId = `order-${index}`
     await fleet.client.submit({ text, taskId, userId: 'bob', agent: 'default' })
-    await fleet.client.result(taskId, { timeoutMs: 20_000 })
+    await fleet.client.result(taskId, { timeoutMs: 120_000 })
     for (let repeat = 0; repeat < 2; repeat++) {
       const answer = await ask({ key: ann.key, path, body, idempotencyKey: taskId })
       assert.deepEqual([answer.status, errorOf(answer).code], [409, 'task_id_reused'], path)

@@ -288,7 +288,8 @@ for (const stream of [false, true])
         ...(keep ? { 'flotilla-on-disconnect': 'continue' } : {}),
       }
       const leave = new AbortController()
-      const body = JSON.stringify({ ...ask(`task=left latency=${keep ? 1_500 : 60_000}`), stream })
+      openAi.answers.hold(id)
+      const body = JSON.stringify({ ...ask(`task=${id}`), stream })
       const url = `${fleet.process.url}/v1/chat/completions`
       const asked = fetch(url, { method: 'POST', headers, body, signal: leave.signal }).then((answer) =>
         answer.text(),
@@ -299,20 +300,23 @@ for (const stream of [false, true])
       })
       leave.abort()
       await assert.rejects(asked)
-      const { status } = await fleet.client.result(id, { timeoutMs: 20_000 })
+      if (keep) openAi.answers.release(id)
+      const { status } = await fleet.client.result(id, { timeoutMs: 120_000 })
       assert.equal(status, keep ? 'succeeded' : 'cancelled')
     })
 
 test('of two clients that wait for one task, one leaves: the other gets its answer', async () => {
   const headers = { 'content-type': 'application/json', 'idempotency-key': 'left-by-one' }
-  const body = JSON.stringify({ ...ask('task=both latency=1000'), stream: true })
+  const body = JSON.stringify({ ...ask('task=both'), stream: true })
   const url = `${fleet.process.url}/v1/chat/completions`
   const leave = new AbortController()
   // Each has its first events while the model works on the second step.
+  openAi.answers.hold('both', 1)
   const follow = (signal: AbortSignal | null) => fetch(url, { method: 'POST', headers, body, signal })
   const [first, second] = await Promise.all([follow(leave.signal), follow(null)])
   leave.abort()
   await assert.rejects(first.text())
+  openAi.answers.release('both')
   assert.match(await second.text(), /done both[^]*\[DONE\]/)
 })
 

@@ -128,7 +128,7 @@ test('another user’s conversation does not exist, before its first response an
 test('a client that acts for several users continues a conversation as its user, and as no other', async () => {
   const session = { sessionId: 'orders 42/ä', userId: 'cy' }
   const { taskId } = await fleet.client.submit({ ...session, text: 'by hand' })
-  await fleet.client.result(taskId)
+  await fleet.client.result(taskId, { timeoutMs: 120_000 })
   const id = `conv_${session.sessionId}`
   await itemsOf(backend, id, 1)
   const next = await backend.responses.create({ model, input: 'next', conversation: id })

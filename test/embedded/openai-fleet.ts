@@ -2,6 +2,7 @@
 import OpenAI from 'openai'
 import type { Script } from '../../runtime/scripted-model/script.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+import { holdAnswers, type HeldAnswers } from '../support/held-answers.ts'
 
 export const LONG = 'Ships 🚢 sail to Łódź. '.repeat(40)
 
@@ -15,6 +16,7 @@ const script: Script = ({ task, taskMark, observations }) => {
 export interface OpenAiFleet {
   readonly fleet: TestFleet
   readonly client: OpenAI
+  readonly answers: HeldAnswers
   /** A request by hand. */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Posted>
 }
@@ -36,10 +38,16 @@ export async function startOpenAiFleet(): Promise<OpenAiFleet> {
   const models = { profiles: { short: { ...short, models: ['scripted/scripted'] } } }
   const limits = { rates: { userRequests: 2 }, budgets: { users: { spent: 100 } } }
   const definition = { agents, limits, models }
-  const fleet = await startTestFleet({ http: true, definition, model: { script } })
+  const answers = holdAnswers()
+  const fleet = await startTestFleet({ http: true, definition, model: { script, until: answers.until } })
   const { url = '' } = fleet.process
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 })
-  return { fleet, client, post: (path, body, headers = {}) => post(`${url ?? ''}${path}`, body, headers) }
+  return {
+    fleet,
+    client,
+    answers,
+    post: (path, body, headers = {}) => post(`${url}${path}`, body, headers),
+  }
 }
 
 async function post(url: string, body: unknown, given: Record<string, string>): Promise<Posted> {

@@ -69,7 +69,7 @@ test('a paused stage takes nothing new, over a restart too, until it is resumed'
   await eventually('the call that ran is finished', async () => (await phaseOf('long')) === 'work')
   await fleet.client.cancel('bill')
   assert.equal(
-    (await fleet.client.result('bill', { timeoutMs: 20_000 })).status,
+    (await fleet.client.result('bill', { timeoutMs: 120_000 })).status,
     'cancelled',
     'cancels get through',
   )
@@ -85,7 +85,7 @@ test('a paused stage takes nothing new, over a restart too, until it is resumed'
 
   assert.deepEqual(await operator.pauses.set({ stage: 'planner', paused: false }), [])
   for (const id of ['long', 'held', 'later'])
-    assert.equal((await fleet.client.result(id, { timeoutMs: 20_000 })).output, `done ${id}`)
+    assert.equal((await fleet.client.result(id, { timeoutMs: 120_000 })).output, `done ${id}`)
   assert.equal((await ready()).paused, undefined)
 })
 
@@ -116,5 +116,5 @@ test('timers wait too, and fire when the fleet is resumed', async (t) => {
   )
   assert.deepEqual(await pauses.set({ paused: false }), [], 'with its stages')
   await assert.rejects(pauses.set({ paused: false }), { message: /the fleet is not paused/ })
-  assert.equal((await fleet.client.result(taskId, { timeoutMs: 20_000 })).status, 'timed_out')
+  assert.equal((await fleet.client.result(taskId, { timeoutMs: 120_000 })).status, 'timed_out')
 })

@@ -34,7 +34,7 @@ async function untilSaid(stream: NodeJS.ReadableStream, wanted: RegExp): Promise
   throw new Error(`it ended and said only: ${said}`)
 }
 
-test('the configuration and the client of the README', { timeout: 60_000 }, async (t) => {
+test('the configuration and the client of the README', { timeout: 240_000 }, async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-readme-'))
   t.after(() => rmSync(dataDir, { recursive: true, force: true }))
   const config = 'examples/readme/flotilla.config.ts'

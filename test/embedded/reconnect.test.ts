@@ -67,7 +67,7 @@ describe('a gateway that is killed or drained, and started again', () => {
       })
       await submit(`${how}-slow`, 'latency=1000')
       const updates = collect(client.watch(`${how}-slow`))
-      const waiting = client.result(`${how}-slow`)
+      const waiting = client.result(`${how}-slow`, { timeoutMs: 120_000 })
       await eventually('the task has begun', () => updates.items.length > 0)
       await stop()
       fleet = await start()
@@ -137,7 +137,7 @@ describe('a connection that breaks or goes quiet', () => {
 
   const run = async (name: string): Promise<void> => {
     await fleet.client.submit({ text: `task=${name}`, taskId: name })
-    await fleet.client.result(name)
+    await fleet.client.result(name, { timeoutMs: 120_000 })
   }
 
   for (const [how, start] of [
@@ -171,9 +171,9 @@ describe('a connection that breaks or goes quiet', () => {
   test('a quiet day: heartbeats keep the stream, however long no result comes', async () => {
     let reconnects = 0
     // Many heartbeats, so that a process that stalls for a moment does not miss all of them.
-    const client = new HttpClient(proxy.url, { quietMs: 2_000, onReconnect: () => reconnects++ })
+    const client = new HttpClient(proxy.url, { quietMs: 4_000, onReconnect: () => reconnects++ })
     const results = collect(client.results())
-    const until = Date.now() + 5_000
+    const until = Date.now() + 9_000
     await eventually('quiet for several times as long as a dead connection may be', () => Date.now() > until)
     await run('after-a-quiet-day')
     await eventually('it came', () => results.items.length === 1)

@@ -139,7 +139,7 @@ test('turns of a session: with what it remembers, with variables, and with a mes
   })
   open()
   for (const { taskId } of [slow, along]) {
-    const result = await fleet.client.result(taskId, { timeoutMs: 60_000 })
+    const result = await fleet.client.result(taskId, { timeoutMs: 120_000 })
     assert.deepEqual([result.status, result.output], ['succeeded', 'both'], JSON.stringify(result.error))
     await assertSame(operator, result)
   }

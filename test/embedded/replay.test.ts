@@ -93,7 +93,7 @@ test('an admission whose task has ended is not replayed, and a second one from e
   const bug = new Bug('planner', 'decide', 'TaskAdmitted')
   const { fleet, operator } = await start(t, bug)
   await fleet.client.submit({ taskId: 'poisoned', text: 'say hi task=x' })
-  assert.equal((await fleet.client.result('poisoned', { timeoutMs: 20_000 })).status, 'failed')
+  assert.equal((await fleet.client.result('poisoned', { timeoutMs: 120_000 })).status, 'failed')
   bug.corrected = true
   const [letter] = await operator.list()
   assert.ok(letter)
@@ -122,7 +122,7 @@ test('a tool that must not run twice does not: the recorded outcome answers its 
   const bug = new Bug('tool-executor', 'conclude', 'ToolRequested')
   const { fleet, operator } = await start(t, bug, { definition: { tools: [charge] } })
   await fleet.client.submit({ taskId: 'charged', text: 'say hi task=x' })
-  await fleet.client.result('charged', { timeoutMs: 20_000 })
+  await fleet.client.result('charged', { timeoutMs: 120_000 })
   assert.equal(runs, 1)
   bug.corrected = true
   const [letter] = await operator.list()
@@ -153,14 +153,14 @@ test('a submission whose id is remembered is submitted again under another id', 
   const bug = new Bug('router', 'decide', 'TaskSubmitted')
   const { fleet, operator } = await start(t, bug)
   await fleet.client.submit({ taskId: 'first', text: 'say hi task=x' })
-  assert.equal((await fleet.client.result('first', { timeoutMs: 20_000 })).status, 'failed')
+  assert.equal((await fleet.client.result('first', { timeoutMs: 120_000 })).status, 'failed')
   bug.corrected = true
   const [letter] = await operator.list()
   assert.ok(letter)
   await assert.rejects(operator.replay(letter.id), refusedWith(/first was answered.*--as <new id>/))
   await assert.rejects(operator.replay(letter.id, { as: 'a/b' }), refusedWith(/not a task id/))
   await operator.replay(letter.id, { as: 'second' })
-  assert.equal((await fleet.client.result('second', { timeoutMs: 20_000 })).status, 'succeeded')
+  assert.equal((await fleet.client.result('second', { timeoutMs: 120_000 })).status, 'succeeded')
   assert.equal(await records(fleet, 'tasks.completed', 'first'), 1)
 })
 
@@ -168,7 +168,7 @@ test('a result that a stage gave up is not published a second time', async (t) =
   const bug = new Bug('metering', 'decide', 'TaskCompleted')
   const { fleet, operator } = await start(t, bug)
   await fleet.client.submit({ taskId: 'counted', text: 'say hi task=x' })
-  await fleet.client.result('counted', { timeoutMs: 20_000 })
+  await fleet.client.result('counted', { timeoutMs: 120_000 })
   await eventually('metering gave it up', async () => (await operator.list()).length === 1)
   const [letter] = await operator.list()
   assert.ok(letter)

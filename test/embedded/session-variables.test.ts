@@ -34,7 +34,7 @@ async function start(t: TestContext) {
   const run = async (code: string, more: Partial<TaskInput> = {}) => {
     const input = { text: `run ${code}`, sessionId: 's', userId: 'ann', ...more }
     const { taskId } = await client.submit(input)
-    const { status, output, error, steps } = await client.result(taskId, { timeoutMs: 60_000 })
+    const { status, output, error, steps } = await client.result(taskId, { timeoutMs: 120_000 })
     assert.equal(status, 'succeeded', JSON.stringify(error))
     return { output, steps }
   }

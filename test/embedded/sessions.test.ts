@@ -11,6 +11,7 @@ import type { Script } from '../../runtime/scripted-model/script.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { flotilla } from '../support/command.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+import { holdAnswers } from '../support/held-answers.ts'
 import { startKillable, testDirectory } from '../support/killable-fleet.ts'
 
 /** Says all that it was told: `work` calls a tool first. */
@@ -23,9 +24,10 @@ const script: Script = ({ task, observations, turn }) => {
 
 const ADMIN = 'x'.repeat(40)
 let fleet: TestFleet
+const answers = holdAnswers()
 before(async () => {
   fleet = await startTestFleet({
-    model: { script, latencyMs: 150 },
+    model: { script, latencyMs: 150, until: answers.until },
     http: true,
     env: { FLOTILLA_ADMIN_KEY: ADMIN },
   })
@@ -34,7 +36,7 @@ after(() => fleet.stop())
 
 const submit = async (text: string, sessionId: string, more: Partial<TaskInput> = {}): Promise<string> =>
   (await fleet.client.submit({ text, sessionId, userId: 'ann', ...more })).taskId
-const result = (taskId: string): Promise<TaskResult> => fleet.client.result(taskId, { timeoutMs: 30_000 })
+const result = (taskId: string): Promise<TaskResult> => fleet.client.result(taskId, { timeoutMs: 120_000 })
 
 /** Until the task's model call is under way. */
 const running = (count: number) =>
@@ -64,7 +66,8 @@ test('a session belongs to the user that began it; what it holds reaches nobody 
 
 test('reject and interrupt', async () => {
   const asked = fleet.model.stats().received
-  const slow = await submit('slow latency=4000', 'policies')
+  answers.hold('slow')
+  const slow = await submit('slow task=slow', 'policies')
   await running(asked + 1)
   const refused = await result(await submit('no', 'policies', { whenBusy: 'reject' }))
   assert.equal(refused.error?.code, 'SESSION_BUSY')
@@ -72,15 +75,29 @@ test('reject and interrupt', async () => {
   const stopped = await result(slow)
   assert.deepEqual([stopped.status, stopped.error?.code], ['cancelled', 'TASK_CANCELLED'])
   assert.match(stopped.error?.message ?? '', /interrupts/)
+  answers.release('slow')
   assert.equal((await result(urgent)).status, 'succeeded')
 })
 
+/** The message of this task is on its way to the planner, which takes it once the call that is under way has ended. */
+async function isSteered(second: string): Promise<boolean> {
+  const { log, codec } = fleet.process
+  for (const { partition, next } of await log.ranges(['sessions.turns']))
+    for (const { value } of await log.read('sessions.turns', partition, 0, next)) {
+      const event = value && (await codec.decode(value, 'sessions.turns'))
+      if (event?.type === 'TaskSteered' && event.data.fromTask === second) return true
+    }
+  return false
+}
+
 test('steer: the running task takes the message along, and answers both', async () => {
   const asked = fleet.model.stats().received
-  // Long enough for the message to come before the second call, on a busy machine too.
-  const first = await submit('work latency=1500', 'steered')
+  answers.hold('steered')
+  const first = await submit('work task=steered', 'steered')
   await running(asked + 1)
   const second = await submit('and this', 'steered', { whenBusy: 'steer' })
+  await eventually('the message is under way', () => isSteered(second))
+  answers.release('steered')
   const [one, two] = [await result(first), await result(second)]
   assert.match(String(one.output), /Meanwhile the user says: and this/)
   assert.deepEqual([two.output, two.status, two.usage.modelCalls], [one.output, 'succeeded', 0])
@@ -197,11 +214,11 @@ test('kill -9 with sessions under way: every turn has its result, once and in or
       ids.get(sessionId)?.push(taskId)
     }
   }
-  await eventually('a model is asked', () => model.stats().received > asked, 30_000)
+  await eventually('a model is asked', () => model.stats().received > asked)
   await killAndStart()
   for (const [, turns] of ids) {
     const results = []
-    for (const id of turns) results.push(await client.result(id, { timeoutMs: 60_000 }))
+    for (const id of turns) results.push(await client.result(id, { timeoutMs: 120_000 }))
     assert.deepEqual(
       results.map(({ output }) => output),
       turns.map((_, turn) =>

@@ -69,7 +69,7 @@ after(async () => {
 
 async function ask(task: TaskInput): Promise<TaskResult> {
   const { taskId } = await fleet.client.submit(task)
-  const result = await fleet.client.result(taskId, { timeoutMs: 60_000 })
+  const result = await fleet.client.result(taskId, { timeoutMs: 120_000 })
   assert.equal(result.status, 'succeeded', JSON.stringify(result.error))
   return result
 }
@@ -146,7 +146,7 @@ test('a turn of a session is asked with the conversation that it was given', asy
     [true, 'a first thing, 1'],
   ])
   const fork = await operator.forks.fork(second.taskId)
-  assert.equal((await fleet.client.result(fork.taskId, { timeoutMs: 60_000 })).output, second.output)
+  assert.equal((await fleet.client.result(fork.taskId, { timeoutMs: 120_000 })).output, second.output)
   const third = await ask({ ...turn, text: 'the last' })
   assert.equal(third.output, 'a first thing, 2', 'neither was remembered')
   assert.equal((await operator.forks.submission(third.taskId)).history?.length, 4)
@@ -210,7 +210,7 @@ test('a position of a log that was made again says nothing of the new one', asyn
   assert.deepEqual((await operator.results.page({ after: there.after })).results, [])
   await using other = await startTestFleet({ model: { script }, http: true })
   const { taskId } = await other.client.submit({ text: 'elsewhere' })
-  await other.client.result(taskId, { timeoutMs: 60_000 })
+  await other.client.result(taskId, { timeoutMs: 120_000 })
   const early = await httpOperator(other.process.url ?? '').results.page()
   assert.equal(early.results.length, 1)
   const page = await operator.results.page({ after: early.after, limit: 500 })

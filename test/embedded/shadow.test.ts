@@ -42,7 +42,7 @@ after(async () => {
 
 async function ask(text: string): Promise<string> {
   const { taskId } = await fleet.client.submit({ text, userId: 'ann' })
-  assert.equal((await fleet.client.result(taskId, { timeoutMs: 60_000 })).status, 'succeeded')
+  assert.equal((await fleet.client.result(taskId, { timeoutMs: 120_000 })).status, 'succeeded')
   return taskId
 }
 

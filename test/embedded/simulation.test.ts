@@ -11,7 +11,7 @@ import { Totals } from '../simulation/totals.ts'
 import { faultKinds } from '../../runtime/testing/simulator/fate.ts'
 
 /** `npm run simulate -- --seeds 20000` is the long form. */
-const SEEDS = 400
+const SEEDS = 200
 const THREADS = 2
 
 test(`${SEEDS} seeds: every invariant holds`, async (t) => {

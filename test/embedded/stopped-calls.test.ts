@@ -23,7 +23,7 @@ async function start(t: TestContext, handler: Handler): Promise<TestFleet> {
 }
 
 async function assertPaid(fleet: TestFleet, taskId: string, leastOutput: number): Promise<void> {
-  const { usage } = await fleet.client.result(taskId)
+  const { usage } = await fleet.client.result(taskId, { timeoutMs: 120_000 })
   const { inputTokens, outputTokens, cost, modelCalls } = usage
   assert.ok(inputTokens >= 1_200 && outputTokens >= leastOutput, JSON.stringify(usage))
   assert.ok(modelCalls >= 1)
@@ -65,14 +65,14 @@ test('read from /updates, cancelled before the end: paid', async (t) => {
     headers: { 'content-type': 'application/json' },
   })
   assert.equal(cancelled.ok, true)
-  assert.equal((await fleet.client.result(taskId)).status, 'cancelled')
+  assert.equal((await fleet.client.result(taskId, { timeoutMs: 120_000 })).status, 'cancelled')
   await assertPaid(fleet, taskId, 500)
 })
 
 test('a provider that hangs until the deadline of the task: the prompt is paid', async (t) => {
   const fleet = await start(t, () => {})
   const { taskId } = await fleet.client.submit({ text: PROMPT, userId: 'ann', timeoutMs: 1_000 })
-  assert.equal((await fleet.client.result(taskId)).status, 'timed_out')
+  assert.equal((await fleet.client.result(taskId, { timeoutMs: 120_000 })).status, 'timed_out')
   await assertPaid(fleet, taskId, 0)
 })
 
@@ -84,7 +84,7 @@ test('the cost limit of a task counts what its stopped calls cost', async (t) =>
   })
   // Less than a prompt costs: the retry that would follow is not made.
   const { taskId } = await fleet.client.submit({ text: PROMPT, userId: 'ann', maxCost: 0.000_5 })
-  const { status, error } = await fleet.client.result(taskId)
+  const { status, error } = await fleet.client.result(taskId, { timeoutMs: 120_000 })
   assert.deepEqual([status, error?.code, asked], ['failed', 'COST_LIMIT', 1])
   await assertPaid(fleet, taskId, 0)
 })

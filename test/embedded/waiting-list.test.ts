@@ -66,7 +66,7 @@ test('a call that waits is listed while metering stands still, by the filters, a
   assert.deepEqual(await waiting(`&after=${encodeURIComponent(first.next)}`), ['known'])
 
   await post(`/v1/tasks/unread/approvals/${encodeURIComponent(await callOf('unread'))}`, { approved: true })
-  assert.equal((await fleet.client.result('unread', { timeoutMs: 30_000 })).status, 'succeeded')
+  assert.equal((await fleet.client.result('unread', { timeoutMs: 120_000 })).status, 'succeeded')
   assert.deepEqual(await waiting(), ['known'])
 })
 

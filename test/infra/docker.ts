@@ -47,7 +47,6 @@ export async function startEngine({ isNetworked = false } = {}): Promise<DockerE
     args: isNetworked ? apart : [...args, '--bridge=none', '--iptables=false'],
     directory,
     ready: async (log) => log().includes('API listen on'),
-    readyTimeoutMs: 30_000,
     stopSignal: 'SIGTERM',
   })
   return Object.defineProperties(server, Object.getOwnPropertyDescriptors({ host })) as DockerEngine

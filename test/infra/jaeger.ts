@@ -39,7 +39,6 @@ export async function startJaeger(): Promise<Jaeger> {
     env: { ...process.env, SPAN_STORAGE_TYPE: 'memory' },
     directory: scratch('jaeger'),
     ready: async () => (await accepts(otlp)) && (await fetch(`http://${host}:${query}/api/services`)).ok,
-    readyTimeoutMs: 30_000,
     stopSignal: 'SIGKILL',
   })
   const urls = { otlpUrl: `http://${host}:${otlp}`, queryUrl: `http://${host}:${query}` }

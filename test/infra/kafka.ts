@@ -129,7 +129,6 @@ async function startBroker(
     ],
     directory,
     ready: async (log) => log().includes('Kafka Server started') && (await accepts(node.port)),
-    readyTimeoutMs: 90_000,
     stopSignal: 'SIGKILL',
   })
   const identity = { nodeId: node.nodeId, port: node.port, url: `${host}:${node.port}` }

@@ -32,7 +32,6 @@ export async function startLlama(slots: number): Promise<Llama> {
       url = /listening at (\S+)/.exec(log())?.[1] ?? ''
       return url !== ''
     },
-    readyTimeoutMs: 120_000,
     stopSignal: 'SIGKILL',
   })
   const tokens = async () => {

@@ -39,7 +39,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     user,
     directory,
     ready: async (log) => log().includes('ready to accept connections') && (await accepts(port)),
-    readyTimeoutMs: 30_000,
     cleanSignal: 'SIGINT',
     stopSignal: 'SIGINT',
   })

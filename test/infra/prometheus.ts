@@ -32,7 +32,6 @@ export async function startPrometheus(targets: readonly string[]): Promise<Prome
     ],
     directory,
     ready: async () => (await fetch(`http://${listen}/-/ready`)).ok,
-    readyTimeoutMs: 30_000,
     stopSignal: 'SIGKILL',
   })
   return {

@@ -62,7 +62,6 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
     ],
     directory,
     ready: async (log) => log().includes('Ready to accept connections') && (await accepts(port)),
-    readyTimeoutMs: 10_000,
     stopSignal: 'SIGTERM',
   })
   const url = `${options.tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`

@@ -41,7 +41,6 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     env: { ...process.env, QUARKUS_HTTP_HOST: '127.0.0.1', QUARKUS_HTTP_PORT: String(port), ...secure },
     directory: scratch('registry'),
     ready: () => setCompatibility(url, options.compatibility ?? 'FULL_TRANSITIVE'),
-    readyTimeoutMs: 90_000,
     stopSignal: 'SIGKILL',
   })
   return Object.defineProperties(

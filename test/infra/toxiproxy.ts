@@ -40,7 +40,6 @@ export async function startToxiproxy(): Promise<Toxiproxy> {
     args: ['-host', host, '-port', String(port)],
     directory: scratch('toxiproxy'),
     ready: () => accepts(port),
-    readyTimeoutMs: 10_000,
     stopSignal: 'SIGKILL',
   })
   const ask = async (method: string, path: string, body?: object): Promise<unknown> => {

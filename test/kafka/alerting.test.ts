@@ -41,7 +41,7 @@ test('tasks that fail are told to the channel, and are in the books', async (t) 
   const ids = await Promise.all(
     [1, 2, 3].map(async () => (await fleet.client.submit({ text: 'fail', userId })).taskId),
   )
-  for (const id of ids) assert.equal((await fleet.client.result(id, { timeoutMs: 30_000 })).status, 'failed')
+  for (const id of ids) assert.equal((await fleet.client.result(id, { timeoutMs: 120_000 })).status, 'failed')
   await eventually('the channel took it', () => receiver.received.length >= 2)
   const kinds = receiver.received.map(({ body }) => {
     const { data } = JSON.parse(body) as { data: { notices: Notice[] } }

@@ -57,7 +57,7 @@ const taskIds = (mark: string): string[] => Array.from({ length: 8 }, (_, index)
 
 async function succeed({ client }: TestFleet, ids: readonly string[]): Promise<void> {
   await Promise.all(ids.map((taskId) => client.submit({ taskId, text: `task=${taskId}` })))
-  for (const id of ids) assert.equal((await client.result(id, { timeoutMs: 60_000 })).output, `done ${id}`)
+  for (const id of ids) assert.equal((await client.result(id, { timeoutMs: 120_000 })).output, `done ${id}`)
 }
 
 /** Rows of the ledger: tasks, and calls of models and tools. */
@@ -80,14 +80,10 @@ async function rows(): Promise<{ tasks: number; calls: number }> {
 
 /** The end of a task and its calls come by different topics, so a task may be there before its last call. */
 const ledgerOf = (tasks: number) =>
-  eventually(
-    `the ledger has ${tasks} tasks and their calls`,
-    async () => {
-      const now = await rows()
-      return now.tasks >= tasks && now.calls >= tasks * CALLS_A_TASK
-    },
-    60_000,
-  )
+  eventually(`the ledger has ${tasks} tasks and their calls`, async () => {
+    const now = await rows()
+    return now.tasks >= tasks && now.calls >= tasks * CALLS_A_TASK
+  })
 
 /** As `kafka-consumer-groups.sh --reset-offsets --all-topics --to-datetime` does. */
 async function positionsBackTo(atMs: number): Promise<void> {
@@ -124,7 +120,7 @@ test('database restored from a dump, Redis empty: every result and every row, on
   await succeed(second, taskIds('later'))
   await ledgerOf(24)
   for (const id of [...taskIds('before'), ...taskIds('after')])
-    assert.equal((await second.client.result(id, { timeoutMs: 60_000 })).output, `done ${id}`)
+    assert.equal((await second.client.result(id, { timeoutMs: 120_000 })).output, `done ${id}`)
   assert.deepEqual(await rows(), { tasks: 24, calls: 24 * CALLS_A_TASK })
   t.diagnostic(`dump of ${statSync(dump).size} bytes in ${dumpMs} ms, restored after ${restoreMs} ms`)
   t.diagnostic(`the ledger was whole ${ledgerMs} ms after the loss`)

@@ -52,7 +52,7 @@ test('another gateway goes on behind the last id: every event once, and no half 
   const reading = (async () => {
     for await (const event of first.events('story')) events.push(event)
   })()
-  await eventually('some of the story was shown', () => draftOf(events).length > 60, 60_000)
+  await eventually('some of the story was shown', () => draftOf(events).length > 60)
   await Promise.all([gateway.kill9(), planner.kill9()])
   await first.close()
   await reading
@@ -109,7 +109,7 @@ test('OpenAI’s package: a chat, and a background response that another gateway
       read.push(event)
     }
   })().catch(() => {})
-  await eventually('the stream has begun', () => read.length >= 2, 60_000)
+  await eventually('the stream has begun', () => read.length >= 2)
   await dying.kill9()
   await reading
   const last = read.at(-1) as ResponseEvent

@@ -15,7 +15,7 @@ import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 import { startMcpServer, type TestServer } from '../support/mcp-server.ts'
 import { fleetEnvironment } from '../support/servers.ts'
 
-const LIMIT = { timeoutMs: 60_000 }
+const LIMIT = { timeoutMs: 120_000 }
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-fleet-mcp-'))
 const lock = { FLOTILLA_MCP_LOCK: join(directory, 'lock.json') }
 const env = { ...fleetEnvironment('fleet-mcp'), ...lock }

@@ -10,7 +10,7 @@ import { brokers } from './brokers.ts'
 
 const env = fleetEnvironment('recreated')
 const PARTITIONS = Number(env['FLOTILLA_PARTITIONS'])
-const LIMIT_MS = 60_000
+const LIMIT_MS = 120_000
 
 let admin: Admin
 let fleet: TestFleet

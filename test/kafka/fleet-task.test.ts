@@ -18,7 +18,7 @@ import { flotilla } from '../support/command.ts'
 import { publish } from '../support/kcat.ts'
 import { fleetEnvironment } from '../support/servers.ts'
 
-const LIMIT = { timeoutMs: 30_000 }
+const LIMIT = { timeoutMs: 120_000 }
 const env = fleetEnvironment('fleet-task')
 const broker = env['KAFKA_BROKERS'] as string
 const topic = `${env['FLOTILLA_PREFIX']}.tasks.submitted`
@@ -315,7 +315,7 @@ test('a batch comes back in the order of its tasks', async () => {
 
 test('code mode: Python that calls a tool', async () => {
   const { taskId } = await client.submit({ ...task('code'), mode: 'code' })
-  const result = await client.result(taskId, { timeoutMs: 60_000 })
+  const result = await client.result(taskId, { timeoutMs: 120_000 })
   succeeded(result, 'code')
   assert.deepEqual(
     result.steps.flatMap(({ toolCalls }) => toolCalls.map(({ tool }) => tool)),

@@ -83,7 +83,7 @@ after(async () => {
 
 async function run(task: TaskInput): Promise<TaskResult> {
   const { taskId } = await client.submit(task)
-  const result = await client.result(taskId, { timeoutMs: 60_000 })
+  const result = await client.result(taskId, { timeoutMs: 120_000 })
   assert.equal(result.status, 'succeeded', JSON.stringify(result.error))
   return result
 }
@@ -110,7 +110,7 @@ async function treeOf(result: TaskResult, expected: readonly string[], chats: nu
     lines = trace ? linesOf(trace) : []
     return isWhole() && lines
   }
-  return eventually('Jaeger has every span', complete, 30_000).catch((error: unknown) => {
+  return eventually('Jaeger has every span', complete).catch((error: unknown) => {
     const lacking = [...expected.filter((line) => !lines.includes(line)), ...orphans(lines)]
     throw new Error(`lacking:\n${lacking.join('\n')}\nthere are:\n${lines.join('\n')}`, { cause: error })
   })

@@ -20,7 +20,7 @@ import { brokers, kafkaLog, uniquePrefix } from './brokers.ts'
 
 const DAY_MS = 86_400_000
 const SETTING = 'message.timestamp.type'
-const LIMIT = { timeoutMs: 60_000 }
+const LIMIT = { timeoutMs: 120_000 }
 const env = fleetEnvironment('foreign')
 const PARTITIONS = Number(env['FLOTILLA_PARTITIONS'])
 const submitted = `${env['FLOTILLA_PREFIX']}.tasks.submitted`

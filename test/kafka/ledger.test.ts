@@ -38,7 +38,7 @@ test('processes of metering are killed again and again while they write: each ev
   for (let kill = 1; kill <= KILLS; kill++) {
     const next = await start()
     const enough = expected.calls * SHARE * kill
-    await eventually('they have written some more', async () => (await written()) > enough, 60_000)
+    await eventually('they have written some more', async () => (await written()) > enough)
     await standing.kill9()
     last = await written()
     standing = next
@@ -48,7 +48,7 @@ test('processes of metering are killed again and again while they write: each ev
     const { calls, tasks } = await booksOf(sql, mark)
     return calls >= expected.calls && tasks >= expected.tasks
   }
-  await eventually('the rest is written', finished, 60_000)
+  await eventually('the rest is written', finished)
   assert.equal(await standing.drain(), 0, standing.output())
   assert.deepEqual(await booksOf(sql, mark), expected)
 })

@@ -39,9 +39,10 @@ async function compactSoon(topic: string): Promise<void> {
   await admin.disconnect()
 }
 
-test('a compacted state topic restores the same rows, from a fraction of the records', async () => {
+test('a compacted state topic restores the same rows, from a fraction of the records', async (t) => {
   const prefix = uniquePrefix('compaction')
   const log = kafkaLog(prefix)
+  t.after(() => log.close())
   await log.ensureTopics(['planner'])
   const topic = `${prefix}.planner.state`
   await compactSoon(topic)
@@ -78,14 +79,10 @@ test('a compacted state topic restores the same rows, from a fraction of the rec
   for (let round = 0; round < ROUNDS; round++) await writeAll(round)
   let round = ROUNDS
   // Each write may close the segment before it.
-  await eventually(
-    'most records are compacted away',
-    async () => {
-      await writeAll(round++)
-      return (await written()) < (round * KEYS) / 4
-    },
-    90_000,
-  )
+  await eventually('most records are compacted away', async () => {
+    await writeAll(round++)
+    return (await written()) < (round * KEYS) / 4
+  })
   const opened = await member.open(0)
   assert.ok(opened)
   assert.deepEqual(new Map([...opened.rows].map((row) => [row.key, textOf(row)])), new Map(expected))
@@ -108,9 +105,10 @@ async function emptiedBatches(link: Link, topic: string): Promise<number> {
   }
 }
 
-test('a batch that compaction has emptied, which stays because its producer lives, is passed', async () => {
+test('a batch that compaction has emptied, which stays because its producer lives, is passed', async (t) => {
   const prefix = uniquePrefix('emptied')
   const log = kafkaLog(prefix)
+  t.after(() => log.close())
   await log.ensureTopics(['planner'])
   const [topic, other] = [`${prefix}.planner.state`, `${prefix}.tasks.control`]
   await compactSoon(topic)
@@ -131,14 +129,10 @@ test('a batch that compaction has emptied, which stays because its producer live
   const write = (round: number) =>
     producer.commit([to(topic, 50), ...(round % 4 > 0 ? [to(other, 20_000_000)] : [])]).catch(() => {})
   let round = 0
-  await eventually(
-    'compaction leaves an empty batch',
-    async () => {
-      await write(round++)
-      return (await emptiedBatches(link, topic)) > 0
-    },
-    120_000,
-  )
+  await eventually('compaction leaves an empty batch', async () => {
+    await write(round++)
+    return (await emptiedBatches(link, topic)) > 0
+  })
   await link.close()
   await log.close()
 })

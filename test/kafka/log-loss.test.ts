@@ -26,7 +26,7 @@ before(async () => {
     ...options,
     prefix,
     partitions: PARTITIONS,
-    startTimeoutMs: 90_000,
+    startTimeoutMs: 240_000,
     topicCheckMs: 300,
   })
   await log.ensureTopics(STAGES)

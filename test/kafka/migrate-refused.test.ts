@@ -215,9 +215,9 @@ test('the data file of 0.1.0', { timeout: 180_000 }, async (t) => {
   const client = new HttpClient(fleet.url)
   t.after(() => client.close())
   for (const id of ['done-tools', 'done-code'])
-    assert.equal((await client.result(id)).status, 'succeeded', id)
+    assert.equal((await client.result(id, { timeoutMs: 120_000 })).status, 'succeeded', id)
   await httpOperator(fleet.url).pauses.set({ paused: false, stage: 'planner' })
-  assert.equal((await client.result('open-expired', { timeoutMs: 60_000 })).status, 'timed_out')
+  assert.equal((await client.result('open-expired', { timeoutMs: 120_000 })).status, 'timed_out')
 })
 
 test('records of a clock that was ahead', async (t) => {

@@ -95,7 +95,7 @@ test('killed, moved, and finished on Kafka', { timeout: 400_000 }, async (t) => 
     sessionId: 'talk',
   })
   for (const taskId of [...ended, 'first'])
-    results.set(taskId, await fleet.client.result(taskId, { timeoutMs: 60_000 }))
+    results.set(taskId, await fleet.client.result(taskId, { timeoutMs: 120_000 }))
   await fleet.client.submit({ taskId: 'loop', text: 'refund in a loop', agent: 'code' })
   await fleet.client.submit({ taskId: 'once', text: 'refund once', agent: 'tools' })
   const waiting = (url: string) =>
@@ -137,20 +137,21 @@ test('killed, moved, and finished on Kafka', { timeout: 400_000 }, async (t) => 
   t.after(() => there.kill9())
   await there.ready(120_000)
   const client = new HttpClient(there.url)
-  for (const [taskId, result] of results) assert.deepEqual(await client.result(taskId), result)
+  for (const [taskId, result] of results)
+    assert.deepEqual(await client.result(taskId, { timeoutMs: 120_000 }), result)
   assert.deepEqual(await usageOf(there.url), usage)
   assert.deepEqual(await waiting(there.url), held)
   for (const { taskId, callId } of held)
     await client.approve({ taskId, callId, approved: true, decidedBy: 'ann', arguments: { amount: 101 } })
   const loopResult = await client.result('loop', { timeoutMs: 120_000 })
   assert.deepEqual([loopResult.status, loopResult.output], ['succeeded', { paid: [50, 101, 20] }])
-  assert.equal((await client.result('once', { timeoutMs: 60_000 })).status, 'succeeded')
+  assert.equal((await client.result('once', { timeoutMs: 120_000 })).status, 'succeeded')
   assert.deepEqual(made().toSorted(), [101, 101, 20, 50])
   // An id that was answered is not answered again, and a session goes on.
   await client.submit({ taskId: 'ended-0', text: 'say ended-0', agent: 'tools' })
   const second = await client.submit({ text: 'say it', agent: 'tools', sessionId: 'talk' })
-  assert.match(String((await client.result(second.taskId, { timeoutMs: 60_000 })).output), /heron/)
-  assert.deepEqual(await client.result('ended-0'), results.get('ended-0'))
+  assert.match(String((await client.result(second.taskId, { timeoutMs: 120_000 })).output), /heron/)
+  assert.deepEqual(await client.result('ended-0', { timeoutMs: 120_000 }), results.get('ended-0'))
   await eventually(
     'the ledger has every task once',
     async () => sum(await usageOf(there.url)) === results.size + 3,

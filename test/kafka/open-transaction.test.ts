@@ -55,7 +55,6 @@ test('a transaction that is left open stops its partition alone, is reported, an
   const [problem = '', ...others] = await eventually(
     'it is reported',
     () => member.problems.length > 0 && member.problems,
-    60_000,
   )
   assert.match(
     problem,

@@ -215,7 +215,7 @@ test('a fleet goes on after a failover, and is not ready meanwhile', async (t) =
   t.after(() => fleet.stop())
   const run = async () => {
     const { taskId } = await fleet.client.submit({ text: 'say hi' })
-    return fleet.client.result(taskId)
+    return fleet.client.result(taskId, { timeoutMs: 120_000 })
   }
   assert.equal((await run()).status, 'succeeded')
   await pair.demote()

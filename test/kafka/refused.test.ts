@@ -15,7 +15,7 @@ import { fleetEnvironment } from '../support/servers.ts'
 const env = fleetEnvironment('refused')
 const broker = env['KAFKA_BROKERS'] as string
 const PARTITIONS = Number(env['FLOTILLA_PARTITIONS'])
-const LIMIT_MS = 30_000
+const LIMIT_MS = 120_000
 
 const echo = defineTool({
   name: 'echo',

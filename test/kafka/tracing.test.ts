@@ -21,7 +21,7 @@ interface JaegerTrace {
 }
 
 const program = join(import.meta.dirname, '../unit/telemetry/traced-process.ts')
-const LIMIT_MS = 20_000
+const LIMIT_MS = 120_000
 
 function queryUrl(): string {
   const given = process.env['JAEGER_QUERY_URL']

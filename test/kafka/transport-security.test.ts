@@ -294,7 +294,7 @@ test('a fleet behind all of it: a task, doctor, and a password that is renewed m
   await using fleet = await startTestFleet({ env })
   const run = async (mark: string) => {
     const { taskId } = await fleet.client.submit({ text: `say hi task=${mark}` })
-    const result = await fleet.client.result(taskId, { timeoutMs: 60_000 })
+    const result = await fleet.client.result(taskId, { timeoutMs: 120_000 })
     assert.equal(result.status, 'succeeded', JSON.stringify(result.error))
   }
   await run('before')

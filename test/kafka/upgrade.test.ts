@@ -92,7 +92,7 @@ function fleetOf(t: TestContext, name: string): Fleet {
     async settle({ url }) {
       const client = new HttpClient(url)
       for (const id of submitted) {
-        const { status, output, usage } = await client.result(id, { timeoutMs: 60_000 })
+        const { status, output, usage } = await client.result(id, { timeoutMs: 120_000 })
         assert.deepEqual([status, output, usage.toolCalls], ['succeeded', `done ${id}`, 1], id)
       }
       await eventually('the ledger has each once', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from '../conformance/waiting.ts'
 import { api, createE2b, e2b } from './e2b.ts'
 import { killedTests } from './suite/killed.ts'
 import { replayTests } from './suite/replay.ts'
@@ -20,7 +20,7 @@ test('a session that waits is paused, and goes on where it was', async () => {
     'x = [search(q) for q in "ab"]\nx',
     (call) => call.arguments['query'] ?? null,
     async () => {
-      while (![...api.boxes.values()].some(({ state }) => state === 'paused')) await delay(5)
+      await eventually('it is paused', () => [...api.boxes.values()].some(({ state }) => state === 'paused'))
     },
   )
   assert.deepEqual([outcome.error, outcome.value], [null, ['a', 'b']])

@@ -32,7 +32,7 @@ test('a session idle while its tool runs is evicted and comes back; on E2B it is
   const client = new HttpClient(fleet.url)
   t.after(() => client.close())
   await loops.submit(client)
-  await eventually('every loop waits', () => Object.values(loops.at()).every((item) => item === HELD), 60_000)
+  await eventually('every loop waits', () => Object.values(loops.at()).every((item) => item === HELD))
   await eventually('only the session on E2B is left', async () => {
     const live = await samples(fleet.url, 'flotilla_code_sessions')
     return executors.every((executor) => live[executor] === (executor === 'e2b' ? 1 : 0))

@@ -24,9 +24,12 @@ export const looks = {
   phone,
 } as const satisfies Readonly<Record<string, BrowserContextOptions>>
 
+/** For whatever a page is waited for: longer by far than it takes on a busy machine. */
+const LIMIT_MS = 120_000
+
 export function openBrowser(): Promise<Browser> {
   const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'], timeout: LIMIT_MS })
 }
 
 export interface Tab extends AsyncDisposable {
@@ -42,6 +45,7 @@ export async function openTab(
   options: BrowserContextOptions = desktop,
 ): Promise<Tab> {
   const context = await browser.newContext(options)
+  context.setDefaultTimeout(LIMIT_MS)
   const page = await context.newPage()
   const problems: string[] = []
   page.on('pageerror', (error) => problems.push(String(error.stack ?? error)))

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path'
 import { tmpdir } from 'node:os'
 
 const repository = join(import.meta.dirname, '../..')
-const LIMIT_MS = 60_000
+const LIMIT_MS = 180_000
 
 export interface Ended {
   readonly code: number | null
@@ -20,7 +20,7 @@ export interface CommandOptions {
   readonly by?: 'node' | 'npx'
 }
 
-/** Runs to its end; killed, and rejected, after a minute. */
+/** Runs to its end; killed, and rejected, after three minutes. */
 export function flotilla(args: readonly string[], options: CommandOptions = {}): Promise<Ended> {
   const { program, first, path } = starters[options.by ?? 'node']()
   const child = spawn(program, [...first, ...args], {

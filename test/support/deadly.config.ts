@@ -20,7 +20,8 @@ export default defineFleet({
     tool('die', () => process.abort()),
     tool('hog', () => {
       const kept: number[][] = []
-      for (;;) kept.push(Array.from({ length: 100_000 }, (_, i) => i + kept.length))
+      // In large pieces: nearly full of small ones, a heap is collected again and again before it gives up.
+      for (;;) kept.push(new Array<number>(10_000_000).fill(kept.length))
     }),
     tool('spin', () => {
       for (;;);

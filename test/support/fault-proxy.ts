@@ -11,6 +11,8 @@ export interface Fault {
   readonly method?: string
   /** Waits before it passes the request on. */
   readonly delayMs?: number
+  /** Waits for `letGo` before it passes the request on. */
+  readonly holds?: boolean
   /** Answers with this status in place of the gateway. */
   readonly status?: number
   /** The request reaches the gateway; its answer is never sent, and the connection ends. */
@@ -21,6 +23,8 @@ export interface FaultProxy extends Disposable {
   readonly url: string
   /** Until it is set again; null: none. */
   set(fault: Fault | null): void
+  /** Passes on what it holds; later requests are held again. */
+  letGo(): void
   /** Ends every connection, streams too. */
   cut(): void
   /** Requests that it has passed on or answered, as `METHOD path`. */
@@ -36,13 +40,15 @@ const codes: Readonly<Record<number, string>> = {
 
 export async function startFaultProxy(gateway: string): Promise<FaultProxy> {
   let fault: Fault | null = null
+  let gate = Promise.withResolvers<void>()
   const seen: string[] = []
   const sockets = new Set<Socket>()
   const server = createServer((request, response) => {
     const { method = 'GET', url = '/' } = request
     seen.push(`${method} ${url.split('?')[0]}`)
     const isMeant = fault !== null && isFor(fault, method, url)
-    void serve(gateway, request, response, isMeant ? fault : null)
+    const until = isMeant && fault?.holds ? gate.promise : undefined
+    void serve(gateway, request, response, { fault: isMeant ? fault : null, until })
   })
   server.on('connection', (socket) => {
     sockets.add(socket)
@@ -53,6 +59,10 @@ export async function startFaultProxy(gateway: string): Promise<FaultProxy> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     set: (next) => (fault = next),
+    letGo: () => {
+      gate.resolve()
+      gate = Promise.withResolvers<void>()
+    },
     cut,
     seen,
     [Symbol.dispose]: () => {
@@ -72,9 +82,10 @@ async function serve(
   gateway: string,
   request: IncomingMessage,
   response: ServerResponse,
-  fault: Fault | null,
+  { fault, until }: { fault: Fault | null; until: Promise<void> | undefined },
 ): Promise<void> {
   const { delayMs = 0, status, losesAnswer = false } = fault ?? {}
+  await until
   if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
   if (status !== undefined) {
     request.resume()

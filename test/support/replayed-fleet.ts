@@ -92,7 +92,7 @@ export async function startAnswering(
 
 export async function run(fleet: TestFleet, task: TaskInput): Promise<TaskResult> {
   const { taskId } = await fleet.client.submit(task)
-  return fleet.client.result(taskId, { timeoutMs: 60_000 })
+  return fleet.client.result(taskId, { timeoutMs: 120_000 })
 }
 
 /** Every decision comes out the same. */

@@ -11,6 +11,8 @@ const main = join(import.meta.dirname, '../../cli/bin.js')
 const config = join(import.meta.dirname, 'fleet.config.ts')
 /** The canaries are looked for in all of what a fleet writes. */
 const KEPT_CHARS = 2_000_000
+/** Longer by far than a drain takes on a busy machine. */
+const END_MS = 180_000
 
 export interface Readiness {
   readonly status: string
@@ -29,7 +31,7 @@ export interface ServiceProcess {
   ready(limitMs?: number): Promise<void>
   /** SIGKILL; resolves when it is gone. */
   kill9(): Promise<void>
-  /** SIGTERM; resolves with its exit code. */
+  /** SIGTERM; resolves with its exit code. Rejects, and kills it, if that takes longer than three minutes. */
   drain(): Promise<number | null>
 }
 
@@ -78,9 +80,9 @@ export async function startServices(
     pid: child.pid ?? 0,
     output: () => output,
     readiness: () => readinessOf(url),
-    ready: (limitMs = 60_000) => untilReady(child, url, names, () => output, limitMs),
-    kill9: async () => void (await end(child, 'SIGKILL')),
-    drain: () => end(child, 'SIGTERM'),
+    ready: (limitMs = 180_000) => untilReady(child, url, names, () => output, limitMs),
+    kill9: async () => void (await end(child, 'SIGKILL', () => output)),
+    drain: () => end(child, 'SIGTERM', () => output),
   }
 }
 
@@ -116,10 +118,21 @@ async function untilReady(
   }
 }
 
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+async function end(
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+  output: () => string,
+): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
   const gone = once(child, 'exit')
   child.kill(signal)
+  let isLate = false
+  const late = setTimeout(() => {
+    isLate = true
+    child.kill('SIGKILL')
+  }, END_MS)
   await gone
+  clearTimeout(late)
+  if (isLate) throw new Error(`it did not end within ${END_MS} ms of ${signal}; it wrote:\n${output()}`)
   return child.exitCode
 }

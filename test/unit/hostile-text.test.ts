@@ -16,7 +16,7 @@ import { markedAsData } from '../../services/planner/prompts/replies.ts'
 import { complexityOf } from '../../services/router/admission/estimate.ts'
 
 /** What is linear takes a fiftieth of it on a busy machine; what is not, many times as long. */
-const LIMIT_MS = 10_000
+const LIMIT_MS = 60_000
 const LARGE = 300_000
 
 const estimate = (text: string) => complexityOf(text, false)

@@ -43,7 +43,7 @@ test('Jaeger gives back the span that was sent by OTLP', async () => {
     body,
   })
   assert.equal(sent.status, 200)
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 120_000
   let found = await fetch(`${address('JAEGER_QUERY_URL')}/api/traces/${traceId}`)
   while (!found.ok && Date.now() < deadline) {
     await delay(50)

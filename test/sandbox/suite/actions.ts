@@ -361,7 +361,7 @@ export function actionTests(subject: Subject): void {
     session.limits = { ...session.limits, argumentChars: 50_000 }
     const { error } = await session.step('search("x" * 100_000)')
     assert.deepEqual([error?.code, session.asked.length], ['CODE_LIMIT', 0])
-    session.limits = { ...session.limits, timeoutMs: 20_000 }
+    session.limits = { ...session.limits, timeoutMs: 120_000 }
     assert.equal((await session.step('search("y")')).error, null)
   })
 }

@@ -115,7 +115,7 @@ export function replayTests(subject: Subject): void {
     await session.step('x = 1')
     session.limits = { ...session.limits, timeoutMs: 700 }
     await session.step('x = 2\nwhile True: pass')
-    session.limits = { ...session.limits, timeoutMs: 20_000 }
+    session.limits = { ...session.limits, timeoutMs: 120_000 }
     assert.equal((await session.step('x')).value, 1)
   })
 }

@@ -33,7 +33,7 @@ export class TestSession {
   log: SessionEntry[] = []
   /** Every call that an executor asked for live, in order. */
   readonly asked: PendingCall[] = []
-  limits: StepLimits = { timeoutMs: 20_000, toolCalls: 1_000, printChars: 10_000, valueChars: 10_000 }
+  limits: StepLimits = { timeoutMs: 120_000, toolCalls: 1_000, printChars: 10_000, valueChars: 10_000 }
   tools: readonly ToolSignature[] = [searchTool]
   readonly id: string
   #n = 0

@@ -180,7 +180,7 @@ describe('arguments as a model meant them', () => {
 
   test('a tool reads them so too, by zod or by JSON Schema, with its defaults', async () => {
     const context = {
-      signal: AbortSignal.timeout(1_000),
+      signal: AbortSignal.timeout(120_000),
       taskId: 't',
       userId: null,
       agent: null,

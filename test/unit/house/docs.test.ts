@@ -172,7 +172,7 @@ describe('links and snippets', () => {
     const fleet = await loadFleet(readEnvironment({ FLOTILLA_CONFIG: path }))
     const tool = fleet.tools.find(({ spec }) => spec.name === 'shipping_cost')
     const context = {
-      signal: AbortSignal.timeout(1_000),
+      signal: AbortSignal.timeout(120_000),
       taskId: 't',
       userId: null,
       agent: null,

@@ -8,6 +8,7 @@ import { MissingRow } from '../../../runtime/missing-row.ts'
 import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import { delegationHeld, held, released } from '../../support/held-events.ts'
+import { ownMs } from '../../support/own-time.ts'
 import type { TaskCompleted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'
 import { rowOf, Schedule } from '../../../services/router/schedule.ts'
@@ -211,12 +212,12 @@ test('50,000 tasks of one user wait: another one’s is second, and each is foun
   for (let n = 0; n < 50_000; n++) enter(`h${n}`, 'heavy')
   enter('late', 'late')
   const order: string[] = []
-  const startedMs = performance.now()
+  const startedMs = ownMs()
   for (let [next] = lane.next(1); next; [next] = lane.next(1)) {
     order.push(next.task.taskId)
     lane.write(rowOf(next.task.taskId), { at: 'work' })
   }
-  const tookMs = performance.now() - startedMs
+  const tookMs = ownMs() - startedMs
   assert.deepEqual(order.slice(0, 3), ['h0', 'late', 'h1'])
   assert.equal(order.length, 50_001)
   assert.ok(tookMs < 5_000, `${tookMs} ms: walking the queue for each would take minutes`)

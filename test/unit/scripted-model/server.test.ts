@@ -10,6 +10,7 @@ import { loadConversations, type Conversation } from '../../../runtime/scripted-
 import { startScriptedModel, type ScriptedModelOptions } from '../../../runtime/scripted-model/server.ts'
 import { createModelCaller } from '../../../services/planner/model/client.ts'
 import type { Message, ModelTool } from '../../../services/planner/call.ts'
+import { eventually } from '../../conformance/waiting.ts'
 
 const CODE = 'You write Python and end with final_answer(value).'
 const TOOLS = 'You solve tasks with the given tools.'
@@ -64,14 +65,6 @@ async function setUp(t: TestContext, options: ScriptedModelOptions = {}) {
     return call(tools === undefined ? request : { ...request, tools }, context)
   }
   return { server, ask, call }
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000
-  while (!holds()) {
-    assert.ok(Date.now() < deadline, 'it never came true')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
 }
 
 const start = (task: string, system = TOOLS): Message[] => [
@@ -199,10 +192,10 @@ test('every call is counted and logged with its key, answered or aborted', async
   await ask(start('task=a'), { tools: [echo] })
   const stop = new AbortController()
   const hung = ask(start('task=b fault=hang'), { signal: stop.signal })
-  await until(() => server.stats().received >= 2)
+  await eventually('it is asked', () => server.stats().received >= 2)
   stop.abort()
   await assert.rejects(hung)
-  await until(() => server.stats().aborted >= 1)
+  await eventually('the call is aborted', () => server.stats().aborted >= 1)
   const again = {
     callId: 'call-1',
     key: 't',
@@ -223,7 +216,7 @@ test('every call is counted and logged with its key, answered or aborted', async
     },
     again,
   )
-  await until(() => server.stats().answered >= 2)
+  await eventually('both are answered', () => server.stats().answered >= 2)
   const stats = await (await fetch(server.url.replace('/v1', '/stats'))).json()
   assert.deepEqual(stats, { received: 3, answered: 2, aborted: 1, calls: 1, repeated: 1 })
   const lines = readFileSync(log, 'utf8').trim().split('\n')

@@ -44,7 +44,7 @@ function begin(asks?: { [name: string]: Json }) {
   /** Makes the call that the stage wants, with the real server. */
   const make = async (): Promise<Call> => {
     const call = driver.pendingCallOf(key) ?? assert.fail('nothing is called')
-    const signal = AbortSignal.timeout(10_000)
+    const signal = AbortSignal.timeout(120_000)
     const context = { key, signal, callId: 'id', traceparent: null, stream: () => {} }
     driver.answer(await caller(call.request as ToolCall, context as never))
     return call
@@ -153,7 +153,7 @@ test('what people answered is in no cache', async () => {
   })
   const given = { responses: { sure: { action: 'accept' as const, content: { sure: true } } }, state: 's' }
   const call = { taskId: 't1', tool: 'srv_ask', arguments: {}, cacheTtlMs: null, userId: null, agent: null }
-  const context = { key: 't1', signal: AbortSignal.timeout(10_000), callId: 'id', traceparent: null }
+  const context = { key: 't1', signal: AbortSignal.timeout(120_000), callId: 'id', traceparent: null }
   const stream = () => {}
   const request = { ...call, deadlineMs: Date.now() + 60_000, given }
   const { output } = await caller(request, { ...context, stream } as never)

@@ -46,7 +46,7 @@ async function held(now = false) {
     const call = driver.pendingCallOf(KEY) ?? assert.fail('nothing is called')
     const { request } = call as { request: ToolCall }
     asked.push(request.continued?.ask)
-    const signal = AbortSignal.timeout(10_000)
+    const signal = AbortSignal.timeout(120_000)
     const context = { key: KEY, signal, callId: 'id', traceparent: null, stream: () => {} }
     driver.answer(await caller(request, context as never))
     return call

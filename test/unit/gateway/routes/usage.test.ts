@@ -42,7 +42,9 @@ test('exports and summaries share a number of slots, and give theirs back', asyn
   )
   const summary = fetch(url)
   await eventually('no more are taken', async () => {
-    const { status, headers } = await fetch(`${url}/export`, { signal: AbortSignal.timeout(1_000) })
+    const attempt = new AbortController()
+    const { status, headers } = await fetch(`${url}/export`, { signal: attempt.signal })
+    attempt.abort()
     return status === 503 && headers.get('retry-after') === '5'
   })
   assert.equal((await fetch(url)).status, 503)

@@ -1,6 +1,6 @@
 // A member whose process is dead is taken out of its group, by one that has just joined.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { encodeAssignment, encodeSubscription } from '../../../../runtime/log/kafka/client.ts'
 import { GroupMember } from '../../../../runtime/log/kafka/group-member.ts'
 import { decodeClaim, encodeClaim } from '../../../../runtime/log/kafka/lane-assigner.ts'
@@ -59,22 +59,21 @@ function group(members: Record<string, Buffer>) {
   return { link: link as unknown as Link, said, end: () => alone.resolve() }
 }
 
-async function joinedBy(link: Link): Promise<GroupMember> {
+async function joinedBy(t: TestContext, link: Link): Promise<void> {
   const assigned = Promise.withResolvers<void>()
   const listener = { onAssignment: () => assigned.resolve(), onTrouble: () => {} }
   const member = new GroupMember(link, link, options, listener)
+  t.after(() => void member.leave())
   await assigned.promise
-  return member
 }
 
-test('a dead member leaves by the hand of the next, once the group waits for it', async () => {
+test('a dead member leaves by the hand of the next, once the group waits for it', async (t) => {
   const { link, said } = group({ dead: metadataOf(place + '0'.repeat(32)) })
-  const member = await joinedBy(link)
+  await joinedBy(t, link)
   assert.deepEqual(said, ['join', 'leave dead PreparingRebalance'])
-  void member.leave()
 })
 
-test('members that live, that are elsewhere, or that do not say are left alone', async () => {
+test('members that live, that are elsewhere, or that do not say are left alone', async (t) => {
   const { link, said, end } = group({
     alive: metadataOf(own),
     elsewhere: metadataOf(`${'0'.repeat(16)}.${'0'.repeat(32)}`),
@@ -85,9 +84,8 @@ test('members that live, that are elsewhere, or that do not say are left alone',
     if (said.includes('join')) end()
     else setImmediate(look)
   })
-  const member = await joinedBy(link)
+  await joinedBy(t, link)
   assert.deepEqual(said, ['join'])
-  void member.leave()
 })
 
 test('a claim carries the mark of its process; what is no text is none', () => {

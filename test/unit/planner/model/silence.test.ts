@@ -109,20 +109,20 @@ for (const [what, answer, received, output] of silent)
   })
 
 test('an answer that comes slower in all than the silence allows is taken', async (t) => {
-  const { reply, ms } = await ask(t, { idleTimeoutMs: IDLE_MS }, (response) =>
+  const { reply, ms } = await ask(t, { idleTimeoutMs: 3 * IDLE_MS }, (response) =>
     drip(
       response,
       [...Array(12).fill(word), event(delta({}, 'stop')), event({ choices: [], usage }), 'data: [DONE]\n\n'],
-      100,
+      300,
     ),
   )
   assert.equal(reply?.text, 'word '.repeat(12))
   assert.equal(reply.usageIsEstimate, false)
-  assert.ok(ms > IDLE_MS)
+  assert.ok(ms > 3 * IDLE_MS)
 })
 
 test('one that never ends reaches the limit: no retry, and no sign that its server is down', async (t) => {
-  const { error } = await ask(t, { idleTimeoutMs: LONG_MS, timeoutMs: 500 }, (response) =>
+  const { error } = await ask(t, { idleTimeoutMs: LONG_MS, timeoutMs: 3_000 }, (response) =>
     drip(response, [word], 20, true),
   )
   assert.equal(error?.code, 'MODEL_TIMEOUT')
@@ -130,7 +130,7 @@ test('one that never ends reaches the limit: no retry, and no sign that its serv
   assert.equal(verdictOf(error), 'up')
   assert.match(
     error.message,
-    /did not finish within 500 ms .* after about \d+ tokens .*raise models\.providers\.test\.timeoutMs/,
+    /did not finish within 3 s .* after about \d+ tokens .*raise models\.providers\.test\.timeoutMs/,
   )
   assert.ok((error.details as ModelSpend).outputTokens > 5)
 })
@@ -169,7 +169,7 @@ for (const [what, answer, isEstimate] of complete)
     assert.equal(error, undefined)
     assert.equal(reply?.text, 'hello')
     assert.equal(reply.usageIsEstimate, isEstimate)
-    assert.ok(ms < 10_000, `${ms} ms`)
+    assert.ok(ms < 15_000, `${ms} ms`)
   })
 
 test('a complete answer outlives a silence that is shorter than that moment', async (t) => {

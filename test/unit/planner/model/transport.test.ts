@@ -65,13 +65,13 @@ test('of what its reader does not need a little is drained, and then the connect
   assert.equal(pieces, 1)
 })
 
-test('a redirect is followed although its own body does not end', { timeout: 30_000 }, async () => {
+test('a redirect is followed although its own body does not end', { timeout: 240_000 }, async () => {
   const { url, sent } = await endless(307, { location: '/end' })
   assert.equal(await read(url), 'the end')
   assert.ok((await sent) < 10_000_000, `${await sent} bytes were sent`)
 })
 
-test('a redirect is followed although its own body is cut short', { timeout: 30_000 }, async () => {
+test('a redirect is followed although its own body is cut short', { timeout: 240_000 }, async () => {
   const server = createServer((request, response) => {
     if (request.url === '/end') return void response.end('the end')
     response.writeHead(307, { location: '/end', 'content-length': '10' }).write('half')

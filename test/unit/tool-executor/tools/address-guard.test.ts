@@ -159,7 +159,7 @@ test('every eighth of IPv6 but the one that is given out is refused, and forms t
     assert.equal(isPublicAddress(text), false, text)
 })
 
-const request = { maxBytes: 10, signal: AbortSignal.timeout(10_000) }
+const request = { maxBytes: 10, signal: AbortSignal.timeout(120_000) }
 const denied = (web: ReturnType<typeof createWeb>, host: string) =>
   assert.rejects(web.fetch(`http://${host}:1/`, request), { code: 'TOOL_DENIED' }, host)
 const dialled = (web: ReturnType<typeof createWeb>, host: string) =>
