@@ -48,8 +48,9 @@ const RECONNECT_LEAST_MS = 500
 const NOT_THE_PRIMARY = /\b(READONLY|MASTERDOWN|LOADING)\b/
 /** Out of memory, a disk that can't be written, too few replicas, another program's script that does not end, rights. */
 const REFUSES = /\b(OOM|MISCONF|NOREPLICAS|BUSY|NOPERM)\b/
-/** A value of another type, or one that a script of ours can't read. */
-const FOREIGN = /\bWRONGTYPE\b|\bis not an integer\b|^ERR user_script:\d+: /
+/** A value of another type, or one that a script of ours can't read: as Redis 7 says it, and Redis 6. */
+const FOREIGN =
+  /\bWRONGTYPE\b|\bis not an integer\b|^ERR user_script:\d+: |: @user_script:\d+: user_script:\d+: /
 
 export interface RedisServer {
   readonly url: string
