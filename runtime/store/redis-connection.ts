@@ -52,6 +52,9 @@ const REFUSES = /\b(OOM|MISCONF|NOREPLICAS|BUSY|NOPERM)\b/
 const FOREIGN =
   /\bWRONGTYPE\b|\bis not an integer\b|^ERR user_script:\d+: |: @user_script:\d+: user_script:\d+: /
 
+/** A node of a Redis Cluster, asked for keys of another node. */
+const OF_A_CLUSTER = /^(MOVED|ASK|CROSSSLOT|CLUSTERDOWN)\b/
+
 export interface RedisServer {
   readonly url: string
   readonly security?: ServerSecurity
@@ -114,6 +117,11 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
 }
 
 function unavailable(message: string, cause: unknown): FlotillaError {
+  if (OF_A_CLUSTER.test(messageOf(cause))) {
+    const advice =
+      'REDIS_URL leads to a node of a Redis Cluster: name a single server, or a proxy before the cluster'
+    return new FlotillaError('STORE_UNAVAILABLE', `${message}; ${advice}`, { cause })
+  }
   if (!FOREIGN.test(messageOf(cause))) return new FlotillaError('STORE_UNAVAILABLE', message, { cause })
   const remedy = 'another program has written a key of this fleet there: delete that key'
   return new FlotillaError('STORE_UNAVAILABLE', `${message}; ${remedy}`, { cause, retryable: false })

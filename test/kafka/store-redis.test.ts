@@ -91,6 +91,14 @@ test('a database that the server does not have is an error, and nothing is writt
   assert.deepEqual([await last?.get('key'), await first?.get('key')], ['fifteen', null])
 })
 
+test('a node of a Redis Cluster that does not serve a key says what REDIS_URL should name', async (t) => {
+  const server = await startRedis({ cluster: true })
+  t.after(() => server.stop())
+  const store = openRedisKeyValue({ url: server.url })
+  t.after(() => store.close())
+  await assert.rejects(store.check(), /Redis Cluster: name a single server, or a proxy/)
+})
+
 test('a key of another program is an error that no retry cures, with the remedy', async (t) => {
   const { redis, close } = connectRedis({ url: url() })
   const prefix = `foreign-${process.pid}`
