@@ -176,8 +176,9 @@ async function registry(codec: Codec, environment: Environment): Promise<Found> 
 }
 
 async function keyValue({ stores, environment }: Examined): Promise<Found> {
-  const { keyValue: store } = await stores()
+  const { keyValue: store, limits } = await stores()
   await store.check()
+  await limits.check()
   const { durable, reason } = await store.durability()
   if (durable) return ok(`${store.kind}: ${reason}`)
   if (environment.allowVolatileStore) return warn(`${store.kind}: ${reason}`)

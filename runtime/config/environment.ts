@@ -9,6 +9,7 @@ import { plural } from '../quantities.ts'
 import { keepSecrets } from '../redaction.ts'
 import { environmentSecrets, withFiles } from './secrets.ts'
 import { readSecurity, securityVariables, type ServersSecurity } from './server-security.ts'
+import { databaseUrl, redisUrl } from './store-urls.ts'
 import { readTracing, tracingVariables, type TracingSettings } from './tracing.ts'
 
 /** Limits of a process's HTTP server and its streams. */
@@ -110,8 +111,8 @@ const variables = z.object({
   KAFKA_BROKERS: listOf(host),
   ...securityVariables(flag),
   SCHEMA_REGISTRY_URL: url('http:', 'https:').optional(),
-  REDIS_URL: url('redis:', 'rediss:').optional(),
-  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  REDIS_URL: redisUrl.optional(),
+  DATABASE_URL: databaseUrl.optional(),
   ...tracingVariables,
   FLOTILLA_TRACE_URL: z
     .string()

@@ -6,7 +6,7 @@ import type { Readiness } from './http/server.ts'
 export interface PartCheck {
   readonly name: string
   /** Rejects with the reason why the part can't be used now. */
-  readonly check: () => Promise<void>
+  readonly check: () => Promise<unknown>
 }
 
 /** A server that takes connections and says nothing must not keep /ready from saying so. */

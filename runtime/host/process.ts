@@ -369,7 +369,10 @@ class RunningProcess implements FleetProcess {
       const checks = [
         { name: 'log', check: () => log.check() },
         { name: 'registry', check: () => codec.check() },
-        { name: 'key-value store', check: () => stores.keyValue.check() },
+        {
+          name: 'key-value store',
+          check: () => Promise.all([stores.keyValue.check(), stores.limits.check()]),
+        },
         { name: 'database', check: () => stores.blobs.check() },
         ...this.#checks,
       ]

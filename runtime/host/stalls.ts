@@ -1,8 +1,9 @@
 // What the work of a stage waits for: a store or a database that refuses it, and is asked again and again.
 //
-// 1. The first failure is logged, and so is each other reason; one line says that it works again.
+// 1. The first failure is logged, and so is each other cause; one line says that it works again. The causes are compared,
+//    because messages name the keys of single events.
 // 2. What has failed for longer than SHOWN_AFTER_MS is a problem of the stage (/ready) until it works.
-import { messageOf } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import { plural } from '../quantities.ts'
 import type { Clock } from '../clock.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
@@ -22,6 +23,7 @@ interface Stall {
   readonly sinceMs: number
   waiting: number
   reason: string
+  cause: string
 }
 
 export class Stalls {
@@ -77,16 +79,17 @@ export class Stalls {
   }
 
   #enter(what: string): Stall {
-    const stall = this.#stalls.get(what) ?? { sinceMs: this.#clock.now(), waiting: 0, reason: '' }
+    const stall = this.#stalls.get(what) ?? { sinceMs: this.#clock.now(), waiting: 0, reason: '', cause: '' }
     this.#stalls.set(what, stall)
     stall.waiting++
     return stall
   }
 
   #note(what: string, stall: Stall, error: unknown): void {
-    const reason = messageOf(error)
-    if (stall.reason === reason) return
-    stall.reason = reason
+    stall.reason = messageOf(error)
+    const cause = causeOf(error)
+    if (stall.cause === cause) return
+    stall.cause = cause
     this.#log.warn({ err: error, stage: this.#stage }, `failed to use ${what}; retrying`)
   }
 
@@ -96,3 +99,6 @@ export class Stalls {
     this.#log.info({ stage: this.#stage }, `nothing waits for ${what} any more`)
   }
 }
+
+const causeOf = (error: unknown): string =>
+  messageOf(error instanceof FlotillaError && error.cause instanceof Error ? error.cause : error)

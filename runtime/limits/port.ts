@@ -94,6 +94,8 @@ export interface Limits {
   budgets(keyPrefix: string): Promise<BudgetState[]>
   /** Sets the settled figure, from the ledger; reservations stay. */
   correct(key: string, settled: number, resetsAtMs: number): Promise<void>
+  /** Rejects with the reason when they can't be used now. */
+  check(): Promise<void>
   close(): Promise<void>
 }
 

@@ -75,6 +75,7 @@ export function openRedisLimits(options: RedisLimitsOptions): Limits {
         .pexpireat(budgetKey + key, resetsAtMs + KEEP_BUDGET_MS)
       await written('correcting a budget', correction.exec())
     },
+    check: async () => void (await run('sweep', {})),
     close,
   }
 }

@@ -33,6 +33,7 @@ export function openSqliteLimits(options: SqliteLimitsOptions): Limits {
     end: (id) => run(() => accounts.end(id)),
     budgets: (keyPrefix) => run(() => accounts.budgets(keyPrefix, clock.now())),
     correct: (key, settled, resetsAtMs) => run(() => accounts.correct(key, settled, resetsAtMs)),
+    check: () => file.check(),
     close: async () => {
       if (closed) return
       closed = true

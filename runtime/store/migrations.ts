@@ -26,16 +26,35 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
   }
 }
 
-/**
- * Brings the database to this version's tables; `schema` is the one that `sql` is bound to, if any. Processes
- * that start together take turns (PostgreSQL's advisory lock).
- */
-export async function migrate(sql: Sql, kind: SqlKind, schema?: string): Promise<void> {
+export interface MigrateOptions {
+  /** The schema that `sql` is bound to. Default: none. */
+  readonly schema?: string
+  /** Runs the work while no other process does. Default: at once, for a database of one process. */
+  readonly alone?: (work: () => Promise<void>) => Promise<void>
+}
+
+/** Brings the database to this version's tables. One that has them is only read. */
+export async function migrate(
+  sql: Sql,
+  kind: SqlKind,
+  { schema, alone = (work) => work() }: MigrateOptions = {},
+): Promise<void> {
   const known = migrationsFor(kind)
-  const newer = (await executed(sql)).filter((name) => !(name in known))
+  const done = await executed(sql)
+  const newer = done.filter((name) => !(name in known))
   refuseBreaking(newer, kind)
+  if (Object.keys(known).some((name) => !done.includes(name)))
+    await alone(() => migrateToLatest(sql, kind, newer, schema))
+}
+
+async function migrateToLatest(
+  sql: Sql,
+  kind: SqlKind,
+  newer: readonly string[],
+  schema: string | undefined,
+): Promise<void> {
   const theirs = Object.fromEntries(newer.map((name) => [name, { up: () => Promise.resolve() }]))
-  const provider = { getMigrations: () => Promise.resolve({ ...known, ...theirs }) }
+  const provider = { getMigrations: () => Promise.resolve({ ...migrationsFor(kind), ...theirs }) }
   const place = schema === undefined ? {} : { migrationTableSchema: schema }
   const { error } = await new Migrator({ db: sql, provider, ...place }).migrateToLatest()
   if (error === undefined) return

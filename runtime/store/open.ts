@@ -130,7 +130,7 @@ function together(keyValue: KeyValue, limits: Limits, sql: Sql): Stores {
     limits,
     blobs,
     sql,
-    check: async () => void (await Promise.all([keyValue.check(), blobs.check()])),
+    check: async () => void (await Promise.all([keyValue.check(), limits.check(), blobs.check()])),
     close: () => (closing ??= close()),
   }
 }

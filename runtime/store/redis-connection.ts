@@ -6,7 +6,7 @@
 //    short absence goes unnoticed, a long one is an error, not a hang.
 // 3. A server that can't take writes because another one is the primary now is disconnected: after a failover
 //    the name resolves to the new primary, while an open connection stays with the old one forever. One that
-//    refuses writes for lack of memory, disk or replicas is still the right one, and is retried.
+//    refuses writes for lack of memory, disk, replicas or rights is still the right one, and is retried.
 // 4. A key of ours that another program has written is an error that no retry cures: `retryable` is false.
 import { isIP } from 'node:net'
 import { Redis, type RedisOptions } from 'ioredis'
@@ -36,6 +36,7 @@ type RedisCredentials = Pick<RedisOptions, 'tls' | 'username' | 'password'>
 
 export type StoreLog = Pick<Instruments['log'], 'error' | 'info'>
 
+const DEFAULT_PORT = 6_379
 const CONNECT_MS = 5_000
 const COMMAND_MS = 5_000
 const KEEP_ALIVE_MS = 10_000
@@ -45,10 +46,14 @@ const RECONNECT_LEAST_MS = 500
 
 /** A replica, one whose primary is away, one that is loading: another server is or will be the primary. */
 const NOT_THE_PRIMARY = /\b(READONLY|MASTERDOWN|LOADING)\b/
-/** Out of memory, a disk that can't be written, too few replicas. */
-const REFUSES = /\b(OOM|MISCONF|NOREPLICAS)\b/
-/** A value of another type, or one that a script of ours can't read. */
-const FOREIGN = /\bWRONGTYPE\b|\bis not an integer\b|^ERR user_script:\d+: /
+/** Out of memory, a disk that can't be written, too few replicas, another program's script that does not end, rights. */
+const REFUSES = /\b(OOM|MISCONF|NOREPLICAS|BUSY|NOPERM)\b/
+/** A value of another type, or one that a script of ours can't read: as Redis 7 says it, and Redis 6. */
+const FOREIGN =
+  /\bWRONGTYPE\b|\bis not an integer\b|^ERR user_script:\d+: |: @user_script:\d+: user_script:\d+: /
+
+/** A node of a Redis Cluster, asked for keys of another node. */
+const OF_A_CLUSTER = /^(MOVED|ASK|CROSSSLOT|CLUSTERDOWN)\b/
 
 export interface RedisServer {
   readonly url: string
@@ -66,7 +71,10 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
   // Why there is no connection: a command that waits for one ends without saying so.
   let failure: string | null = null
   redis.on('close', () => generation++)
-  redis.on('error', (error) => (failure = messageOf(error)))
+  redis.on('error', (error) => {
+    failure = messageOf(error)
+    if (isOfSelect(error)) redis.disconnect(true)
+  })
   redis.on('ready', () => (failure = null))
   const reconnect = (): void => {
     const now = performance.now()
@@ -109,6 +117,11 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
 }
 
 function unavailable(message: string, cause: unknown): FlotillaError {
+  if (OF_A_CLUSTER.test(messageOf(cause))) {
+    const advice =
+      'REDIS_URL leads to a node of a Redis Cluster: name a single server, or a proxy before the cluster'
+    return new FlotillaError('STORE_UNAVAILABLE', `${message}; ${advice}`, { cause })
+  }
   if (!FOREIGN.test(messageOf(cause))) return new FlotillaError('STORE_UNAVAILABLE', message, { cause })
   const remedy = 'another program has written a key of this fleet there: delete that key'
   return new FlotillaError('STORE_UNAVAILABLE', `${message}; ${remedy}`, { cause, retryable: false })
@@ -134,7 +147,8 @@ class JoiningRedis extends Redis {
 
 function connect(url: string, security: ServerSecurity): Redis {
   const { address, identity } = addressOf(url, security)
-  const redis = new JoiningRedis(address, {
+  const redis = new JoiningRedis({
+    ...address,
     ...identity(),
     connectTimeout: CONNECT_MS,
     commandTimeout: COMMAND_MS,
@@ -149,25 +163,37 @@ function connect(url: string, security: ServerSecurity): Redis {
   return redis
 }
 
+/** The server refuses the database that the URL names. The client would go on with database 0, another program's. */
+function isOfSelect(error: unknown): boolean {
+  return (error as { command?: { name?: string } }).command?.name === 'select'
+}
+
 /** Commands that were sent and not answered. ioredis keeps them until their time is over. */
 function rejectSent({ commandQueue }: Redis): void {
   for (let sent = commandQueue.shift(); sent !== undefined; sent = commandQueue.shift())
     sent.command.reject(new Error('the connection broke before the answer'))
 }
 
-/** The URL without what `identity` gives for each connection: certificates and password as of then. */
+/** `identity` is asked for each connection: certificates and password as of then. */
 function addressOf(text: string, { tls, username, password }: ServerSecurity) {
-  const url = URL.parse(text)
+  const url = new URL(text)
+  const host = url.hostname.replaceAll(/[[\]]/g, '')
   // ioredis itself sends no server name, which proxies of several servers need.
-  const host = url?.hostname ?? ''
-  const named = isIP(host.replaceAll(/[[\]]/g, '')) === 0 ? { servername: host } : {}
-  const user = username ?? decodeURIComponent(url?.username ?? '')
-  const identity = (): RedisCredentials => ({
-    ...(url?.protocol === 'rediss:' ? { tls: { ...named, ...tls?.() } } : {}),
-    ...(password ? { password: password(), ...(user === '' ? {} : { username: user }) } : {}),
-  })
-  if (url && password) Object.assign(url, { username: '', password: '' })
-  return { address: url?.href ?? text, identity }
+  const named = isIP(host) === 0 ? { servername: host } : {}
+  const user = username ?? decodeURIComponent(url.username)
+  const identity = (): RedisCredentials => {
+    const secret = password?.() ?? decodeURIComponent(url.password)
+    return {
+      ...(url.protocol === 'rediss:' ? { tls: { ...named, ...tls?.() } } : {}),
+      ...(secret === '' ? {} : { password: secret, ...(user === '' ? {} : { username: user }) }),
+    }
+  }
+  const address = {
+    host: host === '' ? 'localhost' : host,
+    port: Number(url.port || DEFAULT_PORT),
+    db: Number(url.pathname.slice(1)),
+  }
+  return { address, identity }
 }
 
 /** Replaces a connection that no longer answers (a half-open socket). */
@@ -180,5 +206,5 @@ function watchHealth(redis: Redis): NodeJS.Timeout {
 
 /** Host and port alone: the URL may hold a password. */
 function placeOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host : 'an unreadable REDIS_URL'
+  return new URL(url).host
 }

@@ -16,8 +16,8 @@ export interface RedisOptions {
 }
 
 /**
- * KEYS: the value, its lease. ARGV: 1 whether a value is expected, the expected one, the next one, its
- * lifetime in ms (empty: no end), its lease in ms (empty: none). Replies {1} or {0, current, rest of its
+ * KEYS: the value, its lease. ARGV: 1 whether a value is expected (empty: any or none), the expected one, the next
+ * one, its lifetime in ms (empty: no end), its lease in ms (empty: none). Replies {1} or {0, current, rest of its
  * lease}. A lease is a key that expires, so Redis's clock alone decides.
  */
 const compareAndSet = `
@@ -31,7 +31,7 @@ if ARGV[5] == '' then redis.call('DEL', KEYS[2])
 else redis.call('SET', KEYS[2], '', 'PX', ARGV[5]) end
 return {1}`
 
-const CHECK_KEPT_MS = 60_000
+const CHECK_KEPT_MS = '60000'
 
 type CompareAndSet = (...args: string[]) => Promise<[number, (string | null)?, number?]>
 
@@ -79,8 +79,12 @@ export function openRedisKeyValue(options: RedisOptions): KeyValue {
     check: async () => {
       await fitness?.require()
       const connected = generation()
-      // A replica, and a server without memory or disk, answers everything except writes.
-      await written('writing for a check', redis.set(full('check'), '', 'PX', CHECK_KEPT_MS))
+      // A replica, and a server without memory or disk, answers everything except writes; a user with few rights may
+      // write a key, and neither run a script nor write a lease.
+      await written(
+        'writing for a check',
+        swap(full('check'), leaseOf('check'), '', '', '', CHECK_KEPT_MS, CHECK_KEPT_MS),
+      )
       await replicas.acknowledge(connected)
     },
     close: () => {

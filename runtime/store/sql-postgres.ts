@@ -1,6 +1,7 @@
 // The one importer of pg.
+import { setTimeout } from 'node:timers/promises'
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls'
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely, PostgresAdapter, PostgresDialect, sql as raw } from 'kysely'
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import pg from 'pg'
 import type { TlsOptions } from '../config/renewed-files.ts'
@@ -12,9 +13,18 @@ import type { Sql, Tables } from './sql.ts'
 const CONNECT_MS = 5_000
 const STATEMENT_MS = 30_000
 const CONNECTIONS = 10
+/** Kysely's. */
+const MIGRATION_LOCK = 3853314791062309107n
+const TURN_MS = 60_000
+const TURN_RETRY_MS = 100
 
 /** PostgreSQL's types for 64-bit integers and their sums: ours fit a double, so they are read as numbers. */
 const NUMBERS: readonly number[] = [pg.types.builtins.INT8, pg.types.builtins.NUMERIC]
+const FORBIDDEN = '42501'
+/** SQL_ASCII keeps bytes as they are. */
+const ENCODINGS = ['UTF8', 'SQL_ASCII']
+/** PgBouncer's words. */
+const UNKNOWN_PARAMETER = /unsupported startup parameter.*statement_timeout/
 /** A server that takes no writes: a standby, mostly, which was the primary. */
 const READ_ONLY = '25006'
 /**
@@ -25,8 +35,8 @@ const SERVER_AT_FAULT = /^(08|25006|40|42501|53|55|57|58)/
 
 /**
  * Connects and brings the tables up to date. They are in the fleet's own schema, because two fleets may share
- * a database, and use the same task id. Rejects with STORE_UNAVAILABLE naming host and port. `destroy()` ends
- * the pool.
+ * a database, and use the same task id. Rejects with STORE_UNAVAILABLE naming host and port, and with
+ * CONFIG_INVALID if the database can't hold every text. `destroy()` ends the pool.
  */
 export async function openPostgresSql(
   url: string,
@@ -35,18 +45,76 @@ export async function openPostgresSql(
 ): Promise<Sql> {
   const sql = connectPostgresSql(url, schema, security)
   try {
-    await migrate(sql, 'postgres', schema)
+    await requireEveryText(sql, placeOf(url))
+    await migrate(sql, 'postgres', { schema, alone: (work) => inTurn(sql, work) })
     return sql
   } catch (error) {
     await sql.destroy()
-    throw error
+    if (!isForbidden(error)) throw error
+    const remedy = `its user needs CREATE on the database, or a schema of its own: CREATE SCHEMA "${schema}" AUTHORIZATION <user>`
+    throw new FlotillaError('STORE_UNAVAILABLE', `${messageOf(error)}; ${remedy}`, { cause: error })
   }
 }
 
+/** Rows with other letters would be refused one by one. */
+async function requireEveryText(sql: Sql, place: string): Promise<void> {
+  const { rows } = await raw<{ server_encoding: string }>`SHOW server_encoding`.execute(sql)
+  const encoding = rows[0]?.server_encoding ?? 'UTF8'
+  if (ENCODINGS.includes(encoding)) return
+  throw new FlotillaError(
+    'CONFIG_INVALID',
+    `DATABASE_URL leads to a database (${place}) whose encoding ${encoding} can't hold every text. ` +
+      "Create one with ENCODING 'UTF8' TEMPLATE template0 (and copy the tables with pg_dump, if there are any)",
+  )
+}
+
+const isForbidden = (error: unknown): boolean =>
+  error instanceof FlotillaError && (codeOf(error.cause) === FORBIDDEN || isForbidden(error.cause))
+
 /** As `openPostgresSql`, with the tables as they are: nothing is created, and the first statement connects. */
 export function connectPostgresSql(url: string, schema: string, security: ServerSecurity = {}): Sql {
-  const dialect = new PostgresDialect({ pool: createPool(url, security) })
+  const dialect = new PooledDialect({ pool: createPool(url, security) })
   return new Kysely<Tables>({ dialect }).withSchema(schema)
+}
+
+/**
+ * Kysely's own lock on migrations belongs to a session, and a pooler hands each statement to another one: two processes
+ * would have it at once, or nobody could ever take it again. `inTurn` takes its place.
+ */
+class PooledDialect extends PostgresDialect {
+  override createAdapter(): PostgresAdapter {
+    return new LocklessAdapter()
+  }
+}
+
+class LocklessAdapter extends PostgresAdapter {
+  override acquireMigrationLock = async (): Promise<void> => undefined
+  override releaseMigrationLock = async (): Promise<void> => undefined
+}
+
+/**
+ * Runs the work under the same lock as earlier releases do, here for a transaction. Processes that wait hold no connection of
+ * a pooler meanwhile: the one that works needs a second one.
+ */
+async function inTurn(sql: Sql, work: () => Promise<void>): Promise<void> {
+  const untilMs = performance.now() + TURN_MS
+  for (;;) {
+    const isDone = await sql.transaction().execute(async (transaction) => {
+      const taken = raw<{
+        taken: boolean
+      }>`SELECT pg_try_advisory_xact_lock(${raw.lit(MIGRATION_LOCK)}) AS taken`
+      const { rows } = await taken.execute(transaction)
+      if (rows[0]?.taken) await work()
+      return rows[0]?.taken
+    })
+    if (isDone) return
+    if (performance.now() > untilMs)
+      throw new FlotillaError(
+        'STORE_UNAVAILABLE',
+        'another process has been creating the tables for a minute',
+      )
+    await setTimeout(TURN_RETRY_MS)
+  }
 }
 
 function createPool(url: string, security: ServerSecurity): PostgresPool {
@@ -67,8 +135,24 @@ function createPool(url: string, security: ServerSecurity): PostgresPool {
   const place = placeOf(url)
   return {
     options: pool.options,
-    connect: () => pool.connect().then((client) => watchErrors(client, place), unavailable(place)),
+    connect: () => connectWith(pool).then((client) => watchErrors(client, place), unavailable(place)),
     end: () => pool.end(),
+  }
+}
+
+/**
+ * A pooler, such as PgBouncer, refuses parameters of the start that it does not know. Without the server's limit on
+ * a statement the client's own remains.
+ */
+async function connectWith(pool: pg.Pool): Promise<pg.PoolClient> {
+  // Others may find it out while this one connects.
+  const { statement_timeout: asked } = pool.options
+  try {
+    return await pool.connect()
+  } catch (error) {
+    if (asked === false || !UNKNOWN_PARAMETER.test(messageOf(error))) throw error
+    pool.options.statement_timeout = false
+    return pool.connect()
   }
 }
 
@@ -95,22 +179,23 @@ function sslOptions({ servername, ...options }: TlsOptions): ConnectionOptions {
 
 /**
  * The client, with errors of an absent server turned into those of the error table. One that leads to a server without
- * writes is not used again: the name may lead to another one by now.
+ * writes is not used again: the name may lead to another one by now. Nor is one whose statement has had no answer: the
+ * next statement would wait behind it.
  */
 function watchErrors(client: pg.PoolClient, place: string): PostgresPoolClient {
-  let isReadOnly = false
+  let isSpent = false
   const query = async (text: string, values: unknown[]): Promise<unknown> => {
     try {
       return await client.query(text, values)
     } catch (error) {
-      isReadOnly ||= codeOf(error) === READ_ONLY
+      isSpent ||= codeOf(error) === READ_ONLY || codeOf(error).length !== 5
       if (isServerAtFault(error)) return unavailable(place)(error)
       throw error
     }
   }
   return {
     query: query as PostgresPoolClient['query'],
-    release: (destroy) => client.release(isReadOnly || destroy),
+    release: (destroy) => client.release(isSpent || destroy),
   }
 }
 

@@ -129,7 +129,7 @@ export function sqlTests(subject: () => Sql): void {
     for await (const text of store.export(run.id, 'csv')) csv += text
     assert.equal(csv.trim().split('\n').length, 451)
     assert.equal((await store.list(1_000)).filter(({ id }) => id === run.id).length, 1)
-    for (const work of [store.get('nowhere'), store.add('nowhere', cases)])
+    for (const work of [() => store.get('nowhere'), () => store.add('nowhere', cases)])
       await assert.rejects(work, { code: 'NOT_FOUND' })
   })
 

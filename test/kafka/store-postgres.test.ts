@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { test, type TestContext } from 'node:test'
 import { sql as raw } from 'kysely'
 import pg from 'pg'
 import { sqlBlobs } from '../../runtime/store/blobs-sql.ts'
@@ -15,7 +17,7 @@ const databaseUrl = (): string => {
 }
 
 /** A database of this file's own. */
-async function freshDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+async function freshDatabase(encoding = 'UTF8'): Promise<{ url: string; drop: () => Promise<void> }> {
   const name = `store_${process.pid}_${Date.now()}`
   const run = async (text: string): Promise<void> => {
     const client = new pg.Client(databaseUrl())
@@ -23,10 +25,37 @@ async function freshDatabase(): Promise<{ url: string; drop: () => Promise<void>
     await client.query(text)
     await client.end()
   }
-  await run(`CREATE DATABASE ${name}`)
+  await run(`CREATE DATABASE ${name} ENCODING '${encoding}' LOCALE 'C' TEMPLATE template0`)
   const url = new URL(databaseUrl())
   url.pathname = `/${name}`
   return { url: url.href, drop: () => run(`DROP DATABASE ${name} WITH (FORCE)`) }
+}
+
+/** Refuses a parameter of the start as PgBouncer does, else passes bytes on. Resolves with its URL. */
+async function startPooler(t: TestContext, url: string): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy())
+    socket.once('data', (start) => {
+      if (start.includes('statement_timeout'))
+        return socket.end(refusal('unsupported startup parameter: statement_timeout'))
+      const upstream = connect(Number(port), hostname)
+      upstream.on('error', () => socket.destroy())
+      upstream.write(start)
+      socket.pipe(upstream).pipe(socket)
+    })
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => server.close())
+  return Object.assign(new URL(url), { port: String((server.address() as AddressInfo).port) }).href
+}
+
+/** PostgreSQL's ErrorResponse. */
+function refusal(message: string): Buffer {
+  const fields = Buffer.from(`SFATAL\0C08P01\0M${message}\0\0`)
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(fields.length + 4)
+  return Buffer.concat([Buffer.from('E'), length, fields])
 }
 
 sqlSuite('PostgreSQL', async () => {
@@ -144,4 +173,76 @@ test('a database that answers and takes no rows is found out: a standby, a right
   await sqlBlobs(standby).check()
   await admin.query('DROP TABLE flotilla.session_turns')
   await assert.rejects(requireWritable(standby, ledgerTables), /session_turns" does not exist/)
+})
+
+test('a database that has the tables is opened without a lock, as a pooler may have left one behind', async (t) => {
+  const { url, drop } = await freshDatabase()
+  await openPostgresSql(url).then((sql) => sql.destroy())
+  const other = new pg.Client(url)
+  await other.connect()
+  t.after(() => other.end().then(drop))
+  await other.query('SELECT pg_advisory_lock(3853314791062309107)')
+  await openPostgresSql(url).then((sql) => sql.destroy())
+})
+
+test('a process that finds another at its tables waits without a session, and goes on when that one is done', async (t) => {
+  const { url, drop } = await freshDatabase()
+  const other = new pg.Client(url)
+  await other.connect()
+  t.after(() => other.end().then(drop))
+  await other.query('SELECT pg_advisory_lock(3853314791062309107)')
+  const opening = openPostgresSql(url)
+  await eventually('it has asked for the lock, and is idle', async () => {
+    const { rows } = await other.query(
+      "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND query = 'commit'",
+    )
+    return rows.some(({ state }) => state === 'idle')
+  })
+  await other.query('SELECT pg_advisory_unlock(3853314791062309107)')
+  await opening.then((sql) => sql.destroy())
+  const { rows } = await other.query(
+    "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+  )
+  assert.deepEqual(rows, [])
+})
+
+test('a pooler that refuses the limit on statements is used without it, by many connections at once', async (t) => {
+  const { url, drop } = await freshDatabase()
+  t.after(drop)
+  const pooler = await startPooler(t, url)
+  const sql = await openPostgresSql(pooler)
+  await requireWritable(sql, ledgerTables)
+  await sql.destroy()
+})
+
+test('a database whose encoding can not hold every text is refused; a user without rights is told what it lacks', async (t) => {
+  const latin = await freshDatabase('LATIN1')
+  t.after(latin.drop)
+  await assert.rejects(openPostgresSql(latin.url), {
+    code: 'CONFIG_INVALID',
+    message: /LATIN1.*ENCODING 'UTF8'/,
+  })
+  const { url, drop } = await freshDatabase()
+  t.after(drop)
+  const admin = new pg.Client(url)
+  await admin.connect()
+  const user = `few_${process.pid}`
+  await admin.query(`CREATE ROLE ${user} LOGIN`)
+  const asUser = Object.assign(new URL(url), { username: user }).href
+  await assert.rejects(openPostgresSql(asUser), /permission denied.*CREATE SCHEMA "flotilla" AUTHORIZATION/)
+  await admin.query(`CREATE SCHEMA flotilla AUTHORIZATION ${user}`)
+  await openPostgresSql(asUser).then((sql) => sql.destroy())
+  await admin.query(`DROP OWNED BY ${user} CASCADE`)
+  await admin.query(`DROP ROLE ${user}`)
+  await admin.end()
+})
+
+test('a connection whose statement had no answer is not used again', async (t) => {
+  const { url, drop } = await freshDatabase()
+  t.after(drop)
+  await openPostgresSql(url).then((sql) => sql.destroy())
+  const sql = connectPostgresSql(`${url}?query_timeout=300&statement_timeout=0`, 'flotilla')
+  t.after(() => sql.destroy())
+  await assert.rejects(raw`SELECT pg_sleep(3)`.execute(sql), /Query read timeout/)
+  assert.deepEqual(await sql.selectFrom('blobs').selectAll().execute(), [])
 })

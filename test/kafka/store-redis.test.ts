@@ -79,6 +79,26 @@ test('a command that was sent when the connection broke is an error at once; one
   assert.equal(await next, 'PONG')
 })
 
+test('a database that the server does not have is an error, and nothing is written to another one', async (t) => {
+  const server = await startRedis()
+  t.after(() => server.stop())
+  const store = openRedisKeyValue({ url: `${server.url}/99` })
+  t.after(() => store.close())
+  await assert.rejects(store.set('key', 'value'), /DB index is out of range/)
+  const [last, first] = [15, 0].map((database) => openRedisKeyValue({ url: `${server.url}/${database}` }))
+  t.after(() => Promise.all([last?.close(), first?.close()]))
+  await last?.set('key', 'fifteen')
+  assert.deepEqual([await last?.get('key'), await first?.get('key')], ['fifteen', null])
+})
+
+test('a node of a Redis Cluster that does not serve a key says what REDIS_URL should name', async (t) => {
+  const server = await startRedis({ cluster: true })
+  t.after(() => server.stop())
+  const store = openRedisKeyValue({ url: server.url })
+  t.after(() => store.close())
+  await assert.rejects(store.check(), /Redis Cluster: name a single server, or a proxy/)
+})
+
 test('a key of another program is an error that no retry cures, with the remedy', async (t) => {
   const { redis, close } = connectRedis({ url: url() })
   const prefix = `foreign-${process.pid}`

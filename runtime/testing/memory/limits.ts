@@ -12,6 +12,7 @@ export function memoryLimits({ clock = systemClock }: { clock?: Clock } = {}): L
     end: async (id) => accounts.end(id),
     budgets: async (keyPrefix) => accounts.budgets(keyPrefix, clock.now()),
     correct: async (key, settled, resetsAtMs) => accounts.correct(key, settled, resetsAtMs),
+    check: async () => undefined,
     close: async () => undefined,
   }
 }

@@ -77,6 +77,32 @@ test('a value that may hold a password is not repeated in the message', () => {
   assert.doesNotMatch(text, /secret/)
 })
 
+test('a URL of a store that would be read in another way than it is meant is a mistake, and shows no password', () => {
+  for (const [scheme, host, variable] of [
+    ['redis', 'store.test:6379/2', 'REDIS'],
+    ['postgres', 'store.test:5432/fleet?sslmode=require', 'DATABASE'],
+  ] as const) {
+    const mistakes = (user: string) => mistakesIn({ [`${variable}_URL`]: `${scheme}://${user}@${host}` })
+    for (const password of ['pa/1hidden', '12/1hidden', 'pa#1hidden', '%zz1hidden', '1hidden%']) {
+      const [mistake = '', ...more] = mistakes(`me:${password}`)
+      assert.match(
+        mistake,
+        new RegExp(`${variable}_URL: can't be read; .*%40.*, or set ${variable}_PASSWORD$`),
+      )
+      assert.doesNotMatch(mistake, /hidden/)
+      assert.deepEqual(more, [])
+    }
+    assert.deepEqual(mistakes('me:p%40%2F%23%3F%25'), [])
+    const [several = ''] = mistakesIn({ [`${variable}_URL`]: `${scheme}://me:pw@one.test:1,two.test:1` })
+    assert.match(several, /must name one server/)
+  }
+  for (const end of ['', '/', '/0', '/15'])
+    assert.deepEqual(mistakesIn({ REDIS_URL: `redis://store.test${end}` }), [])
+  for (const end of ['/fleet', '/-1', '/1/2'])
+    assert.match(mistakesIn({ REDIS_URL: `redis://store.test${end}` }).join(), /number of a database/)
+  assert.match(mistakesIn({ REDIS_URL: 'redis://store.test?db=3' }).join(), /takes no parameters/)
+})
+
 test('brokers are a list', () => {
   assert.deepEqual(readEnvironment({ KAFKA_BROKERS: ' a:1, b:2 ,' }).kafkaBrokers, ['a:1', 'b:2'])
 })

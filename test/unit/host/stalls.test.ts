@@ -1,6 +1,7 @@
 // What a stage waits for: said once in the log, shown while it lasts, and gone when it works.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { Stalls } from '../../../runtime/host/stalls.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 
@@ -43,6 +44,29 @@ test('a database that refuses is a problem after a second, and none once it work
     'failed to use the ledger; retrying',
     'nothing waits for the ledger any more',
   ])
+})
+
+test('events whose failures differ only in the key that they name have one line, however often each is repeated', async () => {
+  const { stalls, logged, again, wait } = stalling()
+  let cause: Error | null = new Error('BUSY')
+  const write = (key: string) => async (): Promise<void> => {
+    if (cause !== null)
+      throw new FlotillaError('STORE_UNAVAILABLE', `writing ${key}: ${cause.message}`, { cause })
+  }
+  const writes = ['a', 'b', 'c'].map((key) => stalls.retry('the journal', write(key), again))
+  await wait(1_500)
+  assert.match(
+    stalls.problems.join(),
+    /^the journal can't be used, and 3 events wait for that: writing .: BUSY$/,
+  )
+  assert.deepEqual(logged, ['failed to use the journal; retrying'])
+  cause = new Error('OOM')
+  await wait(500)
+  assert.match(stalls.problems.join(), /writing .: OOM$/)
+  cause = null
+  await wait(500)
+  await Promise.all(writes)
+  assert.equal(logged.length, 3)
 })
 
 test('what no retry cures ends the attempts, first or later, and leaves no problem behind', async () => {
