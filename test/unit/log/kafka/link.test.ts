@@ -68,3 +68,27 @@ test('an attempt ends after its time and that of one request, whatever its work 
   assert.equal(tries, 2)
   await link.close()
 })
+
+test('what goes unanswered for longer than the whole attempt is tried once more: its leader may have moved meanwhile', async () => {
+  const { client } = clusterWith(new Set(['tasks']))
+  const link = new Link({ ...client, requestTimeoutMs: 200 }, ['tasks'])
+  const unanswered = Object.assign(new Error('no answer'), { name: 'KafkaJSRequestTimeoutError' })
+  let tries = 0
+  const ask = async (): Promise<string> => {
+    if (++tries > 1) return 'the new leader'
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    throw unanswered
+  }
+  assert.equal(await link.attempt(ask, { withinMs: 20 }), 'the new leader')
+  const begunMs = performance.now()
+  let silent = 0
+  const never = async (): Promise<never> => {
+    silent++
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    throw unanswered
+  }
+  await assert.rejects(link.attempt(never, { withinMs: 20 }), unanswered)
+  assert.equal(silent, 2)
+  assert.ok(performance.now() - begunMs < 220)
+  await link.close()
+})
