@@ -12,6 +12,8 @@
 //    firewall that forgot), that is into nothing, until the system gives up on it after a quarter of an hour. And as it is
 //    no failed connection for kafkajs, it asks a bootstrap broker that is silent again and again, and no other.
 // 4. kafkajs looks no more at the requests of a connection that it closes, but waits for them: they would never end.
+// 5. A process that stood still (it was stopped, or waited for a processor) has answers that it has not read: it reads before
+//    it gives requests up.
 import type { Socket } from 'node:net'
 import { giveUp } from './silent-broker.ts'
 
@@ -74,6 +76,8 @@ export function checkOnlyIfWaiting(prototype: RequestQueue): void {
 /** A request is given up at most this part of its time late. */
 const LATE = 0.1
 const LONGEST_PERIOD_MS = 1_000
+/** Periods between two looks that nobody waited for. */
+const STANDSTILL = 2
 
 /** By period, which is the same for all connections of a process. */
 const rounds = new Map<number, Round>()
@@ -98,6 +102,9 @@ class Round {
   readonly #queues = new Set<RequestQueue>()
   readonly #periodMs: number
   #timer: NodeJS.Timeout | null = null
+  /** When it looked last, or began; by `performance.now()`. */
+  #lookedMs = 0
+  #hasSkipped = false
 
   constructor(periodMs: number) {
     this.#periodMs = periodMs
@@ -105,6 +112,7 @@ class Round {
 
   add(queue: RequestQueue): void {
     this.#queues.add(queue)
+    if (this.#timer === null) this.#lookedMs = performance.now()
     this.#timer ??= setInterval(() => this.#look(), this.#periodMs).unref()
   }
 
@@ -114,7 +122,15 @@ class Round {
     this.#timer = null
   }
 
+  /** Once in a row: a process that is always late gives up too. */
+  #stoodStill(): boolean {
+    const sinceMs = performance.now() - this.#lookedMs
+    this.#lookedMs += sinceMs
+    return (this.#hasSkipped = sinceMs > STANDSTILL * this.#periodMs && !this.#hasSkipped)
+  }
+
   #look(): void {
+    if (this.#stoodStill()) return
     const now = Date.now()
     for (const queue of this.#queues) {
       const late = [...queue.inflight.values()].filter((each) => now - each.sentAt > each.requestTimeout)

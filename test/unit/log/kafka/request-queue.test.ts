@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { Socket } from 'node:net'
+import { once } from 'node:events'
+import { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import {
   checkOnlyIfWaiting,
@@ -124,4 +125,34 @@ test('a connection that is closed is not looked at any more once its requests ha
   assert.deepEqual(ended, [0, 0])
   t.mock.timers.tick(10_000)
   assert.deepEqual(ended, [0, 0])
+})
+
+test('an answer that came while the process stood still is read before its request is given up', async (t) => {
+  const server = createServer((socket) => socket.on('error', () => {}).write('answer'))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => server.close())
+  const late: string[] = []
+  const request = {
+    sentAt: Date.now(),
+    requestTimeout: 100,
+    timeoutRequest: () => void late.push('given up'),
+  }
+  const inflight = new Map([[1, request]])
+  const queue: RequestQueue = { ...still, requestTimeout: 100, inflight }
+  checkTogether(queue)
+  queue.scheduleRequestTimeoutCheck()
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  socket.once('data', () => inflight.clear())
+  const untilMs = performance.now() + 300
+  const [accepted] = (await once(server, 'connection')) as [Socket]
+  // In the kernel by now; nothing has read it.
+  await new Promise((resolve) => accepted.write('x', resolve))
+  while (performance.now() < untilMs);
+  await once(socket, 'data')
+  assert.deepEqual(late, [])
+  socket.destroy()
+  const again = { ...request, sentAt: Date.now() }
+  inflight.set(2, again)
+  while (late.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  queue.destroy()
 })
