@@ -6,8 +6,8 @@
 // 2. `attempt` retries transient errors until its deadline, finding leaders and coordinators again on the
 //    way; what it throws in the end is the last error. A try that is under way then has the time of one request left: each
 //    may consist of many (a connection, a sign-in, a leader), and kafkajs repeats some of them. A first try that nobody
-//    has answered by the deadline is followed by another one, within that time: a broker that is stopped leads nothing any
-//    more by then, and who does is known.
+//    has answered by the deadline is followed by another one: a broker that is stopped leads nothing any more by then, and
+//    who does is known. So an attempt takes the time of two requests, or its own and that of one, whichever is longer.
 // 3. Nothing begins on a link that is closed: kafkajs would reconnect, and nobody would close those
 //    connections.
 // 4. With `leavesOut`, for a link that many readers share, a topic that is missing or may not be read is left out:
@@ -142,9 +142,11 @@ export class Link {
 
   attempt<T>(work: () => Promise<T>, options: AttemptOptions): Promise<T> {
     const { withinMs, abandoned = () => false } = options
+    const { requestTimeoutMs } = this.#client
     let isOver = false
     const tries = this.#tries(work, { ...options, abandoned: () => isOver || abandoned() })
-    return answeredWithin(withinMs + this.#client.requestTimeoutMs, tries).finally(() => (isOver = true))
+    const limitMs = Math.max(withinMs, requestTimeoutMs) + requestTimeoutMs
+    return answeredWithin(limitMs, tries).finally(() => (isOver = true))
   }
 
   async #tries<T>(work: () => Promise<T>, options: AttemptOptions): Promise<T> {
