@@ -25,6 +25,12 @@ export interface RequestQueue {
   readonly throttledUntil: number
   readonly requestTimeout: number
   throttleCheckTimeoutId: NodeJS.Timeout | null
+  /** kafkajs's own, of the client. */
+  readonly logger: { error(message: string, fields: object): void }
+  /** host:port. */
+  readonly broker: string
+  /** The broker wants no request for so long (milliseconds), because of a quota. */
+  maybeThrottle(throttleMs: number | null | undefined): void
   /** Ends its connection, whose requests all reject: one has gone unanswered since then. False: there is none any more. */
   breakOff?: (sinceMs: number, reason: Error) => boolean
   isConnected(): boolean
@@ -48,6 +54,25 @@ interface SentRequest {
 }
 
 const CHECK_MS = 10
+
+/** The line of kafkajs's log for pauses that a quota makes. */
+export const THROTTLED = 'throttled'
+/** Shorter pauses are not worth a line, and one line in this time says it all. */
+const NOTABLE_PAUSE_MS = 1_000
+const NOTE_EVERY_MS = 60_000
+
+/** Logs that a quota delays requests: kafkajs keeps it to itself, and all that shows is that everything is slow. */
+export function noteThrottling(prototype: RequestQueue): void {
+  const maybeThrottle = prototype.maybeThrottle
+  let notedMs = -Infinity
+  prototype.maybeThrottle = function (this: RequestQueue, throttleMs) {
+    maybeThrottle.call(this, throttleMs)
+    const nowMs = performance.now()
+    if ((throttleMs ?? 0) < NOTABLE_PAUSE_MS || nowMs - notedMs < NOTE_EVERY_MS) return
+    notedMs = nowMs
+    this.logger.error(THROTTLED, { broker: this.broker, throttleMs })
+  }
+}
 
 export function endWhenUnanswered(prototype: Connection): void {
   const connect = prototype.connect
@@ -76,8 +101,6 @@ export function checkOnlyIfWaiting(prototype: RequestQueue): void {
 /** A request is given up at most this part of its time late. */
 const LATE = 0.1
 const LONGEST_PERIOD_MS = 1_000
-/** Periods between two looks that nobody waited for. */
-const STANDSTILL = 2
 
 /** By period, which is the same for all connections of a process. */
 const rounds = new Map<number, Round>()
@@ -102,9 +125,6 @@ class Round {
   readonly #queues = new Set<RequestQueue>()
   readonly #periodMs: number
   #timer: NodeJS.Timeout | null = null
-  /** When it looked last, or began; by `performance.now()`. */
-  #lookedMs = 0
-  #hasSkipped = false
 
   constructor(periodMs: number) {
     this.#periodMs = periodMs
@@ -112,8 +132,9 @@ class Round {
 
   add(queue: RequestQueue): void {
     this.#queues.add(queue)
-    if (this.#timer === null) this.#lookedMs = performance.now()
-    this.#timer ??= setInterval(() => this.#look(), this.#periodMs).unref()
+    // Timers come before what has arrived, and immediates after it.
+    const look = () => void setImmediate(() => this.#look()).unref()
+    this.#timer ??= setInterval(look, this.#periodMs).unref()
   }
 
   remove(queue: RequestQueue): void {
@@ -122,15 +143,7 @@ class Round {
     this.#timer = null
   }
 
-  /** Once in a row: a process that is always late gives up too. */
-  #stoodStill(): boolean {
-    const sinceMs = performance.now() - this.#lookedMs
-    this.#lookedMs += sinceMs
-    return (this.#hasSkipped = sinceMs > STANDSTILL * this.#periodMs && !this.#hasSkipped)
-  }
-
   #look(): void {
-    if (this.#stoodStill()) return
     const now = Date.now()
     for (const queue of this.#queues) {
       const late = [...queue.inflight.values()].filter((each) => now - each.sentAt > each.requestTimeout)
