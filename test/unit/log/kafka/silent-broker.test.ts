@@ -135,10 +135,10 @@ function standStill(forMs: number): void {
 }
 
 test('a process that stood still reads what came meanwhile before it gives a connection up', async (t) => {
-  const { open, begin } = await broker(t, 100)
+  const { open, begin } = await broker(t, 400)
   const other = await open()
   const opening = begin()
-  standStill(300)
+  standStill(900)
   await once(opening, 'connect')
   assert.equal(other.destroyed, false)
   await open()
