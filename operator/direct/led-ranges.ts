@@ -1,3 +1,4 @@
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Log, LogTopic, PartitionRange } from '../../runtime/log/port.ts'
 
 interface LedRanges {
@@ -11,4 +12,11 @@ export async function ledRanges(log: Log, topics: readonly LogTopic[]): Promise<
   const leaderless: LedRanges['leaderless'] = []
   const ranges = await log.ranges(topics, { onLeaderless: (at) => void leaderless.push(at) })
   return { ranges, leaderless }
+}
+
+/** The topics that the broker lacks, if that is why asking for ranges failed. */
+export function absentIn(error: unknown): readonly string[] {
+  if (!(error instanceof FlotillaError) || error.code !== 'TOPICS_MISSING') return []
+  const { absent = [] } = (error.details ?? {}) as { absent?: readonly string[] }
+  return absent
 }

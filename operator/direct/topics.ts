@@ -1,8 +1,7 @@
 // The fleet's topics, on the log itself.
-import { FlotillaError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { topics, type TopicName } from '../../schemas/topics.ts'
-import { ledRanges } from './led-ranges.ts'
+import { absentIn, ledRanges } from './led-ranges.ts'
 
 export interface TopicView {
   name: TopicName
@@ -51,10 +50,4 @@ async function rangesOf(log: Log, names: readonly TopicName[]): ReturnType<typeo
     if (absent.length === 0 || others.length === 0) throw error
     return ledRanges(log, others)
   }
-}
-
-function absentIn(error: unknown): readonly string[] {
-  if (!(error instanceof FlotillaError) || error.code !== 'TOPICS_MISSING') return []
-  const { absent = [] } = (error.details ?? {}) as { absent?: readonly string[] }
-  return absent
 }

@@ -20,7 +20,7 @@ import { readPages } from '../../runtime/store/data-file-pages.ts'
 import type { Stores } from '../../runtime/store/open.ts'
 import { ledgerTables, requireWritable } from '../../runtime/store/writable.ts'
 import { topics } from '../../schemas/topics.ts'
-import { ledRanges } from '../direct/led-ranges.ts'
+import { absentIn, ledRanges } from '../direct/led-ranges.ts'
 import { problemIn } from '../running-fleet.ts'
 
 export interface Check {
@@ -147,8 +147,8 @@ async function log(opened: Log): Promise<Found> {
   if (opened.kind === 'embedded') return ok(`embedded, ${plural(opened.partitions, 'partition')}`)
   const names = topics.map(({ name }) => name)
   const found = await ledRanges(opened, names).catch(unlessMissing)
-  if (!found)
-    return warn(`${opened.kind}: reachable; topics are missing`, 'Create them with: flotilla topics --create')
+  if ('missing' in found)
+    return warn(`${opened.kind}: reachable; ${found.missing}`, 'Create them with: flotilla topics --create')
   const leaderless = found.leaderless.map(({ topic, partition }) => `${topic}[${partition}]`)
   if (leaderless.length > 0)
     return warn(
@@ -160,9 +160,12 @@ async function log(opened: Log): Promise<Found> {
   return ok(`${opened.kind}, ${plural(opened.partitions, 'partition')}`)
 }
 
-function unlessMissing(error: unknown): null {
-  if (hasCode(error, 'TOPICS_MISSING')) return null
-  throw error
+/** Named only where others are there: a new prefix lacks them all. */
+function unlessMissing(error: unknown): { missing: string } {
+  if (!hasCode(error, 'TOPICS_MISSING')) throw error
+  const absent = absentIn(error)
+  const isSome = absent.length > 0 && absent.length < topics.length
+  return { missing: isSome ? `missing: ${absent.join(', ')}` : 'topics are missing' }
 }
 
 async function registry(codec: Codec, environment: Environment): Promise<Found> {

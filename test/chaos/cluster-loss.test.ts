@@ -50,8 +50,7 @@ after(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-const startCluster = (): Promise<KafkaCluster> =>
-  startKafka({ brokers: 3, heapMb: 320, properties: { 'broker.session.timeout.ms': '3000' } })
+const startCluster = (): Promise<KafkaCluster> => startKafka({ brokers: 3, heapMb: 320 })
 
 async function startFleet(): Promise<ServiceProcess> {
   const fleet = await startServices([], { env })

@@ -195,7 +195,18 @@ function serverProperties(node: Node, nodes: readonly Node[], data: string): Rec
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
     'log.cleaner.backoff.ms': '1000',
     'log.cleaner.dedupe.buffer.size': '16777216',
+    ...(nodes.length > 1 ? ofSeveral : {}),
   }
+}
+
+/**
+ * A broker that is stopped is given up soon, and one that is only late on a busy machine is not: it has sent five heartbeats
+ * by then. What its peers have asked of it ends soon after (docs/operating.md).
+ */
+const ofSeveral = {
+  'broker.session.timeout.ms': '3000',
+  'broker.heartbeat.interval.ms': '500',
+  'request.timeout.ms': '10000',
 }
 
 const lines = (properties: Readonly<Record<string, string>>): string =>

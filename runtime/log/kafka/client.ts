@@ -34,6 +34,8 @@ import {
   checkOnlyIfWaiting,
   checkTogether,
   endWhenUnanswered,
+  noteThrottling,
+  THROTTLED,
   type Connection,
   type RequestQueue,
 } from './request-queue.ts'
@@ -294,11 +296,16 @@ function clusterOf(kafka: Kafka): Cluster {
   return cluster as unknown as Cluster
 }
 
+const QUOTA_REACHED =
+  'a client quota of the brokers is reached: all requests of the fleet wait for it, and tasks are slow. Raise it ' +
+  '(kafka-configs.sh --describe --entity-type clients, or users, shows it)'
+
 function logTo(logger: KafkaLogger | undefined): logCreator {
   return () =>
     ({ namespace, log }) => {
       const { message, timestamp: _, logger: __, stack: ___, ...fields } = log
-      logger?.debug({ ...fields, namespace }, `kafkajs: ${message}`)
+      if (message === THROTTLED) logger?.warn(fields, QUOTA_REACHED)
+      else logger?.debug({ ...fields, namespace }, `kafkajs: ${message}`)
     }
 }
 
@@ -377,5 +384,6 @@ for (const version of METADATA_VERSIONS) {
 const { prototype: queues } = part('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }
 checkOnlyIfWaiting(queues)
 checkTogether(queues)
+noteThrottling(queues)
 const { prototype: connections } = part('kafkajs/src/network/connection') as { prototype: Connection }
 endWhenUnanswered(connections)

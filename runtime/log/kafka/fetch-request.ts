@@ -90,15 +90,21 @@ export async function fetchEach(
   return answer.partitions
 }
 
-/** One partition, outside of sessions. Rejects with its error too. */
+/**
+ * One partition, outside of sessions. Rejects with its error too, and with a transient one while a quota of the brokers is
+ * exceeded: they answer at once then, with no partition at all, and the connection waits before the next request.
+ */
 export async function fetchOnce(
   broker: Broker,
   partition: PartitionFetch,
   limits: FetchLimits,
 ): Promise<TopicPartition> {
   const [fetched] = await fetchEach(broker, [partition], limits)
-  if (fetched === undefined)
-    throw new Error(`the broker's answer lacks ${partition.topic}[${partition.partition}]`)
+  if (fetched === undefined) {
+    const what = `${partition.topic}[${partition.partition}]`
+    const error = new Error(`the broker's answer lacks ${what}: a quota of its clients is exceeded`)
+    throw Object.assign(error, { type: 'THROTTLING_QUOTA_EXCEEDED', retriable: true })
+  }
   if (fetched.error !== null) throw fetched.error
   return fetched
 }

@@ -5,7 +5,9 @@
 //    lane, every group member and every fetcher has its own link.
 // 2. `attempt` retries transient errors until its deadline, finding leaders and coordinators again on the
 //    way; what it throws in the end is the last error. A try that is under way then has the time of one request left: each
-//    may consist of many (a connection, a sign-in, a leader), and kafkajs repeats some of them.
+//    may consist of many (a connection, a sign-in, a leader), and kafkajs repeats some of them. A first try that nobody
+//    has answered by the deadline is followed by another one: a broker that is stopped leads nothing any more by then, and
+//    who does is known. So an attempt takes the time of two requests, or its own and that of one, whichever is longer.
 // 3. Nothing begins on a link that is closed: kafkajs would reconnect, and nobody would close those
 //    connections.
 // 4. With `leavesOut`, for a link that many readers share, a topic that is missing or may not be read is left out:
@@ -140,20 +142,25 @@ export class Link {
 
   attempt<T>(work: () => Promise<T>, options: AttemptOptions): Promise<T> {
     const { withinMs, abandoned = () => false } = options
+    const { requestTimeoutMs } = this.#client
     let isOver = false
     const tries = this.#tries(work, { ...options, abandoned: () => isOver || abandoned() })
-    return answeredWithin(withinMs + this.#client.requestTimeoutMs, tries).finally(() => (isOver = true))
+    const limitMs = Math.max(withinMs, requestTimeoutMs) + requestTimeoutMs
+    return answeredWithin(limitMs, tries).finally(() => (isOver = true))
   }
 
   async #tries<T>(work: () => Promise<T>, options: AttemptOptions): Promise<T> {
     const { withinMs, abandoned = () => false, retryable = isTransient } = options
     const deadline = performance.now() + withinMs
+    let isFirst = true
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
       try {
         await this.connect()
         return await work()
       } catch (error) {
-        if (!retryable(error) || abandoned() || performance.now() + pauseMs > deadline) throw error
+        const isOver = performance.now() + pauseMs > deadline && !(isFirst && isUnreachable(error))
+        if (!retryable(error) || abandoned() || isOver) throw error
+        isFirst = false
         await this.recover(error)
         await pause(pauseMs)
       }

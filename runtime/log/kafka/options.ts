@@ -17,7 +17,10 @@ export interface KafkaLogOptions {
   readonly replicationFactor?: number
   /** How long a transaction of ours may stay open before the broker aborts it. Default 30,000. */
   readonly transactionTimeoutMs?: number
-  /** How long a request is retried before it fails. Default 10,000, at most half of transactionTimeoutMs. */
+  /**
+   * How long a request is retried before it fails. Default 10,000, at most half of transactionTimeoutMs. One that goes
+   * unanswered for longer than this is tried once more.
+   */
   readonly deliveryTimeoutMs?: number
   /** How long a single request may go unanswered. Default 10,000. */
   readonly requestTimeoutMs?: number

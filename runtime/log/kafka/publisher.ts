@@ -10,6 +10,8 @@
 //    request of a connection only once it has answered the last one, and a replica that is stopped lets it wait. What
 //    shares a request with such a partition waits with it, once:
 // 4. A partition that a send went apart for is sent by itself until it has answered.
+// 5. A send that went apart and succeeded gives identity and connections back, unless others have taken their place: where
+//    brokers are far each first send goes apart, and every one would be a first.
 import { FlotillaError } from '../../errors.ts'
 import { logFailure } from './errors.ts'
 import { mustBePublishable } from '../limits.ts'
@@ -48,7 +50,8 @@ const PATIENCE_MS = 500
 
 export class Publisher {
   readonly #context: Context
-  #channel: Channel
+  /** For the next send; null: it makes one. */
+  #channel: Channel | null = null
   #pending: Pending[] = []
   #sending: Promise<void> | null = null
   /** Partitions that a send apart waits for. */
@@ -59,7 +62,6 @@ export class Publisher {
 
   constructor(context: Context) {
     this.#context = context
-    this.#channel = this.#newChannel()
   }
 
   #newChannel(): Channel {
@@ -123,11 +125,11 @@ export class Publisher {
     const group = this.#placed(pending)
     const offsets: Offsets = new Map()
     let isDone = false
-    const { link, session } = this.#channel
-    const settled = this.#sendBy(session, group, offsets).then(() => void (isDone = true))
+    const channel = (this.#channel ??= this.#newChannel())
+    const settled = this.#sendBy(channel, group, offsets).then(() => void (isDone = true))
     await within(PATIENCE_MS, settled)
     if (isDone) return
-    this.#channel = this.#newChannel()
+    this.#channel = null
     const missing = new Set<string>()
     for (const sent of group) {
       const without = sent.places.filter(({ key, index }) => offsets.get(key)?.[index] === undefined)
@@ -137,7 +139,7 @@ export class Publisher {
     const over = settled.then(() => {
       for (const key of missing) this.#awaited.delete(key)
       this.#sending ??= this.#drain()
-      return link.close()
+      return channel === this.#channel ? undefined : channel.link.close()
     })
     for (const key of missing) {
       this.#awaited.set(key, over)
@@ -159,7 +161,8 @@ export class Publisher {
   }
 
   /** Never rejects. */
-  async #sendBy(session: ProducerSession, group: readonly Sent[], offsets: Offsets): Promise<void> {
+  async #sendBy(channel: Channel, group: readonly Sent[], offsets: Offsets): Promise<void> {
+    const { session } = channel
     try {
       if (!session.usable) await session.renew()
       const records = byPartition(
@@ -167,6 +170,7 @@ export class Publisher {
         this.#context.names,
       )
       await session.send(records, offsets)
+      this.#channel ??= channel
       for (const sent of group) {
         for (const { key } of sent.places) this.#suspects.delete(key)
         answer(sent, offsets)
@@ -181,7 +185,7 @@ export class Publisher {
     this.#closed = true
     while (this.#sending !== null || this.#awaited.size > 0)
       await Promise.all([this.#sending, ...this.#awaited.values()])
-    await this.#channel.link.close()
+    await this.#channel?.link.close()
   }
 }
 

@@ -12,6 +12,8 @@
 //    firewall that forgot), that is into nothing, until the system gives up on it after a quarter of an hour. And as it is
 //    no failed connection for kafkajs, it asks a bootstrap broker that is silent again and again, and no other.
 // 4. kafkajs looks no more at the requests of a connection that it closes, but waits for them: they would never end.
+// 5. A process that stood still (it was stopped, or waited for a processor) has answers that it has not read: it reads before
+//    it gives requests up.
 import type { Socket } from 'node:net'
 import { giveUp } from './silent-broker.ts'
 
@@ -23,6 +25,12 @@ export interface RequestQueue {
   readonly throttledUntil: number
   readonly requestTimeout: number
   throttleCheckTimeoutId: NodeJS.Timeout | null
+  /** kafkajs's own, of the client. */
+  readonly logger: { error(message: string, fields: object): void }
+  /** host:port. */
+  readonly broker: string
+  /** The broker wants no request for so long (milliseconds), because of a quota. */
+  maybeThrottle(throttleMs: number | null | undefined): void
   /** Ends its connection, whose requests all reject: one has gone unanswered since then. False: there is none any more. */
   breakOff?: (sinceMs: number, reason: Error) => boolean
   isConnected(): boolean
@@ -46,6 +54,25 @@ interface SentRequest {
 }
 
 const CHECK_MS = 10
+
+/** The line of kafkajs's log for pauses that a quota makes. */
+export const THROTTLED = 'throttled'
+/** Shorter pauses are not worth a line, and one line in this time says it all. */
+const NOTABLE_PAUSE_MS = 1_000
+const NOTE_EVERY_MS = 60_000
+
+/** Logs that a quota delays requests: kafkajs keeps it to itself, and all that shows is that everything is slow. */
+export function noteThrottling(prototype: RequestQueue): void {
+  const maybeThrottle = prototype.maybeThrottle
+  let notedMs = -Infinity
+  prototype.maybeThrottle = function (this: RequestQueue, throttleMs) {
+    maybeThrottle.call(this, throttleMs)
+    const nowMs = performance.now()
+    if ((throttleMs ?? 0) < NOTABLE_PAUSE_MS || nowMs - notedMs < NOTE_EVERY_MS) return
+    notedMs = nowMs
+    this.logger.error(THROTTLED, { broker: this.broker, throttleMs })
+  }
+}
 
 export function endWhenUnanswered(prototype: Connection): void {
   const connect = prototype.connect
@@ -105,7 +132,9 @@ class Round {
 
   add(queue: RequestQueue): void {
     this.#queues.add(queue)
-    this.#timer ??= setInterval(() => this.#look(), this.#periodMs).unref()
+    // Timers come before what has arrived, and immediates after it.
+    const look = () => void setImmediate(() => this.#look()).unref()
+    this.#timer ??= setInterval(look, this.#periodMs).unref()
   }
 
   remove(queue: RequestQueue): void {

@@ -7,9 +7,12 @@
 //    itself, and so does the list of brokers to begin with: each link would wait for it again.
 // 3. A refusal has it probed, by one connection at a time, which asks what every broker answers before anything else, and
 //    has the time of a connection for it. The broker is silent no longer once it answers, or refuses the probe.
+// 4. The time in which this process itself stood still does not count.
 import { Socket } from 'node:net'
 
 const PAUSE_MS = 1_000
+/** Part of a time by which its end may come late. */
+const LATE = 0.1
 
 /** ApiVersions of version 0: its length, key, version, a number of ours, no client id. */
 const GREETING = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 0, 0xff, 0xff])
@@ -59,16 +62,16 @@ export class BrokerSockets {
     }
     const openedMs = Date.now()
     const late = new Error(`${this.#name}: no connection within ${this.#limitMs} ms`)
-    const timer = setTimeout(() => this.giveUp(socket, openedMs, late), this.#limitMs)
+    const stop = afterListening(this.#limitMs, () => this.giveUp(socket, openedMs, late))
     const socket = connect(() => {
-      clearTimeout(timer)
+      stop()
       onConnect()
     })
     brokers.set(socket, this)
     this.#sockets.add(socket)
     socket.on('data', () => (this.#heardMs = Date.now()))
     socket.once('close', () => {
-      clearTimeout(timer)
+      stop()
       this.#sockets.delete(socket)
     })
     return socket
@@ -79,14 +82,14 @@ export class BrokerSockets {
     const probe = connect(() => probe.write(GREETING))
     this.#probe = probe
     let isLate = false
-    const timer = setTimeout(() => {
+    const stop = afterListening(this.#limitMs, () => {
       isLate = true
       probe.destroy()
-    }, this.#limitMs)
+    })
     probe.on('error', () => {})
     probe.once('data', () => probe.destroy())
     probe.once('close', () => {
-      clearTimeout(timer)
+      stop()
       this.#probe = null
       this.#isSilent = isLate
       this.#probeFromMs = performance.now() + PAUSE_MS
@@ -109,4 +112,15 @@ export class BrokerSockets {
     this.#probe?.destroy()
     for (const socket of this.#sockets) socket.destroy(reason)
   }
+}
+
+/** Calls back after this time, and that in which the process stood still. Returns what prevents it. */
+function afterListening(limitMs: number, done: () => void): () => void {
+  const dueMs = performance.now() + limitMs
+  let timer = setTimeout(() => {
+    const lateMs = performance.now() - dueMs
+    if (lateMs < limitMs * LATE) done()
+    else timer = setTimeout(done, Math.min(lateMs, limitMs))
+  }, limitMs)
+  return () => clearTimeout(timer)
 }

@@ -20,8 +20,6 @@ const properties = {
   // Fewer internal partitions, as two cores serve all three brokers.
   'offsets.topic.num.partitions': '3',
   'transaction.state.log.num.partitions': '3',
-  'broker.session.timeout.ms': '3000',
-  'broker.heartbeat.interval.ms': '500',
   'num.network.threads': '2',
   'num.io.threads': '3',
 }

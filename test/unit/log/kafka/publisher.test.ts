@@ -15,8 +15,10 @@ function publisherTo(
   blocked: Set<string>,
   deliveryTimeoutMs = 15_000,
   waiting: ReadonlyMap<string, Promise<void>> = new Map(),
+  initialised: () => Promise<void> = async () => {},
 ) {
   const logs = new Map<string, string[]>()
+  const links = { opened: 0, closed: 0 }
   const produce = async ({ topicData }: ProduceRequest) => {
     const named = topicData.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition, messages }) => ({
@@ -46,11 +48,15 @@ function publisherTo(
     }
     const broker = {
       produce: (request: ProduceRequest) => inTurn(() => produce(request)),
-      initProducerId: () => inTurn(async () => ({ producerId: '1', producerEpoch: 0 })),
+      initProducerId: () =>
+        inTurn(async () => {
+          await initialised()
+          return { producerId: '1', producerEpoch: 0 }
+        }),
     }
     return {
-      connect: async () => {},
-      disconnect: async () => {},
+      connect: async () => void links.opened++,
+      disconnect: async () => void links.closed++,
       addMultipleTargetTopics: async () => {},
       brokerPool: { metadata: {} },
       findBroker: async () => broker,
@@ -61,7 +67,7 @@ function publisherTo(
   const client = { cluster, requestTimeoutMs: 10_000 } as unknown as Client
   const settings = { transactionTimeoutMs: 2 * deliveryTimeoutMs, deliveryTimeoutMs }
   const context = { client, settings, names: namesUnder('test'), partitions: 4 } as unknown as Context
-  return { publisher: new Publisher(context), logs }
+  return { publisher: new Publisher(context), logs, links }
 }
 
 const toControl = (text: string) => outgoing('tasks.control', 1, null, text)
@@ -133,4 +139,18 @@ test('what was sent together with a partition that does not answer waits with it
   answers[1].resolve()
   assert.equal((await waits)[0]?.offset, 0)
   await publisher.close()
+})
+
+test('where a first send takes long, its connections and its identity are kept for the next ones', async () => {
+  const far = () => new Promise<void>((resolve) => setTimeout(resolve, 800))
+  const { publisher, links } = publisherTo(new Set(), 15_000, new Map(), far)
+  const offsets = []
+  for (const text of ['1', '2', '3', '4']) offsets.push((await publisher.publish([toOther(text)]))[0]?.offset)
+  assert.deepEqual(offsets, [0, 1, 2, 3])
+  assert.equal(links.opened, 1)
+  const both = [publisher.publish([toOther('5')]), publisher.publish([toControl('6')])]
+  await Promise.all(both)
+  assert.equal(links.opened, 1)
+  await publisher.close()
+  assert.equal(links.closed, 1)
 })

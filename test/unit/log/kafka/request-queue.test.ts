@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
-import { Socket } from 'node:net'
-import { test } from 'node:test'
+import { once } from 'node:events'
+import { connect, createServer, Socket, type AddressInfo } from 'node:net'
+import { test, type TestContext } from 'node:test'
 import {
   checkOnlyIfWaiting,
   checkTogether,
   endWhenUnanswered,
+  noteThrottling,
   type Connection,
   type RequestQueue,
 } from '../../../../runtime/log/kafka/request-queue.ts'
+import { eventually } from '../../../conformance/waiting.ts'
 
 const still = {
   pending: [] as unknown[],
@@ -15,6 +18,9 @@ const still = {
   throttledUntil: -1,
   throttleCheckTimeoutId: null,
   requestTimeout: 10_000,
+  logger: { error: () => {} },
+  broker: 'kafka:9092',
+  maybeThrottle: () => {},
   isConnected: () => true,
   checkPendingRequests: () => {},
   scheduleCheckPendingRequests: () => assert.fail('it was not replaced'),
@@ -70,21 +76,27 @@ function connections(agesMs: readonly number[]): { queues: RequestQueue[]; late:
   return { queues, late, ended }
 }
 
-test('requests of all connections are looked at once a second, and given up after their time', (t) => {
+/** They look once everything that has arrived is read. */
+async function look(t: TestContext, afterMs: number): Promise<void> {
+  t.mock.timers.tick(afterMs)
+  await new Promise(setImmediate)
+}
+
+test('requests of all connections are looked at once a second, and given up after their time', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1_000_000 })
   const { queues, late } = connections([0, 9_500, 0])
   for (const queue of queues) queue.scheduleRequestTimeoutCheck()
-  t.mock.timers.tick(999)
+  await look(t, 999)
   assert.deepEqual(late, [])
-  t.mock.timers.tick(1)
+  await look(t, 1)
   assert.deepEqual(late, [1])
   queues[2]?.destroy()
-  t.mock.timers.tick(10_000)
+  await look(t, 10_000)
   assert.deepEqual([...new Set(late)].sort(), [0, 1])
   for (const queue of queues) queue.destroy()
 })
 
-test('a request that goes unanswered ends its connection, if there still is one', (t) => {
+test('a request that goes unanswered ends its connection, if there still is one', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1_000_000 })
   const { queues, late } = connections([9_500, 9_500])
   const reasons: string[] = []
@@ -93,7 +105,7 @@ test('a request that goes unanswered ends its connection, if there still is one'
   open.breakOff = (sinceMs, { message }) => reasons.push(`${Date.now() - sinceMs} ms: ${message}`) > 0
   gone.breakOff = () => false
   for (const queue of queues) queue.scheduleRequestTimeoutCheck()
-  t.mock.timers.tick(1_000)
+  await look(t, 1_000)
   assert.deepEqual(reasons, ['10500 ms: no answer within 10000 ms'])
   assert.deepEqual(late, [1])
   for (const queue of queues) queue.destroy()
@@ -109,7 +121,7 @@ test('the socket of a connection is what is ended', async () => {
   assert.equal(connection.requestQueue.breakOff?.(0, new Error('late again')), false)
 })
 
-test('a connection that is closed is not looked at any more once its requests have ended', (t) => {
+test('a connection that is closed is not looked at any more once its requests have ended', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1_000_000 })
   const { queues, late, ended } = connections([0])
   const [queue] = queues
@@ -117,11 +129,59 @@ test('a connection that is closed is not looked at any more once its requests ha
   queue.scheduleRequestTimeoutCheck()
   assert.deepEqual(ended, [0])
   queue.isConnected = () => false
-  t.mock.timers.tick(11_000)
+  await look(t, 11_000)
   assert.deepEqual([late.length > 0, ended], [true, [0]])
   ;(queue.inflight as Map<number, unknown>).clear()
-  t.mock.timers.tick(1_000)
+  await look(t, 1_000)
   assert.deepEqual(ended, [0, 0])
-  t.mock.timers.tick(10_000)
+  await look(t, 10_000)
   assert.deepEqual(ended, [0, 0])
+})
+
+test('an answer that came while the process stood still is read before its request is given up', async (t) => {
+  const server = createServer()
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [broker] = (await once(server, 'connection')) as [Socket]
+  const late: string[] = []
+  const request = {
+    sentAt: Date.now(),
+    requestTimeout: 100,
+    timeoutRequest: () => void late.push('given up'),
+  }
+  const inflight = new Map([[1, request]])
+  const queue: RequestQueue = { ...still, requestTimeout: 100, inflight }
+  checkTogether(queue)
+  t.after(() => {
+    queue.destroy()
+    for (const each of [socket, broker]) each.destroy()
+    server.close()
+  })
+  broker.write('the connection is read')
+  await once(socket, 'data')
+  queue.scheduleRequestTimeoutCheck()
+  socket.once('data', () => inflight.clear())
+  broker.write('an answer')
+  // Nothing is read meanwhile.
+  const untilMs = performance.now() + 300
+  while (performance.now() < untilMs);
+  await once(socket, 'data')
+  await new Promise(setImmediate)
+  assert.deepEqual(late, [])
+  inflight.set(2, request)
+  await eventually('one that is not answered is given up', () => late.length > 0)
+})
+
+test('a pause that a quota makes is logged if it is long, and once a minute', () => {
+  const [logged, paused]: [object[], unknown[]] = [[], []]
+  const queue: RequestQueue = {
+    ...still,
+    logger: { error: (_, fields) => void logged.push(fields) },
+    maybeThrottle: (throttleMs) => void paused.push(throttleMs),
+  }
+  noteThrottling(queue)
+  const pauses = [undefined, null, 0, 999, 1_000, 30_000]
+  for (const throttleMs of pauses) queue.maybeThrottle(throttleMs)
+  assert.deepEqual(paused, pauses)
+  assert.deepEqual(logged, [{ broker: 'kafka:9092', throttleMs: 1_000 }])
 })

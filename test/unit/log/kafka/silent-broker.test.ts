@@ -127,3 +127,19 @@ test('of several brokers to begin with, the one that was heard from last comes f
   await once(socket, 'data')
   assert.deepEqual(sockets.byLastHeard(names), [`127.0.0.1:${port}`, 'kafka-1:9092', 'kafka-2:9092'])
 })
+
+/** Nothing is read meanwhile, as in a process that is stopped, or waits for a processor. */
+function standStill(forMs: number): void {
+  const untilMs = performance.now() + forMs
+  while (performance.now() < untilMs);
+}
+
+test('a process that stood still reads what came meanwhile before it gives a connection up', async (t) => {
+  const { open, begin } = await broker(t, 400)
+  const other = await open()
+  const opening = begin()
+  standStill(900)
+  await once(opening, 'connect')
+  assert.equal(other.destroyed, false)
+  await open()
+})

@@ -52,6 +52,16 @@ test('topics with another number of partitions are not taken for missing ones, w
   assert.match(other.remedy ?? '', /Set FLOTILLA_PARTITIONS/)
 })
 
+test('a topic that somebody has deleted is named', async () => {
+  const lacks = new FlotillaError('TOPICS_MISSING', 'lacks topics', {
+    details: { absent: ['tools.requested'] },
+  })
+  const ranges = () => Promise.reject(lacks)
+  const log = { kind: 'kafka', partitions: 6, check: async () => {}, ranges } as Partial<Log> as Log
+  const { result, reason } = await found('log', { withLog: (work) => work(log) })
+  assert.deepEqual([result, reason], ['warn', 'kafka: reachable; missing: tools.requested'])
+})
+
 test('partitions that no broker leads are named in a warning', async () => {
   const ranges = async (_: readonly string[], { onLeaderless }: RangeOptions = {}) => {
     onLeaderless?.({ topic: 'tasks.admitted', partition: 3 })
