@@ -9,6 +9,7 @@
 // 4. A reservation whose owner died ends at its time, and its budgets get the amount back; a window keeps it
 //    until it has aged out. If it is settled later all the same, the real figure counts.
 // 5. A refusal takes nothing, and is not remembered.
+import type { ValueHead } from '../store/port.ts'
 
 /** Tokens of a day, say: counts up until the period that its key names is over. */
 export interface BudgetClaim {
@@ -86,6 +87,11 @@ export interface Limits {
   reserve(request: ReserveRequest): Promise<Reserved>
   /** Indices of budgets that have just reached `warnAt`: once each, and again if the limit was raised. */
   settle(request: SettleRequest): Promise<number[]>
+  /**
+   * As `settle`, if the key-value store has this value by then, in one step; null: nothing was settled, because it has
+   * another one, or because the two can't be asked together. Absent: they never can.
+   */
+  settleIf?(request: SettleRequest, value: ValueHead): Promise<number[] | null>
   /** Releases a reservation. A settled or unknown id stays as it is. */
   release(id: string): Promise<void>
   /** Ends a reservation now, as its time would: budgets get the amount back, windows keep it. As above for others. */

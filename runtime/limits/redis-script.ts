@@ -7,9 +7,9 @@
 import { HELD_RETRY_MS, KEEP_BUDGET_MS, KEEP_SETTLED_MS, SWEEP_IDS } from './port.ts'
 
 /**
- * KEYS[1]: prefix. ARGV: reserve, settle, release, end or sweep; the request as JSON; the time in ms, or empty for
- * Redis's own. Entries of an id, as JSON {s: settled, a: alternative, e: [{b: 1 for a budget, k: key, n:
- * amount, t: time}]}.
+ * KEYS[1]: prefix. ARGV: reserve, settle, settleIf, release, end or sweep; the request as JSON; the time in ms, or empty
+ * for Redis's own. settleIf: KEYS[2], a key of the key-value store, and ARGV[4], what its value begins with. Entries of
+ * an id, as JSON {s: settled, a: alternative, e: [{b: 1 for a budget, k: key, n: amount, t: time}]}.
  */
 export const limitsScript = `
 local prefix, op, request = KEYS[1], ARGV[1], cjson.decode(ARGV[2])
@@ -194,6 +194,12 @@ local function settle()
   return {warned = warned}
 end
 
+local function settleIf()
+  local head = ARGV[4]
+  if redis.call('GETRANGE', KEYS[2], 0, #head - 1) ~= head then return {isOther = true} end
+  return settle()
+end
+
 local function release()
   local known = reservation(request.id)
   if not known then return {} end
@@ -205,6 +211,6 @@ end
 
 local function endNow() return finish(request.id) end
 
-local operations = {reserve = reserve, settle = settle, release = release, ['end'] = endNow, sweep = sweep}
+local operations = {reserve = reserve, settle = settle, settleIf = settleIf, release = release, ['end'] = endNow, sweep = sweep}
 return cjson.encode(operations[op]())
 `

@@ -1,7 +1,17 @@
 import type { Clock } from '../clock.ts'
 import type { ServerSecurity } from '../config/server-security.ts'
-import { connectRedis, type StoreLog } from '../store/redis-connection.ts'
-import { KEEP_BUDGET_MS, SWEEP_IDS, type BudgetState, type Limits, type Reserved } from './port.ts'
+import { messageOf } from '../errors.ts'
+import type { ValueHead } from '../store/port.ts'
+import { keyValueKey } from '../store/redis.ts'
+import { connectRedis, type RedisConnection, type StoreLog } from '../store/redis-connection.ts'
+import {
+  KEEP_BUDGET_MS,
+  SWEEP_IDS,
+  type BudgetState,
+  type Limits,
+  type Reserved,
+  type SettleRequest,
+} from './port.ts'
 import { limitsScript } from './redis-script.ts'
 
 export interface RedisLimitsOptions {
@@ -12,27 +22,51 @@ export interface RedisLimitsOptions {
   /** Default: Redis's own time, which is one for all processes. */
   readonly clock?: Pick<Clock, 'now'>
   readonly log?: StoreLog
+  /** The connection of the key-value store, which the limits then share. Default: one of their own. */
+  readonly connection?: RedisConnection
 }
 
-type Script = (key: string, operation: string, request: string, nowMs: string) => Promise<string>
+/** Keys and arguments, as the script has them. */
+type Script = (...args: string[]) => Promise<string>
+
+interface Settled {
+  /** Lua's encoder writes an empty list as an empty object. */
+  readonly warned: number[] | Record<string, never>
+}
 
 const SCAN_COUNT = 500
+/** A key of the other store is in another slot, or on another server behind a proxy. */
+const ELSEWHERE = /\b(CROSSSLOT|MOVED|ASK|non local key|undeclared key)\b/
 
 /** The hash tag keeps all keys in one slot, where a script may reach them. */
 export const limitsPrefix = (prefix: string): string => `{${prefix}}:limits`
 
 export function openRedisLimits(options: RedisLimitsOptions): Limits {
-  const { redis, asked, written, close } = connectRedis(options, options.log)
-  const prefix = limitsPrefix(options.prefix ?? 'flotilla')
+  const { redis, asked, written, close } = options.connection ?? connectRedis(options, options.log)
+  const fleet = options.prefix ?? 'flotilla'
+  const prefix = limitsPrefix(fleet)
   redis.defineCommand('flotillaLimits', { numberOfKeys: 1, lua: limitsScript })
-  const script = (redis as unknown as { flotillaLimits: Script }).flotillaLimits.bind(redis)
+  redis.defineCommand('flotillaSettleIf', { numberOfKeys: 2, lua: limitsScript })
+  const scripts = redis as unknown as { flotillaLimits: Script; flotillaSettleIf: Script }
+  const what = (operation: string): string => `${operation} of the limits (keys ${prefix}:…)`
+  const nowMs = (): string => (options.clock === undefined ? '' : String(options.clock.now()))
   const run = async <T>(operation: string, request: unknown): Promise<T> => {
-    const nowMs = options.clock === undefined ? '' : String(options.clock.now())
-    const reply = await written(
-      `${operation} of the limits (keys ${prefix}:…)`,
-      script(prefix, operation, JSON.stringify(request), nowMs),
-    )
-    return JSON.parse(reply) as T
+    const reply = scripts.flotillaLimits(prefix, operation, JSON.stringify(request), nowMs())
+    return JSON.parse(await written(what(operation), reply)) as T
+  }
+  let together = options.connection !== undefined
+  const settleIf = async (request: SettleRequest, { key, begins }: ValueHead): Promise<number[] | null> => {
+    if (!together) return null
+    const keys = [prefix, keyValueKey(fleet, key)]
+    const reply = scripts.flotillaSettleIf(...keys, 'settleIf', JSON.stringify(request), nowMs(), begins)
+    try {
+      const settled = JSON.parse(await written(what('settle'), reply)) as Settled | { isOther: true }
+      return 'isOther' in settled ? null : warnedIn(settled)
+    } catch (error) {
+      if (!ELSEWHERE.test(messageOf(error))) throw error
+      together = false
+      return null
+    }
   }
   const sweep = async (): Promise<void> => {
     while ((await run<{ ended: number }>('sweep', {})).ended === SWEEP_IDS);
@@ -60,11 +94,8 @@ export function openRedisLimits(options: RedisLimitsOptions): Limits {
   }
   return {
     reserve: (request) => run<Reserved>('reserve', request),
-    settle: async (request) => {
-      // Lua's encoder writes an empty list as an empty object.
-      const { warned } = await run<{ warned: number[] | Record<string, never> }>('settle', request)
-      return Array.isArray(warned) ? warned : []
-    },
+    settle: async (request) => warnedIn(await run<Settled>('settle', request)),
+    ...(together ? { settleIf } : {}),
     release: async (id) => void (await run('release', { id })),
     end: async (id) => void (await run('end', { id })),
     budgets: (keyPrefix) => asked('reading budgets', budgets(keyPrefix)),
@@ -79,6 +110,8 @@ export function openRedisLimits(options: RedisLimitsOptions): Limits {
     close,
   }
 }
+
+const warnedIn = ({ warned }: Settled): number[] => (Array.isArray(warned) ? warned : [])
 
 function escaped(text: string): string {
   return text.replaceAll(/[*?[\]\\]/g, String.raw`\$&`)

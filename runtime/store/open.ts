@@ -7,6 +7,7 @@ import { openSqliteLimits } from '../limits/sqlite.ts'
 import { sqlBlobs } from './blobs-sql.ts'
 import { openedDataFile } from './data-file.ts'
 import type { BlobStore, KeyValue } from './port.ts'
+import type { RedisOptions } from './redis.ts'
 import type { StoreLog } from './redis-connection.ts'
 import { openSqliteSql } from './sql-sqlite.ts'
 import type { Sql } from './sql.ts'
@@ -35,10 +36,9 @@ export async function openStores(environment: StoreSettings, log?: StoreLog): Pr
   const server = { prefix, ...(security ? { security: security.redis } : {}), ...(log ? { log } : {}) }
   const redis = redisUrl === null ? null : { url: redisUrl, ...server }
   const durability = { requireDurable: allowVolatileStore === false, waitReplicas: redisWaitReplicas }
-  const keyValue = redis
-    ? (await import('./redis.ts')).openRedisKeyValue({ ...redis, ...durability })
-    : openSqliteKeyValue(file)
-  const limits = redis ? (await import('../limits/redis.ts')).openRedisLimits(redis) : openSqliteLimits(file)
+  const [keyValue, limits] = redis
+    ? await openRedis({ ...redis, ...durability })
+    : [openSqliteKeyValue(file), openSqliteLimits(file)]
   try {
     const stores = together(keyValue, limits, await openSql(environment))
     openedDataFile(environment.dataDir)?.onDamage((error) =>
@@ -52,6 +52,20 @@ export async function openStores(environment: StoreSettings, log?: StoreLog): Pr
     await Promise.all([keyValue.close(), limits.close()])
     throw error
   }
+}
+
+/**
+ * Journal and limits on one connection, so that an outcome and what is settled by it are asked for together. On two where
+ * a write waits for replicas, which holds up everything behind it.
+ */
+async function openRedis(options: RedisOptions): Promise<[KeyValue, Limits]> {
+  const [{ openRedisKeyValue }, { openRedisLimits }] = await Promise.all([
+    import('./redis.ts'),
+    import('../limits/redis.ts'),
+  ])
+  if ((options.waitReplicas ?? 0) > 0) return [openRedisKeyValue(options), openRedisLimits(options)]
+  const connection = (await import('./redis-connection.ts')).connectRedis(options, options.log)
+  return [openRedisKeyValue({ ...options, connection }), openRedisLimits({ ...options, connection })]
 }
 
 /** The database alone: ledgers and blobs. */

@@ -12,13 +12,15 @@ export interface KeyValue {
   set(key: string, value: string, ttlMs?: number): Promise<void>
   /**
    * Atomic: writes `next` only if the current value equals `expected` (null: absent). Otherwise returns the
-   * current value, and the rest of its lease, if it was written with one.
+   * current value, and the rest of its lease, if it was written with one. `sent` is called if and when the write is on
+   * its way on a connection that others share: what they send from there on comes after it.
    */
   compareAndSet(
     key: string,
     expected: string | null,
     next: string,
     lifetime?: number | Lifetime,
+    sent?: () => void,
   ): Promise<{ swapped: true } | { swapped: false; current: string | null; leaseLeftMs?: number }>
   delete(keys: readonly string[]): Promise<void>
   /** Whether acknowledged writes survive a crash and are never evicted; the journal's promise needs both. */
@@ -26,6 +28,13 @@ export interface KeyValue {
   /** Rejects with the reason when the store can't be used now. */
   check(): Promise<void>
   close(): Promise<void>
+}
+
+/** A value of the store as it must be for something else to be done, in one step. */
+export interface ValueHead {
+  readonly key: string
+  /** What the value begins with. ASCII. */
+  readonly begins: string
 }
 
 /** Content-addressed bytes too large for the log. Adapters: SQLite, PostgreSQL, memory. */

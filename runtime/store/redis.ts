@@ -1,6 +1,6 @@
 import type { ServerSecurity } from '../config/server-security.ts'
 import type { KeyValue } from './port.ts'
-import { connectRedis, type StoreLog } from './redis-connection.ts'
+import { connectRedis, type RedisConnection, type StoreLog } from './redis-connection.ts'
 import { describeDurability, Fitness, Replicas } from './redis-fitness.ts'
 
 export interface RedisOptions {
@@ -13,6 +13,8 @@ export interface RedisOptions {
   /** Replicas that must have a compare-and-set before it resolves. Default 0. */
   readonly waitReplicas?: number
   readonly log?: StoreLog
+  /** Default: one of its own. */
+  readonly connection?: RedisConnection
 }
 
 /**
@@ -31,13 +33,16 @@ if ARGV[5] == '' then redis.call('DEL', KEYS[2])
 else redis.call('SET', KEYS[2], '', 'PX', ARGV[5]) end
 return {1}`
 
+/** A key of this store as Redis has it. */
+export const keyValueKey = (prefix: string, key: string): string => `${prefix}:kv:${key}`
+
 const CHECK_KEPT_MS = '60000'
 
 type CompareAndSet = (...args: string[]) => Promise<[number, (string | null)?, number?]>
 
 /** Connects in the background; a Redis that is away shows in `check` and in each operation. */
 export function openRedisKeyValue(options: RedisOptions): KeyValue {
-  const connection = connectRedis(options, options.log)
+  const connection = options.connection ?? connectRedis(options, options.log)
   const { redis, asked, written, generation, close } = connection
   const fitness = options.requireDurable ? new Fitness(connection) : null
   const replicas = new Replicas(connection, options.waitReplicas ?? 0)
@@ -45,7 +50,7 @@ export function openRedisKeyValue(options: RedisOptions): KeyValue {
   const swap = (redis as unknown as { flotillaCompareAndSet: CompareAndSet }).flotillaCompareAndSet.bind(
     redis,
   )
-  const full = (key: string): string => `${options.prefix ?? 'flotilla'}:kv:${key}`
+  const full = (key: string): string => keyValueKey(options.prefix ?? 'flotilla', key)
   // The hash tag keeps both in one slot of a Redis Cluster.
   const leaseOf = (key: string): string => `{${full(key)}}:lease`
   return {
@@ -56,16 +61,15 @@ export function openRedisKeyValue(options: RedisOptions): KeyValue {
         ttlMs === undefined ? redis.set(full(key), value) : redis.set(full(key), value, 'PX', wholeMs(ttlMs))
       await written(`writing ${full(key)}`, set)
     },
-    async compareAndSet(key, expected, next, lifetime) {
+    async compareAndSet(key, expected, next, lifetime, sent) {
       const { ttlMs, leaseMs } =
         typeof lifetime === 'object' ? lifetime : { ttlMs: lifetime, leaseMs: undefined }
       const args = [full(key), leaseOf(key), expected === null ? '0' : '1', expected ?? '', next]
       await fitness?.require()
       const connected = generation()
-      const [swapped, current, leaseLeftMs = 0] = await written(
-        `writing ${full(key)}`,
-        swap(...args, msOrNone(ttlMs), msOrNone(leaseMs)),
-      )
+      const reply = swap(...args, msOrNone(ttlMs), msOrNone(leaseMs))
+      sent?.()
+      const [swapped, current, leaseLeftMs = 0] = await written(`writing ${full(key)}`, reply)
       if (swapped === 1) {
         await replicas.acknowledge(connected)
         return { swapped: true }

@@ -1,7 +1,8 @@
 // The fleet's use of its budgets, kept apart from the limits themselves and compared with them after every
 // step.
 import type { Clock } from '../../runtime/clock.ts'
-import type { Claim, Limits, Reserved, ReserveRequest } from '../../runtime/limits/port.ts'
+import type { Claim, Limits, Reserved, ReserveRequest, SettleRequest } from '../../runtime/limits/port.ts'
+import type { ValueHead } from '../../runtime/store/port.ts'
 
 interface Sum {
   settled: number
@@ -63,8 +64,16 @@ export class LimitsBook {
       last = done.catch(() => undefined)
       return done
     }
+    const { settleIf } = limits
     return {
       ...limits,
+      ...(settleIf && {
+        settleIf: (request: SettleRequest, value: ValueHead) =>
+          step(
+            () => settleIf(request, value),
+            (settled) => void (settled && this.#settle(callOf(request.id), request.claims)),
+          ),
+      }),
       reserve: (request) =>
         step(
           () => limits.reserve(request),

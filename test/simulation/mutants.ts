@@ -183,7 +183,7 @@ export const mutants: Readonly<Record<string, Mutation>> = {
     },
   },
   'settling does not give the rest of a reservation back': {
-    limits: (limits) => ({
+    limits: ({ settleIf: _, ...limits }) => ({
       ...limits,
       settle: (request) => limits.settle({ ...request, id: `${request.id} settled` }),
     }),
@@ -206,7 +206,7 @@ export const mutants: Readonly<Record<string, Mutation>> = {
       asked.has(guarded.key) ? null : (asked.add(guarded.key), guard.reserve(guarded))
     return { ...guard, reserve }
   }),
-  'a call that failed settles nothing': guards((guard) => ({
+  'a call that failed settles nothing': guards(({ settleIf: _, ...guard }) => ({
     ...guard,
     settle: async (guarded, outcome) => (outcome.ok ? guard.settle(guarded, outcome) : undefined),
   })),
@@ -272,7 +272,7 @@ export const mutants: Readonly<Record<string, Mutation>> = {
       throw context.signal.aborted ? context.signal.reason : error
     }
   }),
-  'a stopped call settles nothing': guards((guard) => ({
+  'a stopped call settles nothing': guards(({ settleIf: _, ...guard }) => ({
     ...guard,
     settle: async (guarded, outcome) => (isStopped(outcome) ? undefined : guard.settle(guarded, outcome)),
   })),

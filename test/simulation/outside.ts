@@ -147,7 +147,8 @@ export class Outside {
     this.abilities = abilities
     this.budgets = drawBudgets(fate)
     this.book = new LimitsBook(clock)
-    this.limits = this.book.watch(faulty(memoryLimits({ clock })))
+    const keyValue = { get: (key: string) => this.#world().keyValue.get(key) }
+    this.limits = this.book.watch(faulty(memoryLimits({ clock, keyValue })))
   }
 
   /** Lifts the budgets, so that no more tasks are refused or wait. */
@@ -356,8 +357,12 @@ class Site {
         throw new FlotillaError('STORE_UNAVAILABLE', 'injected')
       return result
     }
+    const { settleIf } = limits
     return {
       ...limits,
+      ...(settleIf && {
+        settleIf: (...asked: Parameters<typeof settleIf>) => through('settle', () => settleIf(...asked)),
+      }),
       reserve: (request) => through('reserve', () => limits.reserve(request)),
       settle: (request) => through('settle', () => limits.settle(request)),
       release: (id) => through('release', () => limits.release(id)),

@@ -42,9 +42,9 @@ export function watched(store: KeyValue, book: CallBook): KeyValue {
       note(key, value)
       return store.set(key, value, ttlMs)
     },
-    compareAndSet: async (key, expected, next, ttlMs) => {
-      const result = await store.compareAndSet(key, expected, next, ttlMs)
-      if (result.swapped) note(key, next)
+    compareAndSet: async (...write) => {
+      const result = await store.compareAndSet(...write)
+      if (result.swapped) note(write[0], write[2])
       return result
     },
   }

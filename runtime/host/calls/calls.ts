@@ -17,6 +17,7 @@ import { backoffMs } from '../../backoff.ts'
 import { failure, isFinal, toFailure } from '../../errors.ts'
 import { sleep, type Clock } from '../../clock.ts'
 import type { Call, CallFailure, Caller, CallOutcome } from '../../stage.ts'
+import type { ValueHead } from '../../store/port.ts'
 import type { Instruments } from '../../telemetry/instruments.ts'
 import { attempt, countDoubt, type AttemptParts, type Breakers, type CallRequest } from './attempt.ts'
 import { CallOrders } from './call-orders.ts'
@@ -361,6 +362,7 @@ export class CallMaker {
   async #finish(request: CallRequest, outcome: CallOutcome, guard: Guard | null): Promise<boolean> {
     const { id, epoch } = request
     const settle = guard ? () => guard.settle(request, outcome) : undefined
+    const settleIf = (entry: ValueHead) => guard?.settleIf?.(request, outcome, entry) ?? null
     const refuse = (error: unknown, tries: number): void => {
       throwFinal(error)
       if (request.lost.aborted && tries >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
@@ -368,7 +370,7 @@ export class CallMaker {
     const pause = (tries: number) =>
       sleep(this.#clock, backoffMs(tries, FIRST_BACKOFF_MS, OUTCOME_BACKOFF_MS))
     try {
-      const finish = () => this.#journal.finish(id, epoch, outcome, { settle })
+      const finish = () => this.#journal.finish(id, epoch, outcome, { settle, settleIf })
       return await this.stalls.retry(JOURNAL, finish, { refuse, pause })
     } catch (error) {
       if (!isFinal(error)) throw error

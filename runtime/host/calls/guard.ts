@@ -6,6 +6,8 @@
 //    had reserved.
 // 3. The call's beginning and its reservation are asked for in one turn, so that a store takes both in one write.
 //    An outcome that the journal had is settled after it: its caller may have died before it did.
+// 4. An outcome and its settling too, where the store can make the second depend on the first (`settleIf`).
+import type { ValueHead } from '../../store/port.ts'
 import type { Call, CallContext, CallFailure, CallOutcome } from '../../stage.ts'
 
 export interface GuardedCall {
@@ -16,7 +18,13 @@ export interface GuardedCall {
   readonly stream: CallContext['stream']
 }
 
-/** Both operations reject while the store is away; the host retries them. */
+/** What an outcome settles. `settleIf`: null if only `settle` can. */
+export interface Settling {
+  readonly settle?: (() => Promise<void>) | undefined
+  readonly settleIf?: (entry: ValueHead) => Promise<boolean> | null
+}
+
+/** The operations reject while the store is away; the host retries them. */
 export interface Guard {
   /** False: nothing is limited, and neither of the others is called. */
   applies(call: Call): boolean
@@ -28,4 +36,9 @@ export interface Guard {
    */
   bounded?(guarded: GuardedCall, outcome: CallOutcome): CallOutcome
   settle(guarded: GuardedCall, outcome: CallOutcome): Promise<void>
+  /**
+   * As `settle`, if the journal's entry is this one by then, in one step: it may be asked for before it is known whether
+   * the outcome was recorded. False: nothing was settled, and `settle` has to. Absent: only that can.
+   */
+  settleIf?(guarded: GuardedCall, outcome: CallOutcome, entry: ValueHead): Promise<boolean>
 }

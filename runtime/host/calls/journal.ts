@@ -25,6 +25,7 @@ import { requestHash } from '../lane/ids.ts'
 import type { Call, CallOutcome } from '../../stage.ts'
 import type { Clock } from '../../clock.ts'
 import type { KeyValue, Lifetime } from '../../store/port.ts'
+import type { Settling } from './guard.ts'
 
 interface Begun {
   state: 'begun'
@@ -122,15 +123,10 @@ export interface CallJournal {
   renew(id: string, epoch: number): Promise<boolean>
   /**
    * Records the outcome. False: a later owner took the call over, and its outcome counts. `settle` writes
-   * what depends on the outcome: after it, and not without it. Rejects if either failed; both may then be
-   * retried.
+   * what depends on the outcome: after it, and not without it; `settleIf` with it, where the stores can.
+   * Rejects if either failed; both may then be retried.
    */
-  finish(
-    id: string,
-    epoch: number,
-    outcome: CallOutcome,
-    options?: { settle?: (() => Promise<void>) | undefined },
-  ): Promise<boolean>
+  finish(id: string, epoch: number, outcome: CallOutcome, options?: Settling): Promise<boolean>
   /** The call was not made, and its next owner makes it: as if never begun. */
   release(id: string, epoch: number): Promise<void>
   /** The process has finished with a call that it began, however it ended. */
@@ -261,11 +257,9 @@ class Journal implements CallJournal {
     return text !== undefined && (await this.#overwrite(id, text, text, this.#lifetime))
   }
 
-  async finish(
-    ...[id, epoch, outcome, { settle } = {}]: Parameters<CallJournal['finish']>
-  ): Promise<boolean> {
+  async finish(...[id, epoch, outcome, settling = {}]: Parameters<CallJournal['finish']>): Promise<boolean> {
     try {
-      const isRecorded = await this.#recordAndSettle(id, epoch, outcome, settle)
+      const isRecorded = await this.#recordAndSettle(id, epoch, outcome, settling)
       this.#behind.delete(`${epoch}/${id}`)
       return isRecorded
     } catch (error) {
@@ -278,11 +272,17 @@ class Journal implements CallJournal {
     id: string,
     epoch: number,
     outcome: CallOutcome,
-    settle: (() => Promise<void>) | undefined,
+    { settle, settleIf }: Settling,
   ): Promise<boolean> {
-    if (!this.#isAlone || !settle) {
-      const isRecorded = await this.#record(id, epoch, outcome)
-      if (isRecorded) await settle?.()
+    if (!settle) return this.#record(id, epoch, outcome)
+    if (!this.#isAlone) {
+      let settling: Promise<boolean> | null = null
+      const ours = { key: entryKey(id), begins: headOf(epoch) }
+      const isRecorded = await this.#record(id, epoch, outcome, () => {
+        settling = settleIf?.(ours) ?? null
+        settling?.catch(() => {})
+      })
+      if (isRecorded && (await settling) !== true) await settle()
       return isRecorded
     }
     // Nobody else can have taken the call over.
@@ -291,21 +291,23 @@ class Journal implements CallJournal {
     return isRecorded
   }
 
-  #record(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
+  #record(id: string, epoch: number, outcome: CallOutcome, sent?: () => void): Promise<boolean> {
     const own = this.#begun.get(id)?.get(epoch)
     if (own === undefined) return Promise.resolve(false)
     const { text, hash, of } = own
     const next = JSON.stringify({ state: 'done', epoch, hash, of, outcome } satisfies Done)
-    return this.#overwrite(id, text, next, this.#options.keepMs)
+    return this.#overwrite(id, text, next, this.#options.keepMs, sent)
   }
 
   /**
    * Writes over a beginning of ours, over the same write whose answer was lost, or when the store has lost
    * either. False: somebody else has been here.
    */
-  async #overwrite(id: string, ours: string, next: string, lifetime: number | Lifetime): Promise<boolean> {
+  async #overwrite(
+    ...[id, ours, next, lifetime, sent]: [string, string, string, number | Lifetime, (() => void)?]
+  ): Promise<boolean> {
     for (let expected: string | null = ours; ;) {
-      const result = await this.#store.compareAndSet(entryKey(id), expected, next, lifetime)
+      const result = await this.#store.compareAndSet(entryKey(id), expected, next, lifetime, sent)
       if (result.swapped) return true
       if (result.current !== null && result.current !== ours && result.current !== next) return false
       expected = result.current
@@ -349,6 +351,9 @@ class Journal implements CallJournal {
     await Promise.all(marks)
   }
 }
+
+/** What an outcome begins with that was recorded in this epoch: by this owner, as each opening of a lane has its own. */
+const headOf = (epoch: number): string => `{"state":"done","epoch":${epoch},`
 
 const STATES: ReadonlySet<unknown> = new Set(['begun', 'done', 'forgotten', 'released'])
 

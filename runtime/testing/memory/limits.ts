@@ -1,13 +1,24 @@
 import { systemClock, type Clock } from '../../clock.ts'
 import { Accounts, type Budget, type Tables, type Taken } from '../../limits/accounts.ts'
-import type { Limits } from '../../limits/port.ts'
+import type { Limits, SettleRequest } from '../../limits/port.ts'
+import type { KeyValue, ValueHead } from '../../store/port.ts'
+
+interface MemoryLimitsOptions {
+  readonly clock?: Clock
+  /** The store on whose values a settling may depend. */
+  readonly keyValue?: Pick<KeyValue, 'get'>
+}
 
 /** For the simulator and unit tests: operations take effect at once and resolve in the next microtask. */
-export function memoryLimits({ clock = systemClock }: { clock?: Clock } = {}): Limits {
+export function memoryLimits({ clock = systemClock, keyValue }: MemoryLimitsOptions = {}): Limits {
   const accounts = new Accounts(memoryTables())
   return {
     reserve: async (request) => accounts.reserve(request, clock.now()),
     settle: async (request) => accounts.settle(request, clock.now()),
+    ...(keyValue && {
+      settleIf: async (request: SettleRequest, { key, begins }: ValueHead) =>
+        (await keyValue.get(key))?.startsWith(begins) ? accounts.settle(request, clock.now()) : null,
+    }),
     release: async (id) => accounts.release(id),
     end: async (id) => accounts.end(id),
     budgets: async (keyPrefix) => accounts.budgets(keyPrefix, clock.now()),

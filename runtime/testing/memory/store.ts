@@ -29,15 +29,14 @@ export function memoryKeyValue(options: MemoryKeyValueOptions = {}): KeyValue {
     kind: 'memory',
     get: async (key) => read(key)?.value ?? null,
     set: async (key, value, ttlMs) => write(key, value, ttlMs),
-    compareAndSet: async (key, expected, next, lifetime) => {
+    compareAndSet: async (key, expected, next, lifetime, sent) => {
       const entry = read(key)
       const current = entry?.value ?? null
-      if (current !== expected) {
-        const leaseLeftMs = (entry?.leasedUntilMs ?? 0) - clock.now()
-        return { swapped: false, current, ...(leaseLeftMs > 0 ? { leaseLeftMs } : {}) }
-      }
-      write(key, next, lifetime)
-      return { swapped: true }
+      if (current === expected) write(key, next, lifetime)
+      sent?.()
+      if (current === expected) return { swapped: true }
+      const leaseLeftMs = (entry?.leasedUntilMs ?? 0) - clock.now()
+      return { swapped: false, current, ...(leaseLeftMs > 0 ? { leaseLeftMs } : {}) }
     },
     delete: async (keys) => keys.forEach((key) => entries.delete(key)),
     durability: async () => ({ durable, reason: 'memory: everything is lost with the process' }),

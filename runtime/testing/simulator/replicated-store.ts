@@ -30,8 +30,7 @@ export function replicatedStore(store: KeyValue, clock: Clock): ReplicatedStore 
   return {
     ...store,
     set: (key, value, ttlMs) => noting([key], () => store.set(key, value, ttlMs)),
-    compareAndSet: (key, expected, next, ttlMs) =>
-      noting([key], () => store.compareAndSet(key, expected, next, ttlMs)),
+    compareAndSet: (...write) => noting([write[0]], () => store.compareAndSet(...write)),
     delete: (keys) => noting(keys, () => store.delete(keys)),
     async forget(lastMs) {
       const sinceMs = clock.now() - lastMs

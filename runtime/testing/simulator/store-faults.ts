@@ -33,9 +33,10 @@ export function withStoreFaults(store: KeyValue, faults: StoreFaults, file?: Tra
     get: (key) => operation('get', key, () => store.get(key)),
     set: (key, value, ttlMs) => operation('set', key, () => store.set(key, value, ttlMs)),
     delete: (keys) => operation('delete', keys.join(), () => store.delete(keys)),
-    compareAndSet: (key, expected, next, ttlMs) => {
+    compareAndSet: (...write) => {
+      const [key, expected, next] = write
       const step = stepOf(key, expected, next)
-      const work = () => store.compareAndSet(key, expected, next, ttlMs)
+      const work = () => store.compareAndSet(...write)
       const run = (all: typeof work) => operation(step, key, all)
       return file && step === 'finish' ? file.begin(work, run) : run(work)
     },
@@ -54,8 +55,13 @@ export function withBlobFaults(blobs: BlobStore, faults: StoreFaults): BlobStore
 /** Adds faults to a guard, which accesses the store of the limits. */
 export function withGuardFaults(guard: Guard, faults: StoreFaults, file?: Transaction): Guard {
   const crashes = { before: 'crash-in-store', after: 'crash-in-store' } as const
+  const { settleIf } = guard
   return {
     ...guard,
+    ...(settleIf && {
+      settleIf: (...settled: Parameters<typeof settleIf>) =>
+        perform(faults, 'settle', crashes, settled[0].key, () => settleIf(...settled)),
+    }),
     reserve: (guarded) => perform(faults, 'reserve', crashes, guarded.key, () => guard.reserve(guarded)),
     settle: (guarded, outcome) => {
       const work = () => guard.settle(guarded, outcome)

@@ -19,6 +19,7 @@ import {
 } from '../../../runtime/limits/claims.ts'
 import type { Limits, Refusal } from '../../../runtime/limits/port.ts'
 import type { Call, CallFailure, CallOutcome } from '../../../runtime/stage.ts'
+import type { ValueHead } from '../../../runtime/store/port.ts'
 import type { Instruments } from '../../../runtime/telemetry/instruments.ts'
 import type { ModelRequest } from '../call.ts'
 import { countedTokens, mostTokens } from './token-count.ts'
@@ -26,7 +27,7 @@ import { boundedSpend, tokensOf } from '../usage.ts'
 
 export interface ModelGuardParts {
   readonly fleet: Pick<Fleet, 'limits'>
-  readonly limits: Pick<Limits, 'reserve' | 'settle' | 'release' | 'end'>
+  readonly limits: Pick<Limits, 'reserve' | 'settle' | 'settleIf' | 'release' | 'end'>
   readonly instruments: Pick<Instruments, 'count' | 'log'>
   readonly clock?: Pick<Clock, 'now'>
 }
@@ -76,15 +77,29 @@ export function createModelGuard({
     return promptTokens === undefined ? outcome : boundedSpend(outcome, requestOf(guarded.call), promptTokens)
   }
 
+  /** Null: the call used nothing. */
+  function usedBy(guarded: GuardedCall, outcome: CallOutcome) {
+    const request = requestOf(guarded.call)
+    const used = tokensOf(outcome, request)
+    if (used === null) return null
+    const atMs = outcome.startedMs
+    const claims = claimsFor(request, used.inputTokens + used.outputTokens, atMs)
+    return { id: takerOf(guarded), claims, atMs }
+  }
+
   async function settle(guarded: GuardedCall, outcome: CallOutcome): Promise<void> {
-    const { call } = guarded
-    const id = takerOf(guarded)
-    const used = tokensOf(outcome, requestOf(call))
-    if (used === null) return limits.release(id)
-    const claims = claimsFor(requestOf(call), used.inputTokens + used.outputTokens, outcome.startedMs)
-    if (claims.length === 0) return
-    const warned = await limits.settle({ id, claims, atMs: outcome.startedMs })
-    for (const place of warned) warn(guarded, claims[place])
+    const used = usedBy(guarded, outcome)
+    if (used === null) return limits.release(takerOf(guarded))
+    if (used.claims.length === 0) return
+    for (const place of await limits.settle(used)) warn(guarded, used.claims[place])
+  }
+
+  async function settleIf(guarded: GuardedCall, outcome: CallOutcome, entry: ValueHead): Promise<boolean> {
+    const used = usedBy(guarded, outcome)
+    const warned = used && used.claims.length > 0 && (await limits.settleIf?.(used, entry))
+    if (!used || !warned) return false
+    for (const place of warned) warn(guarded, used.claims[place])
+    return true
   }
 
   function warn({ stream }: GuardedCall, claim: NamedClaim | undefined): void {
@@ -105,6 +120,7 @@ export function createModelGuard({
     reserve,
     bounded,
     settle,
+    settleIf,
   }
 }
 

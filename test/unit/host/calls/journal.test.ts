@@ -9,7 +9,7 @@ import { test, type TestContext } from 'node:test'
 import { openJournal } from '../../../../runtime/host/calls/journal.ts'
 import type { Call, CallOutcome } from '../../../../runtime/stage.ts'
 import { memoryKeyValue } from '../../../../runtime/testing/memory/store.ts'
-import type { KeyValue } from '../../../../runtime/store/port.ts'
+import type { KeyValue, ValueHead } from '../../../../runtime/store/port.ts'
 import { openDataFile } from '../../../../runtime/store/data-file.ts'
 import { openSqliteKeyValue } from '../../../../runtime/store/sqlite.ts'
 import { VirtualClock } from '../../../../runtime/testing/simulator/virtual-clock.ts'
@@ -613,4 +613,64 @@ test('among others: what an outcome settles waits until it is recorded, and is n
   assert.deepEqual(settled, [])
   assert.equal(await finished, true)
   assert.deepEqual(settled, ['the owner'])
+})
+
+/** What an outcome settles, where the store can make that depend on it. */
+function settlingIn(keyValue: KeyValue) {
+  const asked: string[] = []
+  const settled: string[] = []
+  const by = (who: string, can = true) => ({
+    settle: async () => {
+      asked.push(`settle ${who}`)
+      settled.push(who)
+    },
+    settleIf: async ({ key, begins }: ValueHead) => {
+      asked.push(`settleIf ${who}`)
+      const isThere = can && (await keyValue.get(key))?.startsWith(begins) === true
+      if (isThere) settled.push(who)
+      return isThere
+    },
+  })
+  return { asked, settled, by }
+}
+
+test('among others: what an outcome settles is settled with it, where the store can; else behind it', async () => {
+  const { journal, keyValue } = leased()
+  const owner = journal()
+  const { asked, settled, by } = settlingIn(keyValue)
+  for (const id of ['c1', 'c2']) await owner.begin(id, 'p1', 1, call())
+  const finished = owner.finish('c1', 1, outcome('yes'), by('with it'))
+  assert.deepEqual(asked, ['settleIf with it'], 'in the turn of the outcome')
+  assert.equal(await finished, true)
+  assert.equal(await owner.finish('c2', 1, outcome('yes'), by('behind it', false)), true)
+  assert.deepEqual(asked, ['settleIf with it', 'settleIf behind it', 'settle behind it'])
+  assert.deepEqual(settled, ['with it', 'behind it'])
+})
+
+test('among others: an outcome that came too late settles nothing, also not with the later owner’s', async () => {
+  const { journal, keyValue, wait } = leased()
+  const [owner, next] = [journal(), journal()]
+  const { settled, by } = settlingIn(keyValue)
+  await owner.begin('c1', 'p1', 1, call())
+  await wait(LEASE_MS)
+  await next.begin('c1', 'p2', 2, call())
+  assert.equal(await owner.finish('c1', 1, outcome('late'), by('the former owner')), false)
+  assert.equal(await next.finish('c1', 2, outcome('yes'), by('the owner')), true)
+  assert.equal(await owner.finish('c1', 1, outcome('later'), by('the former owner')), false)
+  assert.deepEqual(settled, ['the owner'])
+})
+
+test('among others: an outcome whose answer was lost, or that the store has lost, is settled when it is written again', async () => {
+  const store = losingAnswers(memoryKeyValue({ durable: true }))
+  const { journal } = leased(store)
+  const owner = journal()
+  const { asked, by } = settlingIn(store)
+  await owner.begin('c1', 'p1', 1, call())
+  store.isLosing = true
+  await assert.rejects(owner.finish('c1', 1, outcome('yes'), by('first')))
+  store.isLosing = false
+  assert.equal(await owner.finish('c1', 1, outcome('yes'), by('again')), true)
+  await store.delete(['journal:c1'])
+  assert.equal(await owner.finish('c1', 1, outcome('yes'), by('restored')), true)
+  assert.ok(!asked.some((each) => each.startsWith('settle ')), String(asked))
 })

@@ -9,6 +9,7 @@ import type { BudgetLimits, RateLimits } from '../../../../runtime/config/fleet.
 import { failure, type ErrorCode } from '../../../../runtime/errors.ts'
 import type { GuardedCall } from '../../../../runtime/host/calls/guard.ts'
 import { memoryLimits } from '../../../../runtime/testing/memory/limits.ts'
+import { memoryKeyValue } from '../../../../runtime/testing/memory/store.ts'
 import type { CallOutcome, Emit } from '../../../../runtime/stage.ts'
 import { quietInstruments } from '../../../../runtime/telemetry/instruments.ts'
 import { createModelGuard } from '../../../../services/planner/model/guard.ts'
@@ -31,7 +32,8 @@ const request = (changes: Partial<ModelRequest> = {}): ModelRequest => ({
 
 function guarded(budgets: Partial<BudgetLimits> = {}, rates: Partial<RateLimits> = {}) {
   const clock = { ms: NOW, now: () => clock.ms, schedule: () => () => {} }
-  const limits = memoryLimits({ clock })
+  const keyValue = memoryKeyValue({ clock })
+  const limits = memoryLimits({ clock, keyValue })
   const settings = {
     ...defaultLimits,
     budgets: { ...defaultLimits.budgets, ...budgets },
@@ -54,7 +56,7 @@ function guarded(budgets: Partial<BudgetLimits> = {}, rates: Partial<RateLimits>
     const state = (await limits.budgets(DAY + key))[0]
     return state && [state.settled, state.reserved]
   }
-  return { clock, limits, guard, call, emitted, standing }
+  return { clock, limits, keyValue, guard, call, emitted, standing }
 }
 
 const used = (inputTokens: number, outputTokens: number, startedMs = NOW): CallOutcome => ({
@@ -80,6 +82,22 @@ test('prompt and longest answer are reserved for fleet, user and model, and sett
     assert.deepEqual(await standing(key), [0, reserved])
   await guard.settle(call('c'), used(20, 7))
   for (const key of ['fleet', 'user:ann', 'model:gpt-4o']) assert.deepEqual(await standing(key), [27, 0])
+})
+
+test('settled only if the journal has the outcome: not for another owner’s, nor what was not used', async () => {
+  const { guard, call, keyValue, standing } = guarded()
+  const entry = { key: 'journal:c', begins: '{"state":"done","epoch":1,' }
+  const reserved = mostTokens(request()) + 1_000
+  await guard.reserve(call('c'))
+  const settleIf = async (outcome: CallOutcome) => guard.settleIf?.(call('c'), outcome, entry)
+  await keyValue.set('journal:c', '{"state":"done","epoch":12,')
+  assert.equal(await settleIf(used(20, 7)), false)
+  assert.deepEqual(await standing('fleet'), [0, reserved])
+  await keyValue.set('journal:c', '{"state":"done","epoch":1,"hash":"…"}')
+  assert.equal(await settleIf(failed('BREAKER_OPEN')), false)
+  assert.deepEqual(await standing('fleet'), [0, reserved], 'what gives it back is asked for by itself')
+  assert.equal(await settleIf(used(20, 7)), true)
+  assert.deepEqual(await standing('fleet'), [27, 0])
 })
 
 // What a failed call has used: the ledger's figure.
