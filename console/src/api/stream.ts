@@ -21,6 +21,8 @@ export interface StreamOptions {
 
 /** Three heartbeats of a gateway. */
 const QUIET_MS = 45_000
+/** Comes also in the middle, once no event of the task was found; nothing brings them back. */
+const GONE = 'EVENTS_GONE'
 const FIRST_PAUSE_MS = 400
 const MOST_PAUSE_MS = 5_000
 
@@ -34,7 +36,7 @@ export function follow(options: StreamOptions): () => void {
 
   const take = (id: string | undefined, data: string): void => {
     const event = { ...(JSON.parse(data) as TaskEvent), id: id ?? null } as StreamEvent
-    if (event.type === 'stream.failed') throw new ApiError(503, event)
+    if (event.type === 'stream.failed') throw new ApiError(event.code === GONE ? 410 : 503, event)
     onEvent(event)
     last = id ?? last
     isOver ||= isLast(event)
