@@ -73,6 +73,16 @@ export function cost(dollars: number): string {
   return `$${dollars.toFixed(dollars < 1 ? 4 : 2)}`
 }
 
+/** The ticks of an axis of dollars, all to the same digits: cents, or what their steps need. */
+export function costTicks(dollars: readonly number[]): string[] {
+  const most = Math.max(0, ...dollars)
+  if (most >= 1_000) return dollars.map(cost)
+  const isWhole = (digits: number): boolean =>
+    dollars.every((each) => Math.abs(each * 10 ** digits - Math.round(each * 10 ** digits)) < 1e-6)
+  const digits = [0, 2, 3, 4, 5, 6].find(isWhole) ?? 6
+  return dollars.map((each) => (each === 0 ? '$0' : `$${each.toFixed(digits)}`))
+}
+
 export function bytes(size: number): string {
   if (!isFigure(size)) return UNKNOWN
   if (size < 1_000) return `${size} B`

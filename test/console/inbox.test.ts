@@ -3,7 +3,15 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { eventually } from '../conformance/waiting.ts'
-import { assertAccessible, assertFits, looks, openBrowser, openTab, screenshot } from '../support/browser.ts'
+import {
+  assertAccessible,
+  assertFits,
+  looks,
+  openBrowser,
+  openTab,
+  phone,
+  screenshot,
+} from '../support/browser.ts'
 import { HOSTILE, startConsoleFleet } from '../support/console-fleet.ts'
 import { waitingCall } from '../support/console-troubles.ts'
 import type { TestFleet } from '../support/fleet.ts'
@@ -18,6 +26,24 @@ before(async () => {
 after(async () => {
   await browser?.close()
   await fleet?.stop()
+})
+
+test('before anything has run, each page says what comes here and what to do first, on a phone too', async () => {
+  await using tab = await openTab(browser, `${url}/tasks`, phone)
+  const { page, problems } = tab
+  await page.getByRole('link', { name: 'Submit the first one' }).waitFor()
+  await page.getByText('Answers are scripted').getByRole('link', { name: 'Doctor' }).waitFor()
+  for (const [path, says] of [
+    ['/inbox', 'questions that agents ask'],
+    ['/chat', 'Each message is a task of one session'],
+    ['/fleet/limits', 'limits.budgets'],
+  ] as const) {
+    await page.goto(url + path)
+    await page.getByText(says).waitFor()
+    await assertAccessible(page, path)
+    await assertFits(page, path)
+  }
+  assert.deepEqual(problems, [])
 })
 
 test('a call that waits appears, is approved with a reason and a name, and the task goes on', async () => {

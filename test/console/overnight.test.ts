@@ -220,3 +220,22 @@ test('of a task whose events the log no longer has stands what the ledger keeps'
   await page.locator('.badge').first().waitFor()
   assert.deepEqual(problems, [])
 })
+
+test('a task whose events are gone while the log has those of others of its time is said to be, once', async () => {
+  await publishEvents(EVENTS, 100)
+  await ledgerTasks(fleet, 1, 'gone')
+  // It ended a minute before the last of them: later than the first, by clocks that differ by as much.
+  const completed_at_ms = Date.now() - 60_001
+  await fleet.process.stores.sql
+    .updateTable('task_ledger')
+    .set({ submitted_at_ms: completed_at_ms - 3_600_000, completed_at_ms })
+    .where('task_id', '=', 'gone-00001')
+    .execute()
+  await using tab = await openTab(browser, `${proxy.url}/tasks/gone-00001`)
+  const { page, problems } = tab
+  await page.getByText('The log no longer has the events and the result').waitFor()
+  assert.equal(await page.locator('.notice').count(), 1)
+  assert.equal(await page.getByText('what you see may be old').count(), 0)
+  await page.locator('.connection.none').waitFor({ state: 'attached' })
+  assert.deepEqual(problems, [])
+})

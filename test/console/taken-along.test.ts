@@ -68,5 +68,8 @@ test('on paper stand all rows and steps, in light colours, and nothing to press'
     .nth(STEPS - 1)
     .waitFor()
   await assertFits(page, 'a task on paper')
+  await page.goto(`${url}/fleet/lanes`)
+  await page.getByRole('row', { name: /planner runs/ }).waitFor()
+  assert.deepEqual(await page.locator('main button:visible').allInnerTexts(), [], 'nothing to press on paper')
   assert.deepEqual(problems, [])
 })

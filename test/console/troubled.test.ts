@@ -166,6 +166,29 @@ test('a stream that is cut off says so, and goes on without a gap or a repetitio
   assert.deepEqual(await shown(), expected)
 })
 
+for (const status of [404, 200])
+  test(`pages of what stands before a gateway that is away end no stream: ${status}`, async () => {
+    await using list = await openTab(browser, `${proxy.url}/tasks`)
+    await fleet.client.submit({ taskId: `behind-${status}`, text: 'refund it' })
+    await using one = await openTab(browser, `${proxy.url}/tasks/behind-${status}`)
+    await list.page.locator('.connection.live').waitFor()
+    await one.page.locator('.detail-head .badge', { hasText: 'needs a person' }).waitFor()
+    proxy.set({ path: '/v1/', status, isPage: true })
+    proxy.cut()
+    for (const { page } of [list, one]) await page.getByText('what you see may be old').waitFor()
+    // The stream is asked for again meanwhile, and gets the page.
+    const asked = (): number => proxy.seen.filter((path) => path === 'GET /v1/events').length
+    const before = asked()
+    await eventually('the stream is asked for again', async () => asked() > before + 1)
+    assert.equal(await list.page.locator('.connection.lost').count(), 1)
+    proxy.set(null)
+    await fleet.client.cancel(`behind-${status}`)
+    await fleet.client.submit({ taskId: `after-${status}`, text: 'Good morning' })
+    await list.page.locator('.task-id', { hasText: `after-${status}` }).waitFor()
+    await one.page.locator('.detail-head .badge', { hasText: 'cancelled' }).waitFor()
+    assert.deepEqual([...list.problems, ...one.problems], [])
+  })
+
 test('a task whose submission is not answered is submitted again, and runs once', async () => {
   await using tab = await openTab(browser, `${proxy.url}/new`)
   const { page, problems } = tab

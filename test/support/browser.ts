@@ -74,6 +74,10 @@ export async function screenshot(page: Page, name: string): Promise<void> {
 export async function assertFits(page: Page, what: string): Promise<void> {
   const over = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
   assert.ok(Number(over) <= 0, `${what} is ${String(over)} px wider than the screen`)
+  // Nor does a table scroll sideways where there is no room for one: its rows are cards.
+  const wide = await page.evaluate(`innerWidth > 700 ? [] : [...document.querySelectorAll('.sheet')].flatMap(
+    (sheet) => (sheet.scrollWidth > sheet.clientWidth ? [sheet.getAttribute('aria-label')] : []))`)
+  assert.deepEqual(wide, [], `${what} has tables that scroll sideways`)
 }
 
 const MOST_TABS = 120

@@ -15,6 +15,8 @@ export interface Fault {
   readonly holds?: boolean
   /** Answers with this status in place of the gateway. */
   readonly status?: number
+  /** The answer is a page, as of an ingress before a gateway that it can't find. */
+  readonly isPage?: boolean
   /** The request reaches the gateway; its answer is never sent, and the connection ends. */
   readonly losesAnswer?: boolean
 }
@@ -84,11 +86,15 @@ async function serve(
   response: ServerResponse,
   { fault, until }: { fault: Fault | null; until: Promise<void> | undefined },
 ): Promise<void> {
-  const { delayMs = 0, status, losesAnswer = false } = fault ?? {}
+  const { delayMs = 0, status, isPage = false, losesAnswer = false } = fault ?? {}
   await until
   if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
   if (status !== undefined) {
     request.resume()
+    if (isPage) {
+      response.writeHead(status, { 'content-type': 'text/html' })
+      return void response.end('<h1>default backend</h1>')
+    }
     const error = { code: codes[status] ?? 'INTERNAL', message: `a fault of the test: ${status}`, remedy: '' }
     response.writeHead(status, { 'content-type': 'application/json' })
     return void response.end(JSON.stringify({ error }))

@@ -56,17 +56,20 @@ export class ApiError extends Error {
   }
 }
 
+const UNAVAILABLE = 'GATEWAY_UNAVAILABLE'
+
 export const asApiError = (error: unknown): ApiError =>
   error instanceof ApiError
     ? error
     : new ApiError(0, {
-        code: 'GATEWAY_UNAVAILABLE',
+        code: UNAVAILABLE,
         message: 'The gateway does not answer.',
         remedy: 'The console tries again by itself. If this stays, check that the fleet runs.',
       })
 
 /** Whether the same question may be answered later: the gateway is away, overloaded or has a fault. */
-export const mayPass = ({ status }: ApiError): boolean => status === 0 || status === 429 || status >= 500
+export const mayPass = ({ status, code }: ApiError): boolean =>
+  status === 0 || status === 429 || status >= 500 || code === UNAVAILABLE
 
 let key: string | null = null
 let refused: () => void = () => {}
@@ -98,8 +101,16 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
   if (response.ok) return response
   const said = (await response.json().catch(() => ({}))) as { error?: Said }
   if (response.status === 401) refused()
-  throw new ApiError(response.status, said.error ?? {})
+  throw said.error?.code === undefined ? notOurs(response) : new ApiError(response.status, said.error)
 }
+
+/** An answer of something before the gateway, such as an ingress that has lost it for the moment: that passes. */
+export const notOurs = ({ status }: Response): ApiError =>
+  new ApiError(status, {
+    code: UNAVAILABLE,
+    message: `Not the gateway answered, but something before it: ${status}.`,
+    remedy: 'The console tries again by itself. If this stays, check the proxy and that the fleet runs.',
+  })
 
 const bodyOf = async (response: Response): Promise<unknown> =>
   response.status === 204 ? null : await response.json()
@@ -124,7 +135,7 @@ async function change(path: string, init: RequestInit): Promise<unknown> {
   } catch (cause) {
     if (cause instanceof ApiError) throw cause
     throw new ApiError(0, {
-      code: 'GATEWAY_UNAVAILABLE',
+      code: UNAVAILABLE,
       message: 'The gateway did not answer.',
       remedy: 'It may have done it all the same: look before you do it again.',
     })

@@ -13,7 +13,7 @@ export function listen(listener: Listener): () => void {
   leave ??= follow({
     path: '/v1/events',
     onEvent: (event) => listeners.forEach((each) => each(event)),
-    onEnd: () => (leave = null),
+    isEndless: true,
   })
   return () => {
     listeners.delete(listener)

@@ -5,7 +5,7 @@
 // 3. Every stream says whether it is live, so that the page never shows old data as new.
 import { createParser } from 'eventsource-parser'
 import type { TaskEvent } from '../../../api/task-events.ts'
-import { ApiError, ask, asApiError } from './client.ts'
+import { ApiError, ask, asApiError, mayPass, notOurs } from './client.ts'
 import { linkOf } from './link.ts'
 import type { StreamEvent } from './stream-event.ts'
 
@@ -15,15 +15,20 @@ export interface StreamOptions {
   /** The stream is over for good: a refusal, or null after its end. */
   readonly onEnd?: (error: ApiError | null) => void
   readonly isLast?: (event: StreamEvent) => boolean
+  /** It is over only when it is left: a refusal may be taken back. */
+  readonly isEndless?: boolean
 }
 
 /** Three heartbeats of a gateway. */
 const QUIET_MS = 45_000
+/** Comes also in the middle, once no event of the task was found; nothing brings them back. */
+const GONE = 'EVENTS_GONE'
 const FIRST_PAUSE_MS = 400
 const MOST_PAUSE_MS = 5_000
 
 /** Follows the stream until the returned function is called. */
-export function follow({ path, onEvent, onEnd, isLast = () => false }: StreamOptions): () => void {
+export function follow(options: StreamOptions): () => void {
+  const { path, onEvent, onEnd, isLast = () => false, isEndless = false } = options
   const stop = new AbortController()
   const link = linkOf()
   let last: string | null = null
@@ -31,7 +36,7 @@ export function follow({ path, onEvent, onEnd, isLast = () => false }: StreamOpt
 
   const take = (id: string | undefined, data: string): void => {
     const event = { ...(JSON.parse(data) as TaskEvent), id: id ?? null } as StreamEvent
-    if (event.type === 'stream.failed') throw new ApiError(503, event)
+    if (event.type === 'stream.failed') throw new ApiError(event.code === GONE ? 410 : 503, event)
     onEvent(event)
     last = id ?? last
     isOver ||= isLast(event)
@@ -44,7 +49,9 @@ export function follow({ path, onEvent, onEnd, isLast = () => false }: StreamOpt
     try {
       const headers = { accept: 'text/event-stream', ...(last === null ? {} : { 'last-event-id': last }) }
       const response = await ask(path, { headers, signal })
-      if (response.status === 204 || response.body === null) return void (isOver = true)
+      if (response.status === 204 && !isEndless) return void (isOver = true)
+      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
+      if (!isStream || response.body === null) throw notOurs(response)
       connected()
       const parser = createParser({ onEvent: ({ id, data }) => take(id, data) })
       for await (const text of response.body.pipeThrough(
@@ -71,7 +78,7 @@ export function follow({ path, onEvent, onEnd, isLast = () => false }: StreamOpt
       } catch (cause) {
         const error = asApiError(cause)
         if (stop.signal.aborted) return null
-        if (error.status >= 400 && error.status < 500 && error.status !== 429) return error
+        if (!mayPass(error) && !isEndless) return error
       }
       if (isOver || stop.signal.aborted) return null
       link.lost()

@@ -9,6 +9,7 @@ import { Empty, Failed, Loading } from '../components/states.tsx'
 import { cost, duration } from '../format.ts'
 import { useDraft } from '../drafts.ts'
 import { useAgents } from '../new/choices.ts'
+import { ModelNotice } from '../new/model-notice.tsx'
 import type { PageProps } from '../pages.ts'
 import { navigate } from '../router.ts'
 import { taskPath } from '../tasks/page.tsx'
@@ -115,8 +116,19 @@ export function ChatPage({ params: { session } }: PageProps) {
 
 /** Nothing was said: at the beginning, or under an address of which nothing is left. */
 function Nothing({ session }: { readonly session: string | undefined }) {
+  if (session === undefined && !may('tasks:submit')) return <Empty title="Choose a conversation" />
   if (session === undefined)
-    return <Empty title={may('tasks:submit') ? 'Ask the fleet something' : 'Choose a conversation'} />
+    return (
+      <>
+        <ModelNotice />
+        <Empty title="Ask the fleet something">
+          <p>
+            Each message is a task of one session: the agent knows what was said before, and where it writes
+            Python its variables are kept.
+          </p>
+        </Empty>
+      </>
+    )
   return (
     <Empty title="There is no such conversation">
       <p>It was deleted, its time has ended, or nothing was said in it yet.</p>

@@ -45,7 +45,7 @@ function Compared({ compared }: { readonly compared: Comparison }) {
           <>
             The first difference is in{' '}
             <a href={`#step-${firstDifference.step}`}>
-              step {firstDifference.step}: {firstDifference.in.join(', ')}
+              step {firstDifference.step}: {named(firstDifference.in)}
             </a>
             .
           </>
@@ -62,6 +62,10 @@ function Compared({ compared }: { readonly compared: Comparison }) {
     </>
   )
 }
+
+/** Parts of a step in words. */
+const named = (names: readonly string[]): string =>
+  names.map((name) => (name === 'toolCalls' ? 'tool calls' : name)).join(', ')
 
 interface Row {
   readonly name: string
@@ -121,7 +125,7 @@ function StepPair({ pair: { step, a, b, differs } }: { readonly pair: Pair }) {
         {differs.length === 0 ? (
           <span class="muted">same</span>
         ) : (
-          <Badge tone="wait">{`differs: ${differs.join(', ')}`}</Badge>
+          <Badge tone="wait">{`differs: ${named(differs)}`}</Badge>
         )}
       </h2>
       <div class="sides">

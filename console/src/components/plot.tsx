@@ -10,6 +10,8 @@ export interface PlotProps {
   readonly timesMs: readonly number[]
   readonly series: readonly Series[]
   readonly format: (value: number) => string
+  /** The labels of the values of the axis. Default: each by `format`. */
+  readonly ticks?: (values: readonly number[]) => string[]
   readonly height?: number
   /** Times are beginnings of days of UTC, whatever the viewer's zone. */
   readonly isOfDays?: boolean
@@ -28,7 +30,8 @@ const alone = (values: Series['values']): number[] =>
 
 const tick = (ms: number, isOfDays: boolean): string => (isOfDays ? day : hour).format(ms)
 
-export function Plot({ label, timesMs, series, format, height = 180, isOfDays = false, top }: PlotProps) {
+export function Plot(props: PlotProps) {
+  const { label, timesMs, series, format, ticks, height = 180, isOfDays = false, top } = props
   const box = useRef<HTMLDivElement>(null)
   const [isLost, setLost] = useState(false)
   const theme = themeName.value
@@ -66,7 +69,7 @@ export function Plot({ label, timesMs, series, format, height = 180, isOfDays = 
               space: 70,
               values: (_, seconds) => seconds.map((at) => tick(at * 1_000, isOfDays)),
             },
-            { ...axis, size: 84, values: (_, values) => values.map(format) },
+            { ...axis, size: 84, values: (_, values) => ticks?.(values) ?? values.map(format) },
           ],
           series: [
             {},

@@ -1,4 +1,5 @@
-// A table of few rows, all of them in the page; of many, the first, and more on demand. On a narrow screen it scrolls sideways.
+// A table of few rows, all of them in the page; of many, the first, and more on demand. On a narrow screen a row is a
+// card: the first cell is its heading, each other one stands below its title.
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { count } from '../format.ts'
@@ -28,21 +29,27 @@ export function Sheet<Row>({ label, columns, rows, keyOf }: SheetProps<Row>) {
   const left = rows.length - shown
   return (
     <div class="sheet" tabIndex={0} role="region" aria-label={label}>
-      <table>
-        <thead>
-          <tr>
+      {/* As cards they are laid out as no table is; the roles keep them one to a screen reader. */}
+      <table role="table">
+        <thead role="rowgroup">
+          <tr role="row">
             {columns.map(({ title, isNumber }) => (
-              <th key={title} scope="col" class={isNumber ? 'number' : ''}>
+              <th key={title} role="columnheader" scope="col" class={isNumber ? 'number' : ''}>
                 {title === '' ? <span class="unseen">Actions</span> : title}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {rows.slice(0, shown).map((row) => (
-            <tr key={keyOf(row)}>
+            <tr key={keyOf(row)} role="row">
               {columns.map(({ title, cell, isNumber, isWide }) => (
-                <td key={title} class={isNumber ? 'number' : isWide ? 'wide' : ''}>
+                <td
+                  key={title}
+                  role="cell"
+                  class={isNumber ? 'number' : isWide ? 'wide' : ''}
+                  data-title={title}
+                >
                   {cell(row)}
                 </td>
               ))}

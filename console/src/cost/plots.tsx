@@ -2,7 +2,7 @@
 import { useMemo } from 'preact/hooks'
 import { Plot } from '../components/plot.tsx'
 import type { Series } from '../components/series.ts'
-import { cost, count, duration } from '../format.ts'
+import { cost, costTicks, count, duration } from '../format.ts'
 import { line } from '../text.ts'
 import { share } from './figures.tsx'
 import { seriesByGroup, valuesOf, type Group, type Range, type Usage, type UsageLine } from './usage.ts'
@@ -19,6 +19,7 @@ interface CardProps {
   readonly timesMs: readonly number[]
   readonly series: readonly Series[]
   readonly format: (value: number) => string
+  readonly ticks?: (values: readonly number[]) => string[]
   readonly per: Range['per']
   readonly top?: number
 }
@@ -53,7 +54,14 @@ export function CostPlots({ usage, timesMs, per, by }: PlotsProps) {
   const what = by === 'model' || by === 'tool' ? 'Calls' : 'Tasks'
   return (
     <div class="plots">
-      <Card title={`Cost per ${per}`} per={per} timesMs={timesMs} series={spent} format={cost} />
+      <Card
+        title={`Cost per ${per}`}
+        per={per}
+        timesMs={timesMs}
+        series={spent}
+        format={cost}
+        ticks={costTicks}
+      />
       {by === 'tool' ? null : (
         <>
           <Card
@@ -62,6 +70,7 @@ export function CostPlots({ usage, timesMs, per, by }: PlotsProps) {
             timesMs={timesMs}
             series={byGroup.cost}
             format={cost}
+            ticks={costTicks}
           />
           <Card
             title={`Tokens per ${per} by ${by}`}

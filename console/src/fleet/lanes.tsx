@@ -15,7 +15,7 @@ import { ago, count, exactTime } from '../format.ts'
 import { useLoaded } from '../load.ts'
 import { line } from '../text.ts'
 import { toast, toastError } from '../toast.ts'
-import { AGAIN_MS, type Lane, type Pause } from './loading.ts'
+import { AGAIN_MS, leaderlessIn, type Lane, type Pause } from './loading.ts'
 
 interface Stage {
   readonly name: string
@@ -70,7 +70,7 @@ export function Lanes() {
                 { title: 'Stage', cell: ({ name }) => <b>{line(name, 40)}</b> },
                 { title: 'State', cell: (stage) => <StageState stage={stage} /> },
                 { title: 'Lanes', cell: ({ lanes: own }) => <LaneCells lanes={own} /> },
-                { title: 'Behind', isNumber: true, cell: ({ lanes: own }) => count(lagOf(own)) },
+                { title: 'Behind', isNumber: true, cell: ({ lanes: own }) => lagOf(own) },
                 { title: 'Records/s', isNumber: true, cell: ({ name }) => rateOf(name) },
                 {
                   title: '',
@@ -114,7 +114,9 @@ export function Lanes() {
   )
 }
 
-const lagOf = (lanes: readonly Lane[]): number => lanes.reduce((sum, { lag }) => sum + lag, 0)
+/** With a plus where partitions are not in it, because no broker leads them. */
+const lagOf = (lanes: readonly Lane[]): string =>
+  `${count(lanes.reduce((sum, { lag }) => sum + lag, 0))}${leaderlessIn(lanes).length === 0 ? '' : '+'}`
 
 function StageState({ stage: { lanes, pause } }: { readonly stage: Stage }) {
   if (pause !== undefined)
@@ -126,6 +128,14 @@ function StageState({ stage: { lanes, pause } }: { readonly stage: Stage }) {
           {pause.by === null ? '' : ` by ${line(pause.by, 40)}`}
           {pause.reason === null ? '' : `: ${line(pause.reason, 80)}`}
         </span>
+      </>
+    )
+  const leaderless = leaderlessIn(lanes)
+  if (leaderless.length > 0)
+    return (
+      <>
+        <Badge tone="bad">waits for a leader</Badge>
+        <p class="muted state-more">no broker leads {line(leaderless.join(', '), 120)}</p>
       </>
     )
   const unowned = lanes.filter(({ owner }) => owner === null).length
@@ -140,21 +150,24 @@ function LaneCells({ lanes }: { readonly lanes: readonly Lane[] }) {
   const behind = lanes.filter(({ lag }) => lag > 0).length
   return (
     <span class="lane-cells" role="img" aria-label={`${lanes.length} lanes, ${behind} with a lag`}>
-      {lanes.map(({ lane, owner, lag }) => (
+      {lanes.map((each) => (
         <span
-          key={lane}
-          class={`lane-cell ${owner === null ? 'gone' : lag === 0 ? '' : lag < FAR ? 'some' : 'far'}`}
-          title={`lane ${lane}: ${count(lag)} behind, ${line(owner ?? 'no owner', 60)}`}
+          key={each.lane}
+          class={`lane-cell ${lookOf(each)}`}
+          title={`lane ${each.lane}: ${lagOf([each])} behind, ${line(each.owner ?? 'no owner', 60)}`}
         />
       ))}
     </span>
   )
 }
 
+const lookOf = ({ owner, lag, leaderless }: Lane): string =>
+  owner === null || leaderless !== undefined ? 'gone' : lag === 0 ? '' : lag < FAR ? 'some' : 'far'
+
 const laneColumns: readonly Column<Lane>[] = [
   { name: 'stage', title: 'Stage', cell: ({ stage }) => line(stage, 40) },
   { name: 'lane', title: 'Lane', isNumber: true, cell: ({ lane }) => lane },
-  { name: 'lag', title: 'Behind', isNumber: true, cell: ({ lag }) => count(lag) },
+  { name: 'lag', title: 'Behind', isNumber: true, cell: (lane) => lagOf([lane]) },
   {
     name: 'owner',
     title: 'Owner',
@@ -163,10 +176,15 @@ const laneColumns: readonly Column<Lane>[] = [
   {
     name: 'topics',
     title: 'Position of each topic',
-    cell: ({ topics }) => (
-      <code class="muted">
-        {topics.map(({ topic, position, next }) => `${topic} ${position}/${next}`).join('  ')}
-      </code>
+    cell: ({ topics, leaderless }) => (
+      <>
+        {leaderless !== undefined && (
+          <Badge tone="bad">{`no broker leads ${line(leaderless.join(', '), 120)}`}</Badge>
+        )}{' '}
+        <code class="muted">
+          {topics.map(({ topic, position, next }) => `${topic} ${position}/${next}`).join('  ')}
+        </code>
+      </>
     ),
   },
 ]

@@ -30,7 +30,13 @@ export function Limits() {
       <Part loaded={loaded} what="limits">
         {(budgets) =>
           budgets.length === 0 ? (
-            <Empty title="No tokens were counted today" />
+            <Empty title="No tokens were counted today">
+              <p>
+                A budget appears here with the first call of a model: the fleet’s, one for each model and one
+                for each user. <code>limits.budgets</code> of <code>flotilla.config.ts</code> sets how many
+                tokens each has for a day.
+              </p>
+            </Empty>
           ) : (
             <>
               <Sheet

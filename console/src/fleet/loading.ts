@@ -12,6 +12,11 @@ export type Pause = Got<'/v1/fleet/pauses'>[number]
 export type Budget = Got<'/v1/limits'>[number]
 export type Readiness = Got<'/ready'>
 
+/** Partitions that no broker leads, as `topic[partition]`, each once: what is in them is in no figure. */
+export const leaderlessIn = (lanes: readonly Lane[]): readonly string[] => [
+  ...new Set(lanes.flatMap(({ lane, leaderless = [] }) => leaderless.map((topic) => `${topic}[${lane}]`))),
+]
+
 /** Also of a process that is not ready, which answers 503. */
 async function readiness(signal: AbortSignal): Promise<Readiness> {
   const response = await fetch('/ready', { signal, cache: 'no-store', credentials: 'omit' })

@@ -11,6 +11,7 @@ import { line } from '../text.ts'
 import {
   AGAIN_MS,
   COUNTED,
+  leaderlessIn,
   overview,
   type Budget,
   type Lane,
@@ -142,6 +143,13 @@ function Tiles({ state: { lanes, pauses, breakers, alerts, letters, budgets } }:
 
 function behind(lanes: readonly Lane[], pauses: readonly Pause[]): readonly [string, Tone, string] {
   const lag = count(lanes.reduce((sum, lane) => sum + lane.lag, 0))
+  const leaderless = leaderlessIn(lanes)
+  if (leaderless.length > 0)
+    return [
+      `${lag}+`,
+      'bad',
+      `no broker leads ${leaderless.length === 1 ? leaderless[0] : `${count(leaderless.length)} partitions`}`,
+    ]
   const unowned = lanes.filter(({ owner }) => owner === null).length
   if (unowned > 0) return [lag, 'bad', `${count(unowned)} of ${count(lanes.length)} lanes have no owner`]
   if (pauses.length === 0) return [lag, 'good', `${count(lanes.length)} lanes, all owned`]

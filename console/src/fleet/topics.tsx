@@ -1,8 +1,10 @@
 import { get } from '../api/client.ts'
+import { Badge } from '../components/badge.tsx'
 import { Part } from '../components/part.tsx'
 import { Sheet } from '../components/sheet.tsx'
 import { count } from '../format.ts'
 import { useLoaded } from '../load.ts'
+import { line } from '../text.ts'
 import { AGAIN_MS } from './loading.ts'
 
 /** The fleet's topics and what they hold. */
@@ -18,8 +20,25 @@ export function Topics() {
             keyOf={({ name }) => name}
             columns={[
               { title: 'Topic', cell: ({ name }) => <code>{name}</code> },
-              { title: 'Records', isNumber: true, cell: ({ records }) => count(records) },
-              { title: 'Partitions', isNumber: true, cell: ({ partitions }) => count(partitions) },
+              {
+                title: 'Records',
+                isNumber: true,
+                cell: ({ records, leaderless }) => `${count(records)}${leaderless === undefined ? '' : '+'}`,
+              },
+              {
+                title: 'Partitions',
+                isNumber: true,
+                cell: ({ partitions, leaderless }) => (
+                  <>
+                    {count(partitions)}
+                    {leaderless !== undefined && (
+                      <p>
+                        <Badge tone="bad">{`no leader: ${line(leaderless.join(', '), 60)}`}</Badge>
+                      </p>
+                    )}
+                  </>
+                ),
+              },
               { title: 'Events', isWide: true, cell: ({ events }) => events.join(', ') },
               { title: 'What it is for', isWide: true, cell: ({ purpose }) => purpose },
             ]}

@@ -85,8 +85,8 @@ function Approvals() {
     return (
       <Empty title="Nothing waits for a person">
         <p>
-          A call of a tool with requiresApproval, a question to a person, and a call in doubt that its tool
-          holds appear here as they are asked for.
+          Calls of tools with <code>requiresApproval</code>, questions that agents ask, and calls whose
+          outcome is in doubt appear here as they are made.
         </p>
       </Empty>
     )

@@ -22,7 +22,8 @@ export function ModelNotice() {
   if (agents.every(({ model }) => model?.startsWith(SCRIPTED) === true))
     return (
       <p class="notice" role="status">
-        Answers are scripted: recorded conversations of a few tasks are played, no language model is asked.
+        Answers are scripted: recorded conversations of a few tasks are played, no language model is asked.{' '}
+        <a href="/fleet/doctor">Doctor</a> says how to connect one.
       </p>
     )
   return null

@@ -68,7 +68,7 @@ export function TaskPage({ params: { id = '' } }: PageProps) {
       {store.error.value !== null && !isGone && (
         <Failed error={store.error.value} onAgain={() => setAttempt(attempt + 1)} />
       )}
-      {timeline.lost !== null && (
+      {timeline.lost !== null && !isGone && (
         <p class="notice">
           Earlier events are no longer in the log: what follows is what is left, and the result.
         </p>

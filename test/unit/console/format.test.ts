@@ -32,3 +32,11 @@ test('a time that was chosen is said in the unit in which it is whole', () => {
   const shown = [30_000, 90_000, 300_000, 3_600_000, 86_400_000, 172_800_000, 1_500, 0, NaN].map(period)
   assert.deepEqual(shown, ['30 s', '90 s', '5 min', '1 h', '24 h', '2 d 0 h', '1.50 s', '0 ms', '–'])
 })
+
+test('the ticks of an axis of dollars have the same digits', () => {
+  const { costTicks } = format
+  assert.deepEqual(costTicks([0, 0.25, 0.5, 0.75, 1]), ['$0', '$0.25', '$0.50', '$0.75', '$1.00'])
+  assert.deepEqual(costTicks([0, 20, 40]), ['$0', '$20', '$40'])
+  assert.deepEqual(costTicks([0, 0.0005, 0.001]), ['$0', '$0.0005', '$0.0010'])
+  assert.deepEqual(costTicks([0, 1_000, 2_000]), ['$0', '$1,000', '$2,000'])
+})
