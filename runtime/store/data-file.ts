@@ -363,6 +363,12 @@ export class DataFile {
   }
 }
 
+/**
+ * Kept in memory. A commit that has split a page of a tree looks through all of them, so that few take less time; most of
+ * what a fleet writes is at the end of its tables.
+ */
+const CACHE_PAGES = 512
+
 const nothing = (): void => {}
 
 function openDatabase(path: string, durability: Durability): DatabaseSync {
@@ -370,7 +376,7 @@ function openDatabase(path: string, durability: Durability): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 5_000 })
   try {
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};
-      PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192`)
+      PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = ${CACHE_PAGES}`)
     const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
     if (found > FORMAT) throw newerFormat(found)
     db.exec(`PRAGMA user_version = ${FORMAT}`)
