@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { compileSooner } from '../cli/compile-sooner.ts'
 import { loadServices, stageNames } from '../services/index.ts'
 import { LogClient } from '../client/log/client.ts'
 import { defineTool } from '../runtime/config/define.ts'
@@ -56,8 +55,6 @@ const running = await startProcess({
 const until = Date.now() + 60_000
 while (!(await running.readiness()).ready && Date.now() < until)
   await new Promise((resume) => setTimeout(resume, 50))
-// As `flotilla start` does, whose memory settings it has too.
-if (running.log.kind === 'embedded') compileSooner()
 const client = new LogClient({ log: running.log, codec: running.codec, blobs: running.stores.blobs })
 
 async function runTask(id: string): Promise<void> {

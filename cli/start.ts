@@ -3,7 +3,6 @@ import { readEnvironment, type Environment } from '../runtime/config/environment
 import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { runServices } from '../runtime/host/run.ts'
 import { agentsWithoutModel, fleetWithoutModel } from '../runtime/models/missing.ts'
-import { compileSooner } from './compile-sooner.ts'
 import { syncedLines, syncServers } from './mcp-sync.ts'
 import { fail, paint, say } from './output.ts'
 import { consoleFiles } from '../services/gateway/console/files.ts'
@@ -11,7 +10,7 @@ import { loadServices } from '../services/index.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
 
 /** Once the first tasks are on their way: writing compiled code takes a tenth of a second. */
-const STARTED_MS = 2_000
+const KEEP_COMPILED_MS = 2_000
 /** The console of a clone is compared with its sources, which nobody waits for at a start. */
 const CONSOLE_MS = 1_000
 
@@ -47,11 +46,7 @@ export async function start(names: string[]): Promise<void> {
       if (chosen.some(({ routes }) => routes))
         setTimeout(() => void readyConsole(environment), CONSOLE_MS).unref()
       // Node keeps it when a process ends by itself, and one that is killed would start slowly again.
-      setTimeout(() => {
-        flushCompileCache()
-        // An embedded fleet leaves most of a second core to V8's compilers; on Kafka the broker needs it.
-        if (environment.kafkaBrokers.length === 0) compileSooner()
-      }, STARTED_MS).unref()
+      setTimeout(() => flushCompileCache(), KEEP_COMPILED_MS).unref()
     },
   })
 }
