@@ -224,7 +224,7 @@ export const errorTable = {
     'recoverable',
     true,
     'The answer of the model could not be parsed.',
-    'Retried. If it persists: use mode code for models that cannot call tools, or a stronger model.',
+    'Retried, unless it was too large: each is paid. If it persists: use mode code for models that cannot call tools, or a stronger model.',
   ),
   MODEL_UNKNOWN_ERROR: row(
     'degraded',

@@ -55,6 +55,14 @@ const rejects = (promise: Promise<unknown>, code: ErrorCode, message: RegExp) =>
     return true
   })
 
+test('without a directory, and none named data here, the bundled examples are read from wherever it runs', async (t) => {
+  const before = process.cwd()
+  process.chdir(join(root, 'data'))
+  t.after(() => process.chdir(before))
+  const { rows } = (await run(queryTable(), { file: 'orders.csv', limit: 1 })) as Found
+  assert.equal(rows.length, 1)
+})
+
 type Result = Found
 const query = (where: Json, more: Record<string, Json> = {}) =>
   run(table, { file: 'orders.csv', where, ...more }) as Promise<Result>

@@ -6,7 +6,7 @@
 //    answer.
 // 3. The size of an answer is bounded (MAX_REPLY_CHARS, MAX_CALLS).
 // 4. Of several choices one is read: the one whose index came first.
-import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
+import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { AttachedReader } from './attached.ts'
 import { CallReader } from './tool-calls.ts'
 import type { CallSite } from './errors.ts'
@@ -206,7 +206,7 @@ export class ReplyReader {
     for (const call of calls.length > 0 ? calls : legacy) {
       this.#count(takeCall(call))
       if (this.#calls.count > MAX_CALLS)
-        throw this.#error('MODEL_ANSWER_MALFORMED', `sent more than ${MAX_CALLS} tool calls`)
+        throw this.#tooLarge(`sent more than ${MAX_CALLS} tool calls`)
     }
     return text
   }
@@ -215,11 +215,17 @@ export class ReplyReader {
     this.#chars += text.length
     this.#bytes += Buffer.byteLength(text)
     if (this.#chars > MAX_REPLY_CHARS)
-      throw this.#error('MODEL_ANSWER_MALFORMED', `sent more than ${MAX_REPLY_CHARS} characters`)
+      throw this.#tooLarge(`sent more than ${MAX_REPLY_CHARS} characters`)
   }
 
-  #error(code: ErrorCode, what: string): FlotillaError {
+  /** Most likely so is the next one, and each is paid. */
+  #tooLarge(what: string): FlotillaError {
+    return this.#error('MODEL_ANSWER_MALFORMED', what, false)
+  }
+
+  #error(code: ErrorCode, what: string, retryable = errorTable[code].retryable): FlotillaError {
     const { provider, model } = this.#site
-    return new FlotillaError(code, `${provider} ${what} (model ${model}).`, { details: this.spend() })
+    const message = `${provider} ${what} (model ${model}).`
+    return new FlotillaError(code, message, { details: this.spend(), retryable })
   }
 }

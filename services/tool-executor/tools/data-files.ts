@@ -2,6 +2,7 @@
 import { readdir, realpath } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { FileToParse } from './parsing.ts'
 
@@ -20,9 +21,11 @@ export interface DataOptions {
   maxFileBytes?: number
 }
 
+const examples = fileURLToPath(new URL('../../../examples/data', import.meta.url))
+
 function defaultDirectory(): string {
   const own = resolve('data')
-  return existsSync(own) ? own : resolve('examples/data')
+  return existsSync(own) ? own : examples
 }
 
 /**
