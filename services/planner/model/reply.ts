@@ -205,8 +205,7 @@ export class ReplyReader {
     const calls = [...entriesOf(content['tool_calls']), ...inParts]
     for (const call of calls.length > 0 ? calls : legacy) {
       this.#count(takeCall(call))
-      if (this.#calls.count > MAX_CALLS)
-        throw this.#tooLarge(`sent more than ${MAX_CALLS} tool calls`)
+      if (this.#calls.count > MAX_CALLS) throw this.#tooLarge(`sent more than ${MAX_CALLS} tool calls`)
     }
     return text
   }
@@ -214,8 +213,7 @@ export class ReplyReader {
   #count(text: string): void {
     this.#chars += text.length
     this.#bytes += Buffer.byteLength(text)
-    if (this.#chars > MAX_REPLY_CHARS)
-      throw this.#tooLarge(`sent more than ${MAX_REPLY_CHARS} characters`)
+    if (this.#chars > MAX_REPLY_CHARS) throw this.#tooLarge(`sent more than ${MAX_REPLY_CHARS} characters`)
   }
 
   /** Most likely so is the next one, and each is paid. */

@@ -245,7 +245,10 @@ for (const [what, body, gives, says, headers] of failures) {
 test('an answer that is too large is not asked for again: each would be paid', async (t) => {
   const calls = Array.from({ length: 1_001 }, () => ({ function: { name: 'look', arguments: '{}' } }))
   for (const large of [{ content: 'x'.repeat(4_000_001) }, { tool_calls: calls }])
-    await assert.rejects(ask(t, text(completion(large))), { code: 'MODEL_ANSWER_MALFORMED', retryable: false })
+    await assert.rejects(ask(t, text(completion(large))), {
+      code: 'MODEL_ANSWER_MALFORMED',
+      retryable: false,
+    })
 })
 
 test('a refusal that is nested deep is a refusal all the same', async (t) => {
