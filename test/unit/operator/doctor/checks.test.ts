@@ -6,6 +6,7 @@ import { examine } from '../../../../operator/doctor/examine.ts'
 import { readEnvironment } from '../../../../runtime/config/environment.ts'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 import type { Log, RangeOptions } from '../../../../runtime/log/port.ts'
+import { memoryLimits } from '../../../../runtime/testing/memory/limits.ts'
 
 async function found(check: string, parts: Partial<Examined>, variables: Record<string, string> = {}) {
   const environment = readEnvironment({ KAFKA_BROKERS: '127.0.0.1:9', ...variables })
@@ -23,6 +24,7 @@ const volatileStore: Partial<Examined> = {
         check: async () => {},
         durability: async () => ({ durable: false, reason: 'appendfsync everysec' }),
       },
+      limits: memoryLimits(),
     }) as never,
 }
 
@@ -32,6 +34,19 @@ test('a store that may lose writes fails, because no stage starts with it; if th
   assert.match(remedy ?? '', /appendonly yes, appendfsync always/)
   const accepted = await found('cache and journal', volatileStore, { FLOTILLA_ALLOW_VOLATILE_STORE: '1' })
   assert.equal(accepted.result, 'warn')
+})
+
+test('limits that can not be reached are found, though the key-value store can', async () => {
+  const limits = {
+    check: () => Promise.reject(new FlotillaError('STORE_UNAVAILABLE', 'NOPERM flotilla:limits')),
+  }
+  const durability = async () => ({ durable: true, reason: 'appendfsync always' })
+  const keyValue = { kind: 'redis', check: async () => {}, durability }
+  const { result, reason } = await found('cache and journal', {
+    stores: async () => ({ keyValue, limits }) as never,
+  })
+  assert.equal(result, 'failed')
+  assert.match(reason, /NOPERM flotilla:limits/)
 })
 
 const logWithout = (code: 'TOPICS_MISSING' | 'TOPICS_MISMATCH'): Partial<Examined> => ({
