@@ -9,7 +9,7 @@ import { plural } from '../quantities.ts'
 import { keepSecrets } from '../redaction.ts'
 import { environmentSecrets, withFiles } from './secrets.ts'
 import { readSecurity, securityVariables, type ServersSecurity } from './server-security.ts'
-import { databaseUrl, redisUrl } from './store-urls.ts'
+import { databaseUrl, mustBegin, redisUrl } from './store-urls.ts'
 import { readTracing, tracingVariables, type TracingSettings } from './tracing.ts'
 
 /** Limits of a process's HTTP server and its streams. */
@@ -75,7 +75,7 @@ export interface Environment {
 
 const url = (...protocols: string[]) =>
   z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
-    error: `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+    error: mustBegin(protocols),
   })
 const oneOf = <const T extends readonly string[]>(values: T) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` })

@@ -13,6 +13,10 @@ interface Rules {
   readonly more?: (url: URL) => string | null
 }
 
+/** What a URL of another protocol is refused with. */
+export const mustBegin = (protocols: readonly string[]): string =>
+  `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
+
 const storeUrl = (rules: Rules) =>
   z.string().superRefine((given, context) => {
     const message = problemOf(given.trim(), rules)
@@ -21,9 +25,8 @@ const storeUrl = (rules: Rules) =>
 
 function problemOf(text: string, { protocols, passwordVariable, more }: Rules): string | null {
   const url = URL.parse(text)
-  const starts = protocols.map((protocol) => `${protocol}//`)
-  const begins = `must be a URL that begins with ${starts.join(' or ')}`
-  if (!starts.some((start) => text.toLowerCase().startsWith(start))) return begins
+  const begins = mustBegin(protocols)
+  if (!protocols.some((protocol) => text.toLowerCase().startsWith(`${protocol}//`))) return begins
   const unread = `can't be read; ${ENCODE}, or set ${passwordVariable}`
   if (url === null && /:\d+,[^@]*$/.test(text))
     return 'must name one server, or a name that leads to the primary'

@@ -18,7 +18,7 @@ const LEFT_WITHIN_MS = 30_000
 /**
  * A member of a group that opens and starts every lane it is given and keeps what arrives, as a host would. It leaves at
  * the end of the test that made it, also of one that failed: else it would hold lanes that later tests wait for, and
- * try to open them for ever.
+ * try to open them again and again.
  */
 export class TestMember {
   readonly lanes = new Map<number, OpenLane>()

@@ -215,7 +215,7 @@ test('a pooler that refuses the limit on statements is used without it, by many 
   await sql.destroy()
 })
 
-test('a database whose encoding can not hold every text is refused; a user without rights is told what it lacks', async (t) => {
+test('a database whose encoding can not hold every text is refused; the error for a user without rights names those it needs', async (t) => {
   const latin = await freshDatabase('LATIN1')
   t.after(latin.drop)
   await assert.rejects(openPostgresSql(latin.url), {

@@ -150,7 +150,7 @@ test('a connection is given up after 5 s, kept alive, and replaced when a check 
   t.mock.timers.tick(29_999)
   assert.equal(connections, 1)
   t.mock.timers.tick(1)
-  await eventually('it connects anew', () => connections > 1)
+  await eventually('it connects again', () => connections > 1)
 })
 
 test('a compare-and-set whose answer was lost is reported, not sent again', async (context) => {
