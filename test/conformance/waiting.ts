@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** Longer by far than anything takes on a busy machine: only a test that fails waits for it. */
-const LIMIT_MS = 120_000
+export const LIMIT_MS = 120_000
 
 /** Waits until the condition gives a value other than false, null or undefined, and returns it. Fails after `limitMs` (default 120 s), saying what was missing. */
 export async function eventually<T>(
@@ -18,6 +18,13 @@ export async function eventually<T>(
     await pause(5)
   }
 }
+
+/** Whether it does; never rejects. */
+export const succeeds = (work: Promise<unknown>): Promise<boolean> =>
+  work.then(
+    () => true,
+    () => false,
+  )
 
 const notWithin = (limitMs: number): string => `within ${limitMs} ms it did not come true that `
 

@@ -6,7 +6,7 @@ import { createClient, type Admin } from '../../runtime/log/kafka/client.ts'
 import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
 import { LaneFenced, type Log } from '../../runtime/log/port.ts'
 import { commitOf, mark, outgoing, TestMember, textOf } from '../conformance/member.ts'
-import { eventually } from '../conformance/waiting.ts'
+import { eventually, succeeds } from '../conformance/waiting.ts'
 import { startKafka, type Broker, type KafkaCluster } from '../infra/kafka.ts'
 import { PARTITIONS, uniquePrefix } from './brokers.ts'
 
@@ -75,15 +75,7 @@ test('while one broker after the other is lost, every acknowledged commit is the
     const records = Array.from({ length: PARTITIONS }, (_, lane) =>
       outgoing('tasks.submitted', lane, key, `${broker.nodeId}`),
     )
-    await eventually(
-      'publishing goes on',
-      () =>
-        log.publish(records).then(
-          () => true,
-          () => false,
-        ),
-      WITHIN_MS,
-    )
+    await eventually('publishing goes on', () => succeeds(log.publish(records)), WITHIN_MS)
     const fed = (lane: number): boolean =>
       member.values('tasks.submitted', lane, key).includes(`${broker.nodeId}`)
     await eventually('every lane is fed', () => records.every(({ partition }) => fed(partition)), WITHIN_MS)
@@ -171,11 +163,7 @@ test('a partition without a leader holds up no other: those whose leaders have m
   await eventually('all lanes are open', () => member.lanes.size === PARTITIONS, WITHIN_MS)
   await last.kill9()
   for (const lane of [1, 2, 3]) {
-    const publish = () =>
-      log.publish([outgoing('tasks.submitted', lane, key, 'without')]).then(
-        () => true,
-        () => false,
-      )
+    const publish = () => succeeds(log.publish([outgoing('tasks.submitted', lane, key, 'without')]))
     await eventually('publishing goes on', publish, WITHIN_MS)
     const isFed = () => member.values('tasks.submitted', lane, key).includes('without')
     await eventually('its lane is fed', isFed, WITHIN_MS)

@@ -6,7 +6,7 @@ import { createClient, TOPIC_RESOURCE } from '../../runtime/log/kafka/client.ts'
 import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
 import type { Log, LogTopic, Tail } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, TestMember } from '../conformance/member.ts'
-import { eventually } from '../conformance/waiting.ts'
+import { eventually, succeeds } from '../conformance/waiting.ts'
 import { startKafka, type KafkaCluster } from '../infra/kafka.ts'
 import { PARTITIONS, uniquePrefix } from './brokers.ts'
 
@@ -253,12 +253,7 @@ test('rows that were deleted from a state topic are said, once', async () => {
   // Brokers delete nothing from a topic that is compacted alone.
   await setCleanup(name, 'compact,delete')
   const partitions = [{ partition: LANE, offset: String(epoch + 3) }]
-  await eventually('rows are deleted', () =>
-    admin.deleteTopicRecords({ topic: name, partitions }).then(
-      () => true,
-      () => false,
-    ),
-  )
+  await eventually('rows are deleted', () => succeeds(admin.deleteTopicRecords({ topic: name, partitions })))
   await setCleanup(name, 'compact')
   const later = new TestMember(log, 'alerting', [topic])
   assert.deepEqual([...(await later.lane(LANE)).rows], [])

@@ -9,7 +9,7 @@ import type { Call } from '../../runtime/stage.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import { connectRedis } from '../../runtime/store/redis-connection.ts'
 import { openRedisKeyValue, type RedisOptions } from '../../runtime/store/redis.ts'
-import { eventually } from '../conformance/waiting.ts'
+import { eventually, succeeds } from '../conformance/waiting.ts'
 import { startRedis, type Redis } from '../infra/redis.ts'
 import { startTestFleet } from '../support/fleet.ts'
 
@@ -199,11 +199,7 @@ test('an entry that the replica did not acknowledge is repeated, and counts when
   await refused(journal.begin('c2', 'p1', 1, call(2)), /0 of 1 replicas/)
   await refused(store.check(), /0 of 1 replicas/)
   await follow(pair.second, pair.first)
-  const isWell = () =>
-    store.check().then(
-      () => true,
-      () => false,
-    )
+  const isWell = () => succeeds(store.check())
   await eventually('the replica keeps up', isWell)
   assert.equal(await journal.finish('c1', 1, outcome), true)
   assert.deepEqual(await journal.begin('c2', 'p1', 1, call(2)), { do: 'call', inDoubt: false })

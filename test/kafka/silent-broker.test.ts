@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test'
 import { createKafkaLog, type KafkaLogOptions } from '../../runtime/log/kafka/log.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, outgoing, TestMember, textOf } from '../conformance/member.ts'
-import { eventually } from '../conformance/waiting.ts'
+import { eventually, succeeds } from '../conformance/waiting.ts'
 import { startKafka } from '../infra/kafka.ts'
 import { freePort } from '../infra/port.ts'
 import { PARTITIONS, uniquePrefix } from './brokers.ts'
@@ -96,30 +96,17 @@ test('a broker that is stopped: whatever is asked ends in time; it goes on, and 
     process.kill(kafka.pid, 'SIGCONT')
   }
   assert.deepEqual(late, [])
-  await eventually('it answers again', () =>
-    log.check().then(
-      () => true,
-      () => false,
-    ),
-  )
+  await eventually('it answers again', () => succeeds(log.check()))
   const again = mark()
   await eventually('records are taken again', () =>
-    log.publish(numbered('tasks.submitted', 1, again, 3)).then(
-      () => true,
-      () => false,
-    ),
+    succeeds(log.publish(numbered('tasks.submitted', 1, again, 3))),
   )
   await eventually('the lane has them', () => member.values('tasks.submitted', 1, again).length >= 3)
   await eventually('so has the tail', () => heard.length >= 4)
   await eventually('a lane commits again', async () => {
     const open = await member.open(1).catch(() => null)
     const commit = commitOf({ records: [outgoing('tasks.history', 1, again, 'y')] })
-    return (
-      (await open?.commit(commit).then(
-        () => true,
-        () => false,
-      )) ?? false
-    )
+    return open !== null && succeeds(open.commit(commit))
   })
   await tail.close()
   await member.leave()
@@ -143,10 +130,7 @@ test('connections whose other side is gone without a word are given up, and new 
   for (const side of through) side.unpipe().pause()
   const key = mark()
   await eventually('records are taken again', () =>
-    log.publish(numbered('tasks.submitted', 1, key, 3)).then(
-      () => true,
-      () => false,
-    ),
+    succeeds(log.publish(numbered('tasks.submitted', 1, key, 3))),
   )
   await eventually('the lane has them', () => member.values('tasks.submitted', 1, key).length >= 3)
   await member.leave()

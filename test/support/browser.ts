@@ -5,6 +5,7 @@ import { readFileSync, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core'
+import { LIMIT_MS } from '../conformance/waiting.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -23,9 +24,6 @@ export const looks = {
   dark: { ...desktop, colorScheme: 'dark' },
   phone,
 } as const satisfies Readonly<Record<string, BrowserContextOptions>>
-
-/** For whatever a page is waited for: longer by far than it takes on a busy machine. */
-const LIMIT_MS = 120_000
 
 export function openBrowser(): Promise<Browser> {
   const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'

@@ -12,6 +12,21 @@ import { startMcpServer, startTestIssuer } from '../../support/mcp-server.ts'
 
 const AT_ONCE = 8
 
+type Issuer = Awaited<ReturnType<typeof startTestIssuer>>
+
+/** Tokens renewed at this issuer, by the refresh token in SRV. */
+const renewedAt = ({ url }: Pick<Issuer, 'url'>) => ({
+  type: 'refresh_token' as const,
+  issuer: url,
+  clientId: 'fleet',
+  refreshTokenEnv: 'SRV',
+})
+
+function assertUsedOnce({ grants }: Pick<Issuer, 'grants'>): void {
+  const used = grants.map((grant) => grant.get('refresh_token'))
+  assert.equal(new Set(used).size, used.length)
+}
+
 /** A server of 2025-11-25 with sessions, whose tool `work` answers once `release` is called. */
 class SessionServer {
   session = 's1'
@@ -110,20 +125,14 @@ test('a token that expires: calls share one renewal, and the refresh token is us
     issuer.tokens.clear()
     await run('srv_who_asks')
   }
-  const used = issuer.grants.map((grant) => grant.get('refresh_token'))
-  assert.equal(new Set(used).size, used.length)
+  assertUsedOnce(issuer)
 })
 
 test('processes whose tokens expire at once renew one after the other, also for servers of the same issuer', async () => {
   await using server = await startMcpServer()
   await using issuer = await startTestIssuer()
   server.protectedBy = issuer
-  const auth = {
-    type: 'refresh_token' as const,
-    issuer: issuer.url,
-    clientId: 'fleet',
-    refreshTokenEnv: 'SRV',
-  }
+  const auth = renewedAt(issuer)
   const servers = { one: { url: server.url, auth }, two: { url: server.url, auth } }
   const options = { variables: { SRV: 'refresh-0000' }, keyValue: memoryKeyValue() }
   await using first = await connectTestServers(servers, options)
@@ -134,8 +143,7 @@ test('processes whose tokens expire at once renew one after the other, also for 
     const calls = [first, second, third].flatMap(({ run }) => [run('one_who_asks'), run('two_who_asks')])
     assert.equal((await Promise.all(calls)).length, 6)
   }
-  const used = issuer.grants.map((grant) => grant.get('refresh_token'))
-  assert.equal(new Set(used).size, used.length)
+  assertUsedOnce(issuer)
 })
 
 test('a process that died in a renewal holds the others back until its lease ends', async () => {
@@ -158,12 +166,7 @@ test('an issuer that never answers ends a renewal, and the next one begins', asy
   await using server = await startMcpServer()
   await using issuer = await startTestIssuer()
   server.protectedBy = issuer
-  const auth = {
-    type: 'refresh_token' as const,
-    issuer: issuer.url,
-    clientId: 'fleet',
-    refreshTokenEnv: 'SRV',
-  }
+  const auth = renewedAt(issuer)
   const limits = { connectMs: 6_000 }
   const options = { variables: { SRV: 'refresh-0000' }, keyValue: memoryKeyValue() }
   await using own = await connectTestServers({ srv: { url: server.url, auth, limits } }, options)
@@ -182,8 +185,7 @@ test('a kept refresh token lasts from its last renewal, also if its issuer does 
   await using server = await startMcpServer()
   await using issuer = await startTestIssuer()
   server.protectedBy = issuer
-  const names = { issuer: issuer.url, clientId: 'fleet', refreshTokenEnv: 'SRV' }
-  const auth = { type: 'refresh_token' as const, ...names }
+  const auth = renewedAt(issuer)
   const store = memoryKeyValue()
   const kept: string[] = []
   const keyValue: typeof store = {
