@@ -43,7 +43,9 @@ export function deadLinks({ path, text }: TextFile, exists: (path: string) => bo
   const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link = '']) =>
     posix.join(posix.dirname(path), link),
   )
-  const folders = 'schemas|services|runtime|cli|client|evaluation|deploy|test|bench|examples|docs'
+  // `npm run build:console` makes console/built.
+  const folders =
+    'schemas|services|runtime|api|cli|client|console(?!/built)|operator|evaluation|deploy|test|bench|examples|docs'
   const mentioned = [...text.matchAll(new RegExp(`\`((?:${folders})/[\\w./-]+)\``, 'g'))].map(
     ([, name = '']) => name,
   )
