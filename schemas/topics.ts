@@ -256,6 +256,9 @@ export const topics: readonly TopicSpec[] = [
   },
 ]
 
+/** Every stage: each writes dead letters. */
+export const stages: readonly string[] = topics.find(({ name }) => name === 'dead-letters')?.writers ?? []
+
 /** Record header names. Values are UTF-8 strings. */
 export const headers = {
   traceparent: 'traceparent',

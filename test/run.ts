@@ -30,7 +30,7 @@ async function bringUp(tier: Tier): Promise<void> {
 }
 
 const callersOwn =
-  /^(KAFKA_BROKERS|SCHEMA_REGISTRY_URL|REDIS_URL|DATABASE_URL|JAEGER_QUERY_URL|OTEL_.*|FLOTILLA_(?!CACHE$).*|NODE_TEST_CONTEXT|.*_API_KEY|.*_BASE_URL|LOG_LEVEL|PORT|HOST)$/
+  /^(KAFKA_(BROKERS|CLIENT_ID)|SCHEMA_REGISTRY_URL|REDIS_URL|DATABASE_URL|JAEGER_QUERY_URL|OTEL_.*|FLOTILLA_(?!CACHE$).*|NODE_TEST_CONTEXT|.*_API_KEY|.*_BASE_URL|LOG_LEVEL|PORT|HOST)$/
 
 function environmentFor(tier: Tier): Record<string, string> {
   const inherited = Object.entries(process.env).filter(

@@ -7,11 +7,12 @@ import {
   type ModelView,
   type ToolView,
 } from '../../operator/direct/configured.ts'
-import { stages, type LaneView } from '../../operator/direct/lanes.ts'
+import type { LaneView } from '../../operator/direct/lanes.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { loadFleet } from '../../runtime/config/load.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
+import { stages } from '../../schemas/topics.ts'
 import type { Setting } from '../../runtime/config/effective.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import { sayLeaderless } from '../leaderless-notice.ts'

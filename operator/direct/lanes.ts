@@ -2,7 +2,7 @@
 import type { Codec } from '../../runtime/codec/port.ts'
 import { isPausedBy, readPauses } from '../../runtime/pauses.ts'
 import type { GroupMembers, Log, LogTopic } from '../../runtime/log/port.ts'
-import { topics } from '../../schemas/topics.ts'
+import { stages, topics } from '../../schemas/topics.ts'
 import { ledRanges } from './led-ranges.ts'
 
 export interface LaneView {
@@ -23,9 +23,6 @@ export interface LaneView {
 export interface LaneOperator {
   list(): Promise<LaneView[]>
 }
-
-/** Every stage writes dead letters. */
-export const stages: readonly string[] = topics.find(({ name }) => name === 'dead-letters')?.writers ?? []
 
 export function directLanes(log: Log, codec: Codec): LaneOperator {
   return {

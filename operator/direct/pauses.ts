@@ -5,8 +5,7 @@ import { homeOf } from '../../runtime/log/home.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { PAUSES_KEY, PAUSES_TOPIC, readPauses, type Pause } from '../../runtime/pauses.ts'
 import { identityMistakes, shown } from '../../schemas/identity.ts'
-import { headers as names } from '../../schemas/topics.ts'
-import { stages } from './lanes.ts'
+import { headers as names, stages } from '../../schemas/topics.ts'
 
 export interface PauseChange {
   /** Absent: every stage. */

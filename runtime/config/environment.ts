@@ -36,6 +36,8 @@ export interface HttpSettings {
 export interface Environment {
   /** Set: Kafka. Empty: the embedded log. */
   readonly kafkaBrokers: readonly string[]
+  /** How this process names itself to Kafka, whose quotas go by it. Null: prefix and process id. */
+  readonly kafkaClientId: string | null
   /** TLS and credentials towards Kafka, the registry, Redis and the database. */
   readonly security: ServersSecurity
   readonly schemaRegistryUrl: string | null
@@ -109,6 +111,10 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as
 
 const variables = z.object({
   KAFKA_BROKERS: listOf(host),
+  KAFKA_CLIENT_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,200}$/, 'may hold letters, digits, dot, dash and underscore, at most 200')
+    .optional(),
   ...securityVariables(flag),
   SCHEMA_REGISTRY_URL: url('http:', 'https:').optional(),
   REDIS_URL: redisUrl.optional(),
@@ -191,6 +197,7 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
   const env = parsed.data
   return {
     kafkaBrokers: env.KAFKA_BROKERS,
+    kafkaClientId: env.KAFKA_CLIENT_ID ?? null,
     security,
     schemaRegistryUrl: env.SCHEMA_REGISTRY_URL ?? null,
     redisUrl: env.REDIS_URL ?? null,

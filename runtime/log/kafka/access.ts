@@ -39,10 +39,10 @@ const entryOf = ({ principal, resource, name, pattern, operation }: Grant): AclE
  * LOG_UNAVAILABLE, and the reason, if the broker keeps no access lists or refuses.
  */
 export async function grantAccess(environment: Environment, grants: readonly Grant[]): Promise<void> {
-  const { kafkaBrokers, prefix, security } = environment
+  const { kafkaBrokers, kafkaClientId, prefix, security } = environment
   const client = createClient({
     brokers: kafkaBrokers,
-    clientId: `${prefix}-access-${process.pid}`,
+    clientId: kafkaClientId ?? `${prefix}-access-${process.pid}`,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     ...(security.kafka === undefined ? {} : { security: security.kafka }),
   })

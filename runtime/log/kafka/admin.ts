@@ -9,6 +9,7 @@ import {
   openTopicSettings,
   partitionAdvice,
   sizeAdvice,
+  stateAdvice,
 } from './advice.ts'
 import { asAdmin } from './as-admin.ts'
 import { decodeAssignment, decodeSubscription, type Admin } from './client.ts'
@@ -18,7 +19,7 @@ import { answeredWithin, pause } from './link.ts'
 import { allTopics } from './names.ts'
 import { committedOffsets } from './group-positions.ts'
 import { boundsOf, type Bounds } from './partition-reader.ts'
-import { otherCount, topicsMismatch } from './topic-mismatch.ts'
+import { otherCount, statesMismatch, topicsMismatch } from './topic-mismatch.ts'
 import { lookAt } from './topic-watch.ts'
 
 const MINUTE_MS = 60_000
@@ -97,7 +98,8 @@ async function ensureOnce(context: Context, admin: Admin, wanted: readonly Wante
   const missing = wanted.filter(({ topic }) => !existing.has(topic))
   const present = wanted.filter(({ topic }) => existing.has(topic))
   // A wrong setting must leave nothing behind: what is created with it would have to be deleted by hand.
-  if (missing.length > 0 && present.length > 0) comparePartitions(present, await partitionsOf(admin, present))
+  if (missing.length > 0 && present.length > 0)
+    comparePartitions(context, present, await partitionsOf(admin, present))
   if (missing.length > 0) {
     const replicas = context.replicationFactor ?? Math.min(3, (await admin.describeCluster()).brokers.length)
     // Another process may create some of them at this moment, which is fine.
@@ -106,7 +108,7 @@ async function ensureOnce(context: Context, admin: Admin, wanted: readonly Wante
       topics: missing.map((want) => creation(want, replicas)),
     })
   }
-  comparePartitions(wanted, await partitionsOf(admin, wanted))
+  comparePartitions(context, wanted, await partitionsOf(admin, wanted))
   if (missing.length < wanted.length) await warnOfSettings(context, admin)
 }
 
@@ -129,11 +131,18 @@ function creation(
   return { topic, numPartitions: partitions, replicationFactor, configEntries }
 }
 
-function comparePartitions(wanted: readonly WantedTopic[], found: ReadonlyMap<string, number>): void {
+function comparePartitions(
+  { names }: Context,
+  wanted: readonly WantedTopic[],
+  found: ReadonlyMap<string, number>,
+): void {
   const counted = wanted.map(({ topic, partitions }) => {
     return { topic, found: found.get(topic) ?? 0, wanted: partitions }
   })
-  const mismatch = topicsMismatch(counted)
+  const [states = [], inputs = []] = [true, false].map((isState) =>
+    counted.filter(({ topic }) => names.isState(topic) === isState),
+  )
+  const mismatch = topicsMismatch(inputs) ?? statesMismatch(states)
   if (mismatch !== null) throw mismatch
 }
 
@@ -153,6 +162,7 @@ async function warnOfSettings(context: Context, admin: Admin): Promise<void> {
 export function advice(context: Context): Promise<readonly string[]> {
   return asAdmin(context.client, answerMs(context), async (admin) => [
     ...(await partitionAdvice(context)),
+    ...(await stateAdvice(context)),
     ...(await openTopicAdvice(context, admin)),
     ...(await cleanupAdvice(context, admin)),
     ...(await sizeAdvice(context, admin)),
@@ -222,7 +232,7 @@ export async function positions(
   })
 }
 
-/** A member is named by its client id, which has its process id, and its host. */
+/** A member is named by its client id, which has its process id unless KAFKA_CLIENT_ID is set, and its host. */
 export async function members(context: Context, groupId: string): Promise<GroupMembers> {
   const { groups } = await asAdmin(context.client, answerMs(context), (admin) =>
     admin.describeGroups([groupId]),

@@ -1,9 +1,11 @@
 // Settings of topics and brokers that weaken a promise, each with its remedy.
-import { topics as contract, type TopicSpec } from '../../../schemas/topics.ts'
+import { stages, topics as contract, type TopicSpec } from '../../../schemas/topics.ts'
 import { LOG_METADATA_BYTES, LOG_RECORD_BYTES } from '../limits.ts'
 import { BROKER_RESOURCE, TOPIC_RESOURCE, type Admin } from './client.ts'
 import type { Context } from './context.ts'
-import { topicProblems } from './problems.ts'
+import { committedOffsets } from './group-positions.ts'
+import { allTopics } from './names.ts'
+import { stateProblems, topicProblems } from './problems.ts'
 import { otherCount, topicsMismatch } from './topic-mismatch.ts'
 import { lookAt } from './topic-watch.ts'
 
@@ -63,6 +65,25 @@ export async function partitionAdvice({
   })
   if (otherCount(counted) !== null) throw topicsMismatch(counted)
   return topicProblems(shared, partitions, { facts, missing: new Set() })
+}
+
+/** Advice for state topics that are missing though their stage has run, or have fewer partitions than lanes. */
+export async function stateAdvice(context: Context): Promise<string[]> {
+  const { names, partitions, settings, shared } = context
+  const byTopic = new Map(stages.map((stage) => [names.stateTopic(stage), stage]))
+  const looked = await lookAt(shared, [...byTopic.keys()], settings.deliveryTimeoutMs)
+  const found = [...byTopic].map(async ([topic, stage]) => {
+    if (looked.missing.has(topic) && !(await hasRun(context, stage))) return []
+    return stateProblems(topic, partitions, looked)
+  })
+  return (await Promise.all(found)).flat()
+}
+
+async function hasRun({ names, partitions, settings, shared }: Context, stage: string): Promise<boolean> {
+  const lanes = Array.from({ length: partitions }, (_, lane) => lane)
+  const group = names.group('stage', stage)
+  const topics = allTopics.map(names.topic)
+  return (await committedOffsets(shared, group, topics, lanes, settings.deliveryTimeoutMs)).length > 0
 }
 
 /** Advice for size limits below those that Flotilla assumes: its writes would be refused. */

@@ -13,7 +13,7 @@ import type { Gone, KafkaLane } from './lane.ts'
 import { openLane } from './lane-opening.ts'
 import { within, type Link } from './link.ts'
 import { PositionReports } from './position-reports.ts'
-import { Problems, topicProblems } from './problems.ts'
+import { Problems, stateProblems, topicProblems } from './problems.ts'
 import type { MarkedPosition } from './positions.ts'
 import type { Looked } from './topic-watch.ts'
 
@@ -149,7 +149,11 @@ export class KafkaMembership implements Membership {
   #looked(looked: Looked): void {
     for (const lane of this.#open.values()) lane.compare(looked.facts)
     const { names, partitions } = this.#context
-    this.#problems.set('topics', topicProblems(this.#options.topics.map(names.topic), partitions, looked))
+    const { group, topics } = this.#options
+    this.#problems.set('topics', [
+      ...topicProblems(topics.map(names.topic), partitions, looked),
+      ...stateProblems(names.stateTopic(group), partitions, looked),
+    ])
   }
 
   #moved(lane: number, positions: readonly MarkedPosition[]): void {

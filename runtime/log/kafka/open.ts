@@ -11,10 +11,11 @@ export function openKafkaLog(environment: Environment, logger?: Logger): Log {
 }
 
 export function kafkaOptions(environment: Environment): KafkaLogOptions {
-  const { kafkaBrokers, partitions, prefix, sessionTimeoutMs, transactionTimeoutMs, security } = environment
+  const { kafkaBrokers, kafkaClientId, partitions, prefix, security } = environment
+  const { sessionTimeoutMs, transactionTimeoutMs } = environment
   return {
     brokers: kafkaBrokers,
-    clientId: `${prefix}-${process.pid}`,
+    clientId: kafkaClientId ?? `${prefix}-${process.pid}`,
     partitions,
     prefix,
     sessionTimeoutMs,

@@ -9,7 +9,7 @@ export interface KafkaLogOptions {
   readonly prefix: string
   /** Partition count shared by all task topics. */
   readonly partitions: number
-  /** Names this process in the brokers' logs. */
+  /** Names this process in the brokers' logs, metrics and quotas. */
   readonly clientId: string
   readonly security?: KafkaSecurity
   readonly logger?: KafkaLogger

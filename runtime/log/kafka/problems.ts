@@ -1,6 +1,7 @@
 // Problems that block a stage's input, with their remedies.
 import { plural } from '../../quantities.ts'
 import { NO_LEADER, type Stuck } from './open-transactions.ts'
+import { shortState } from './topic-mismatch.ts'
 import type { Looked } from './topic-watch.ts'
 
 /** The problems of several sources. Each change is reported with all current ones. */
@@ -36,6 +37,17 @@ export function topicProblems(
         `again. Stop its producers, let the fleet finish its tasks, delete the topic, and create it with: flotilla topics --create`,
     ]
   })
+}
+
+/** The same of a stage's state topic: its rows are in the partitions of their lanes, and further ones are not used. */
+export function stateProblems(topic: string, partitions: number, { facts, missing }: Looked): string[] {
+  if (missing.has(topic))
+    return [
+      `${topic} is missing, and with it the state of open tasks: create it with: flotilla topics --create ` +
+        `(docs/runbooks/input_lost.md)`,
+    ]
+  const found = facts.get(topic)?.partitions ?? partitions
+  return found < partitions ? [shortState({ topic, found, wanted: partitions })] : []
 }
 
 /** Problem of a partition on which reading is stuck. */

@@ -34,3 +34,18 @@ export function topicsMismatch(counted: readonly Counted[]): FlotillaError | nul
   const message = `${list.slice(0, SHOWN).join('; ')}${more}. ${remedy}.`
   return new FlotillaError('TOPICS_MISMATCH', message, { details: { topics: list } })
 }
+
+/**
+ * TOPICS_MISMATCH for state topics that have too few partitions; null if none has. Lanes use no more than theirs, so that
+ * further ones are no mistake.
+ */
+export function statesMismatch(counted: readonly Counted[]): FlotillaError | null {
+  const short = counted.filter(({ found, wanted }) => found < wanted)
+  if (short.length === 0) return null
+  return new FlotillaError('TOPICS_MISMATCH', `${short.map(shortState).join('; ')}.`)
+}
+
+/** Problem, with its remedy: a row is in the partition of its lane, so that no row moves when partitions are added. */
+export const shortState = ({ topic, found, wanted }: Counted): string =>
+  `${topic} has ${plural(found, 'partition')}, not ${wanted}: lanes from ${found} on have nowhere to keep their state, and do ` +
+  `not open. Add them: kafka-topics.sh --alter --topic ${topic} --partitions ${wanted}`

@@ -3,6 +3,7 @@ import { isAbsolute } from 'node:path'
 import { test } from 'node:test'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { kafkaOptions } from '../../../runtime/log/kafka/open.ts'
 
 function mistakesIn(raw: Record<string, string>): string[] {
   try {
@@ -31,6 +32,14 @@ test('nothing set, or set and empty: the defaults', () => {
     )
     assert.ok(isAbsolute(dataDir))
   }
+})
+
+test('a process has a name of its own for Kafka, or the one that it is given: quotas go by the whole of it', () => {
+  const nameWith = (raw: Record<string, string>) =>
+    kafkaOptions(readEnvironment({ KAFKA_BROKERS: 'a:1', FLOTILLA_PREFIX: 'mine', ...raw })).clientId
+  assert.equal(nameWith({}), `mine-${process.pid}`)
+  assert.equal(nameWith({ KAFKA_CLIENT_ID: 'fleet' }), 'fleet')
+  assert.match(mistakesIn({ KAFKA_CLIENT_ID: 'a fleet' }).join(), /KAFKA_CLIENT_ID: may hold letters/)
 })
 
 test('names of hosts are given without scheme and port; a prefix has no part that is of readers', () => {
