@@ -72,6 +72,15 @@ export const damaged = (reason: string): Error =>
 
 export const damagedRow = (what: string): Error => damaged(`${what} is damaged`)
 
+/** The file is no longer where it was opened. */
+export const displaced = (path: string): FlotillaError =>
+  new FlotillaError(
+    'LOG_UNAVAILABLE',
+    `${shown(path)} was removed, moved or replaced while this process has it open, so that nothing would be left of what it ` +
+      'writes: nothing more is taken. Put back what was there, or a backup (docs/disaster-recovery.md), and start again',
+    { cause: damaged('the file is gone') },
+  )
+
 /** What happened, and what helps. */
 function reasonOf(cause: unknown): string {
   const code = sqliteCode(cause) ?? (cause as NodeJS.ErrnoException | null)?.code ?? ''

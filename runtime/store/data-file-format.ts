@@ -1,0 +1,43 @@
+// The data file as a database: its settings and the number of its format.
+import { DatabaseSync } from 'node:sqlite'
+import { OWN_PAGES } from './data-file-checkpoints.ts'
+import { keepPrivate } from './data-file-directory.ts'
+import { unavailable } from './data-file-errors.ts'
+
+/**
+ * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
+ * commits (never tear them).
+ */
+export type Durability = 'power-loss' | 'process-crash'
+
+/** 2: records in the order of arrival (record-table.ts). */
+const FORMAT = 2
+
+/** Throws where a newer release has written the file. */
+export function requireFormat(db: DatabaseSync): void {
+  const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
+  if (found > FORMAT)
+    throw new Error(`it has format ${found}, written by a newer Flotilla (this one: ${FORMAT})`)
+}
+
+/**
+ * Kept in memory. A commit that has split a page of a tree looks through all of them, so that few take less time; most of
+ * what a fleet writes is at the end of its tables.
+ */
+const CACHE_PAGES = 512
+
+/** Throws LOG_UNAVAILABLE. */
+export function openDatabase(path: string, durability: Durability): DatabaseSync {
+  keepPrivate(path)
+  const db = new DatabaseSync(path, { timeout: 5_000 })
+  try {
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};
+      PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = ${CACHE_PAGES}`)
+    requireFormat(db)
+    db.exec(`PRAGMA user_version = ${FORMAT}`)
+    return db
+  } catch (cause) {
+    db.close()
+    throw unavailable(path, cause)
+  }
+}
