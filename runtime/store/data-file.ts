@@ -32,7 +32,7 @@ import {
   sqliteCode,
   unavailable,
 } from './data-file-errors.ts'
-import { openDatabase, requireFormat, type Durability } from './data-file-format.ts'
+import { openDatabase, refuseForeignLog, requireFormat, type Durability } from './data-file-format.ts'
 import { DataFilePlace } from './data-file-place.ts'
 
 export type { Durability }
@@ -73,6 +73,8 @@ export function inspectDataFile(dataDir: string, look: (db: DatabaseSync) => voi
     accessSync(home, constants.W_OK)
     if (!hasDataFile(dataDir)) return 'new'
     accessSync(path, constants.W_OK)
+    // Where this process has it open, that would drop its locks.
+    if (openedDataFile(dataDir) === null) refuseForeignLog(path)
     const db = new DatabaseSync(path, { readOnly: true, timeout: 1_000 })
     try {
       requireFormat(db)
@@ -156,6 +158,7 @@ export class DataFile {
     this.#lock = takeLock(dir)
     const path = join(dir, FILE_NAME)
     try {
+      refuseForeignLog(path)
       refuseShared(path, this.#lock)
       this.db = openDatabase(path, durability)
     } catch (error) {

@@ -1,10 +1,21 @@
 // A data file that is taken away under a fleet that runs: SQLite would go on, and all of it would be gone with the process.
+// And one that is put where another was.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { openDataFile } from '../../runtime/store/data-file.ts'
+import { copyDataFile } from '../../runtime/store/data-file-backup.ts'
+import { inspectDataFile, openDataFile } from '../../runtime/store/data-file.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet } from '../support/fleet.ts'
 
@@ -61,6 +72,26 @@ test('a directory that was moved and is put back has all that was taken', async 
   const again = openDataFile({ dataDir })
   context.after(() => again.release())
   assert.deepEqual(again.db.prepare('SELECT id FROM kept').all(), [{ __proto__: null, id: 1 }])
+})
+
+test('a backup beside the write-ahead log of a killed fleet is refused, and whole once that is moved away', async (context) => {
+  const home = directory(context)
+  const [dataDir, backup, killed] = ['data', 'backup', 'killed'].map((name) => join(home, name))
+  assert.ok(dataDir && backup && killed)
+  const file = openDataFile({ dataDir })
+  context.after(() => file.release())
+  await file.write(() => file.db.exec('CREATE TABLE kept (id); INSERT INTO kept VALUES (1)'))
+  await copyDataFile(dataDir, backup)
+  await file.write(() => file.db.exec('INSERT INTO kept VALUES (2); CREATE TABLE later (id)'))
+  cpSync(dataDir, killed, { recursive: true })
+  copyFileSync(join(backup, 'flotilla.db'), join(killed, 'flotilla.db'))
+  const message = /is a backup beside the write-ahead log .*: move flotilla\.db-wal and flotilla\.db-shm away/
+  for (const look of [openDataFile, ({ dataDir: there }: { dataDir: string }) => inspectDataFile(there)])
+    assert.throws(() => look({ dataDir: killed }), { code: 'LOG_UNAVAILABLE', message })
+  for (const end of ['-wal', '-shm']) rmSync(join(killed, `flotilla.db${end}`))
+  const restored = openDataFile({ dataDir: killed })
+  context.after(() => restored.release())
+  assert.deepEqual(restored.db.prepare('SELECT id FROM kept').all(), [{ __proto__: null, id: 1 }])
 })
 
 test('a fleet whose data directory is removed takes no task, is not ready, and ends', async (context) => {
