@@ -64,7 +64,7 @@ const LOCK = 'flotilla.lock'
  */
 export function takeLock(dir: string): DirectoryLock {
   const path = join(dir, LOCK)
-  const db = openLock(path)
+  const db = open(path)
   try {
     db.exec('BEGIN EXCLUSIVE')
     return { db, inode: String(statSync(path, { bigint: true }).ino) }
@@ -82,7 +82,7 @@ const READERS_MS = 1_000
 export function refuseShared(path: string, { inode }: DirectoryLock): void {
   const dir = dirname(path)
   if (!existsSync(path) || ownerOf(dir)['lock'] === inode) return
-  const alone = new DatabaseSync(path, { timeout: READERS_MS })
+  const alone = open(path, READERS_MS)
   try {
     // In this mode SQLite wants the file for itself, in WAL mode too.
     alone.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK')
@@ -99,9 +99,9 @@ export function refuseShared(path: string, { inode }: DirectoryLock): void {
   }
 }
 
-function openLock(path: string): DatabaseSync {
+function open(path: string, timeout = 0): DatabaseSync {
   try {
-    return new DatabaseSync(path)
+    return new DatabaseSync(path, { timeout })
   } catch (cause) {
     throw unavailable(path, refusalOf(dirname(path)) ?? cause)
   }

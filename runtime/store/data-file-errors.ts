@@ -1,5 +1,7 @@
 // Errors of the data file: what happened to which path, and what to do about it. Nothing that was acknowledged is lost
 // by any of them: a write that fails is rolled back, and the fleet repeats it.
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs'
+import { devNull } from 'node:os'
 import { shown } from '../../schemas/identity.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 
@@ -31,6 +33,7 @@ const elsewhere = 'or set FLOTILLA_DATA to another directory'
 const noPermission = `let the user of this process write there, ${elsewhere}`
 const isFull = 'free space on its disk; a fleet that runs goes on by itself, and nothing that it took is lost'
 const isDamaged = `go back to a backup (docs/disaster-recovery.md), ${elsewhere}`
+const openFiles = 'raise the limit of open files of this process (ulimit -n)'
 const isReadOnly = `mount it writable, ${elsewhere}`
 
 const adviceOf: Readonly<Record<string | number, string>> = {
@@ -48,6 +51,9 @@ const adviceOf: Readonly<Record<string | number, string>> = {
   [SQLITE_CANTOPEN]: noPermission,
   [SQLITE_IOERR]: 'look for errors of the disk in the system log, and for a limit of file sizes (ulimit -f)',
   EFBIG: 'raise the limit of file sizes of this process (ulimit -f)',
+  EMFILE: openFiles,
+  ENFILE: openFiles,
+  EISDIR: `a directory has its name: move it away, ${elsewhere}`,
   EEXIST:
     'a file, or a link that leads nowhere, has its name or one above it; set FLOTILLA_DATA to a directory',
   ENAMETOOLONG: 'set FLOTILLA_DATA to a shorter path',
@@ -66,6 +72,15 @@ export const damaged = (reason: string): Error =>
 
 export const damagedRow = (what: string): Error => damaged(`${what} is damaged`)
 
+/** The file is no longer where it was opened. */
+export const displaced = (path: string): FlotillaError =>
+  new FlotillaError(
+    'LOG_UNAVAILABLE',
+    `${shown(path)} was removed, moved or replaced while this process has it open, so that nothing would be left of what it ` +
+      'writes: nothing more is taken. Put back what was there, or a backup (docs/disaster-recovery.md), and start again',
+    { cause: damaged('the file is gone') },
+  )
+
 /** What happened, and what helps. */
 function reasonOf(cause: unknown): string {
   const code = sqliteCode(cause) ?? (cause as NodeJS.ErrnoException | null)?.code ?? ''
@@ -77,7 +92,26 @@ function reasonOf(cause: unknown): string {
 /** Without the system call and its path, which Node adds: the sentence around it has named the path. */
 const withoutCall = (reason: string): string => reason.replace(/, [a-z]+ '.*'$/su, '')
 
-export function unavailable(path: string, cause: unknown): FlotillaError {
+/** SQLite opens no path of 512 bytes, counting the endings of its own files. */
+const PATH_BYTES = 504
+
+/** Why a file could not be opened, where SQLite says only that. Opening it here would drop a lock that this process has on it. */
+function reasonToOpen(path: string, cause: unknown): unknown {
+  if (sqliteCode(cause) !== SQLITE_CANTOPEN) return cause
+  try {
+    if (statSync(path).isDirectory()) return Object.assign(new Error('it is a directory'), { code: 'EISDIR' })
+    accessSync(path, constants.R_OK | constants.W_OK)
+    closeSync(openSync(devNull, 'r'))
+  } catch (refusal) {
+    if ((refusal as NodeJS.ErrnoException).code !== 'ENOENT') return refusal
+  }
+  if (Buffer.byteLength(path) <= PATH_BYTES) return cause
+  const tooLong = new Error(`${messageOf(cause)}: SQLite takes no path of more than ${PATH_BYTES} bytes`)
+  return Object.assign(tooLong, { code: 'ENAMETOOLONG' })
+}
+
+export function unavailable(path: string, failed: unknown): FlotillaError {
+  const cause = reasonToOpen(path, failed)
   return new FlotillaError('LOG_UNAVAILABLE', `using ${shown(path)}: ${reasonOf(cause)}`, { cause })
 }
 

@@ -6,30 +6,36 @@
 // 3. A write that throws is rolled back alone; the others of its transaction stay. A savepoint costs as much as a
 //    small write, so they run without any first. If one throws, all are rolled back and run again, each in a
 //    savepoint: a write may run twice, and its `undone` is called in between.
-// 4. A hold (a transaction over several ticks) has the connection's writes to itself; other writes wait for
+// 4. Nothing is written any more once the file is no longer in its place (data-file-place.ts).
+// 5. A hold (a transaction over several ticks) has the connection's writes to itself; other writes wait for
 //    its end.
 import { accessSync, constants, existsSync, realpathSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../errors.ts'
-import { Checkpoints, OWN_PAGES } from './data-file-checkpoints.ts'
+import { Checkpoints } from './data-file-checkpoints.ts'
 import {
   createDirectory,
-  keepPrivate,
   nearestDirectory,
   noteOwner,
   refuseShared,
   takeLock,
   type DirectoryLock,
 } from './data-file-directory.ts'
-import { closedError, commitError, dataError, isDamage, sqliteCode, unavailable } from './data-file-errors.ts'
+import {
+  closedError,
+  commitError,
+  dataError,
+  displaced,
+  isDamage,
+  sqliteCode,
+  unavailable,
+} from './data-file-errors.ts'
+import { openDatabase, refuseForeignLog, requireFormat, type Durability } from './data-file-format.ts'
+import { DataFilePlace } from './data-file-place.ts'
 
-/**
- * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
- * commits (never tear them).
- */
-export type Durability = 'power-loss' | 'process-crash'
+export type { Durability }
 
 export interface DataFileOptions {
   readonly dataDir: string
@@ -44,8 +50,8 @@ interface Write {
   readonly reject: (error: unknown) => void
 }
 
-/** 2: records in the order of arrival (record-table.ts). */
-const FORMAT = 2
+/** How often its place is looked at. */
+const PLACE_MS = 1_000
 const openFiles = new Map<string, DataFile>()
 
 const FILE_NAME = 'flotilla.db'
@@ -67,10 +73,11 @@ export function inspectDataFile(dataDir: string, look: (db: DatabaseSync) => voi
     accessSync(home, constants.W_OK)
     if (!hasDataFile(dataDir)) return 'new'
     accessSync(path, constants.W_OK)
+    // Where this process has it open, that would drop its locks.
+    if (openedDataFile(dataDir) === null) refuseForeignLog(path)
     const db = new DatabaseSync(path, { readOnly: true, timeout: 1_000 })
     try {
-      const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
-      if (found > FORMAT) throw newerFormat(found)
+      requireFormat(db)
       look(db)
       return `${Math.ceil(statSync(path).size / 2 ** 20)} MB`
     } finally {
@@ -95,9 +102,6 @@ const ROOM_BYTES = 2 ** 20
 
 const notADirectory = (path: string): Error =>
   Object.assign(new Error(`${path} is not a directory`), { code: 'ENOTDIR' })
-
-const newerFormat = (found: number): Error =>
-  new Error(`it has format ${found}, written by a newer Flotilla (this one: ${FORMAT})`)
 
 /** Opens the file, or shares the one that this process has open. Call `release` once for each open. */
 export function openDataFile(options: DataFileOptions): DataFile {
@@ -141,6 +145,10 @@ export class DataFile {
   #damage: Error | null = null
   readonly #damageListeners = new Set<(error: Error) => void>()
   #closed = false
+  readonly #place: DataFilePlace
+  readonly #placeTimer: NodeJS.Timeout
+  /** Null: the file is in its place. */
+  #displaced: FlotillaError | null = null
   readonly #checkpoints: Checkpoints
   readonly #statements = new Map<string, StatementSync>()
 
@@ -150,6 +158,7 @@ export class DataFile {
     this.#lock = takeLock(dir)
     const path = join(dir, FILE_NAME)
     try {
+      refuseForeignLog(path)
       refuseShared(path, this.#lock)
       this.db = openDatabase(path, durability)
     } catch (error) {
@@ -157,6 +166,8 @@ export class DataFile {
       throw error
     }
     this.#checkpoints = new Checkpoints(path, this.db)
+    this.#place = new DataFilePlace(path)
+    this.#placeTimer = setInterval(() => this.#requirePlace(), PLACE_MS).unref()
     try {
       this.announce({})
     } catch (error) {
@@ -181,7 +192,8 @@ export class DataFile {
    * called once for several writes.
    */
   write<T>(work: () => T, undone: () => void = nothing): Promise<T> {
-    if (this.#closed) return Promise.reject(closedError(this.dir))
+    const refusal = this.#refusal()
+    if (refusal) return Promise.reject(refusal)
     return new Promise<T>((resolve, reject) => {
       this.#writes.push({ work, undone, resolve: resolve as (value: unknown) => void, reject })
       this.#schedule()
@@ -201,7 +213,8 @@ export class DataFile {
    * then calls the result.
    */
   hold(): Promise<() => void> {
-    if (this.#closed) return Promise.reject(closedError(this.dir))
+    const refusal = this.#refusal()
+    if (refusal) return Promise.reject(refusal)
     return new Promise((resolve) => {
       const begin = (): void => {
         this.#held = true
@@ -221,14 +234,20 @@ export class DataFile {
     }
   }
 
-  /** Calls the listener once: when something meets a damaged page, or at once if something has. */
+  /** Calls the listener once: when something meets a damaged page or the file is gone, or at once if it has been. */
   onDamage(listener: (error: Error) => void): void {
     if (this.#damage) listener(this.#damage)
     else this.#damageListeners.add(listener)
   }
 
+  /** Whether the file is no longer in its place, and nothing is written any more. */
+  get isDisplaced(): boolean {
+    return this.#displaced !== null
+  }
+
   /** Rejects when the file can't be written now, and from the first damaged page on. */
   async check(): Promise<void> {
+    this.#requirePlace()
     if (this.#damage) throw this.#damage
     await this.write(() => this.db.prepare('SELECT 1').get())
   }
@@ -244,9 +263,22 @@ export class DataFile {
   }
 
   #close(): void {
+    clearInterval(this.#placeTimer)
     this.#checkpoints.close()
     this.db.close()
+    this.#place.close()
     this.#lock.db.close()
+  }
+
+  #refusal(): FlotillaError | null {
+    return this.#closed ? closedError(this.dir) : this.#displaced
+  }
+
+  #requirePlace(): void {
+    const missing = this.#displaced ? null : this.#place.missing()
+    if (missing === null) return
+    this.#displaced = displaced(missing)
+    this.#noteDamage(this.#displaced)
   }
 
   #schedule(): void {
@@ -269,6 +301,7 @@ export class DataFile {
     const writes = this.#writes.splice(0)
     if (writes.length === 0) return
     try {
+      if (this.#displaced) throw this.#displaced
       this.#rollBack([])
       this.#statement('BEGIN IMMEDIATE').run()
       const settle = this.#runTogether(writes) ?? this.#runApart(writes)
@@ -363,26 +396,4 @@ export class DataFile {
   }
 }
 
-/**
- * Kept in memory. A commit that has split a page of a tree looks through all of them, so that few take less time; most of
- * what a fleet writes is at the end of its tables.
- */
-const CACHE_PAGES = 512
-
 const nothing = (): void => {}
-
-function openDatabase(path: string, durability: Durability): DatabaseSync {
-  keepPrivate(path)
-  const db = new DatabaseSync(path, { timeout: 5_000 })
-  try {
-    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};
-      PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = ${CACHE_PAGES}`)
-    const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
-    if (found > FORMAT) throw newerFormat(found)
-    db.exec(`PRAGMA user_version = ${FORMAT}`)
-    return db
-  } catch (cause) {
-    db.close()
-    throw unavailable(path, cause)
-  }
-}

@@ -41,10 +41,13 @@ export async function openStores(environment: StoreSettings, log?: StoreLog): Pr
     : [openSqliteKeyValue(file), openSqliteLimits(file)]
   try {
     const stores = together(keyValue, limits, await openSql(environment))
-    openedDataFile(environment.dataDir)?.onDamage((error) =>
+    const opened = openedDataFile(environment.dataDir)
+    opened?.onDamage((error) =>
       log?.error(
         { err: error },
-        'a page of the data file is damaged: what it held is lost; /ready says so from now on',
+        opened.isDisplaced
+          ? 'the data file is no longer in its place: the fleet ends'
+          : 'a page of the data file is damaged: what it held is lost; /ready says so from now on',
       ),
     )
     return stores

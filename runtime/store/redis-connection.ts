@@ -3,7 +3,8 @@
 // 1. A command whose connection broke is never sent again by the client: a compare-and-set that took effect
 //    would look refused. It rejects with STORE_UNAVAILABLE at once, and the caller decides.
 // 2. A command that was not sent yet waits for a connection. Connecting included it takes at most COMMAND_MS: a
-//    short absence goes unnoticed, a long one is an error, not a hang.
+//    short absence goes unnoticed, a long one is an error, not a hang. It is not sent afterwards: its caller has
+//    tried again, perhaps many times.
 // 3. A server that can't take writes because another one is the primary now is disconnected: after a failover
 //    the name resolves to the new primary, while an open connection stays with the old one forever. One that
 //    refuses writes for lack of memory, disk, replicas or rights is still the right one, and is retried.
@@ -132,6 +133,10 @@ class JoiningRedis extends Redis {
   #joins = false
 
   override sendCommand(...given: Parameters<Redis['sendCommand']>): unknown {
+    const [command, pipeline] = given
+    // It waited too long for a connection, and its caller has been refused.
+    if (command.isSettled && !pipeline) return command.promise
+    if (this.status !== 'ready') dropSettled(this)
     if (!this.#joins && this.status === 'ready') {
       const { stream } = this
       this.#joins = true
@@ -166,6 +171,23 @@ function connect(url: string, security: ServerSecurity): Redis {
 /** The server refuses the database that the URL names. The client would go on with database 0, another program's. */
 function isOfSelect(error: unknown): boolean {
   return (error as { command?: { name?: string } }).command?.name === 'select'
+}
+
+type Sent = Parameters<Redis['sendCommand']>
+
+interface Waiting {
+  peekFront(): { readonly command: Sent[0]; readonly stream?: Sent[1] } | undefined
+  shift(): unknown
+}
+
+/** ioredis keeps what waits for a connection also when its time is over: one more for each try of a caller. */
+function dropSettled(redis: Redis): void {
+  const { offlineQueue } = redis as unknown as { readonly offlineQueue: Waiting }
+  for (;;) {
+    const front = offlineQueue.peekFront()
+    if (!front?.command.isSettled || front.stream) return
+    offlineQueue.shift()
+  }
 }
 
 /** Commands that were sent and not answered. ioredis keeps them until their time is over. */

@@ -18,7 +18,12 @@ export async function describeDurability({ redis, asked, reconnect }: RedisConne
   const [role] = (await asked('asking for its role', redis.role())) as [string]
   if (role !== 'master') {
     reconnect()
-    throw new FlotillaError('STORE_UNAVAILABLE', `Redis at REDIS_URL is a ${role} and takes no writes`)
+    const advice =
+      role === 'sentinel' ? ': name an address that leads to the primary (docs/operating.md)' : ''
+    throw new FlotillaError(
+      'STORE_UNAVAILABLE',
+      `Redis at REDIS_URL is a ${role} and takes no writes${advice}`,
+    )
   }
   const setting = async (name: string): Promise<string> => {
     const reply = (await redis.config('GET', name)) as string[]

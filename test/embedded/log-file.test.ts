@@ -173,13 +173,17 @@ test('a data directory that cannot be used is an error that names it', async (co
   const { dataDir } = setUp(context)
   writeFileSync(join(dataDir, 'plain'), '')
   assert.throws(() => openEmbeddedLog({ dataDir: join(dataDir, 'plain') }), { code: 'LOG_UNAVAILABLE' })
-  // Also one in which no lock can be made, as in a directory of another user.
+  // Also one in which no lock can be made.
   mkdirSync(join(dataDir, 'locked', 'flotilla.lock'), { recursive: true })
-  const locked = {
-    code: 'LOG_UNAVAILABLE',
-    message: /flotilla\.lock: .*let the user of this process write there/,
-  }
+  mkdirSync(join(dataDir, 'folder', 'flotilla.db'), { recursive: true })
+  const refused = (message: RegExp) => ({ code: 'LOG_UNAVAILABLE', message })
+  const locked = refused(/flotilla\.lock: it is a directory; a directory has its name: move it away/)
   assert.throws(() => openEmbeddedLog({ dataDir: join(dataDir, 'locked') }), locked)
+  const folder = refused(/flotilla\.db: it is a directory; a directory has its name: move it away/)
+  assert.throws(() => openEmbeddedLog({ dataDir: join(dataDir, 'folder') }), folder)
+  const long = refused(/no path of more than 504 bytes; set FLOTILLA_DATA to a shorter path/)
+  const names = Array.from({ length: 5 }, () => 'long'.repeat(25))
+  assert.throws(() => openEmbeddedLog({ dataDir: join(dataDir, ...names) }), long)
   writeFileSync(join(dataDir, 'flotilla.db'), 'not a database, but long enough to be read as one'.repeat(100))
   assert.throws(() => openEmbeddedLog({ dataDir }), /flotilla\.db.*not a database/)
 })

@@ -11,6 +11,7 @@ interface ReportedEvent {
     readonly skip?: string | boolean
     readonly todo?: string | boolean
     readonly details?: { readonly type?: string; readonly error?: unknown }
+    readonly counts?: { readonly tests?: number }
   }
 }
 
@@ -24,7 +25,7 @@ export interface FileTally {
   passed: number
   skipped: number
   readonly failed: { readonly name: string; readonly reason: Reason }[]
-  /** It ran to its end. */
+  /** It has tests, and ran to its end: one that exits before has no summary. */
   finished: boolean
 }
 
@@ -34,7 +35,9 @@ export default async function* tally(events: AsyncIterable<ReportedEvent>): Asyn
     const { file = '', name = '' } = data
     if (verdict === 'failed') yield line({ verdict, file, name, reason: reasonOf(data.details?.error) })
     else if (verdict !== null) yield line({ verdict, file })
-    if (type === 'test:summary' && file !== '') yield line({ verdict: 'finished', file })
+    // node:test itself counts a file without tests as a test that passed.
+    const isWhole = type === 'test:summary' && file !== '' && (data.counts?.tests ?? 0) > 0
+    if (isWhole) yield line({ verdict: 'finished', file })
   }
 }
 

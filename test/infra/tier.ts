@@ -92,6 +92,7 @@ export interface TierRun {
 /**
  * Runs these files, whose paths are relative to the repository. Of files in which nothing failed but waits that were too
  * long for a busy machine, up to three run once more, alone, and that counts. A value that was wrong stays a failure.
+ * A file that did not run to its end has failed, whatever its exit code.
  */
 export async function runTier(tier: Tier, files: readonly string[], run: TierRun): Promise<TierOutcome> {
   // Without a file, `node --test` would go and find some.
@@ -99,16 +100,18 @@ export async function runTier(tier: Tier, files: readonly string[], run: TierRun
   const begun = performance.now()
   const { end, tally } = await attempt(tier, files, run)
   const late = lateFiles(tally)
-  if (end.killed || late.length === 0 || late.length > 3)
+  if (end.killed || end.code === null || late.length === 0 || late.length > 3)
     return outcomeOf(tier, { end, tally, late: [] }, files, begun)
   if (run.quiet !== true) console.log(`\n  once more, alone: ${late.join(', ')}`)
   const again = await attempt({ ...tier, concurrency: 1 }, late, run)
+  // A second run that lost tests proves nothing.
+  const whole = [...again.tally].filter(([file, counts]) => testsOf(counts) >= testsOf(tally.get(file)))
+  const both = new Map([...tally, ...whole])
   const names = late.flatMap((file) =>
-    failuresOf(again.tally.get(file)).length > 0
+    failuresOf(both.get(file)).length > 0
       ? []
       : failuresOf(tally.get(file)).map(({ name }) => `${file}: ${name}`),
   )
-  const both = new Map([...tally, ...again.tally])
   return outcomeOf(tier, { end: again.end, tally: both, late: names }, files, begun)
 }
 
@@ -135,6 +138,9 @@ async function attempt(
 }
 
 const failuresOf = (counts: FileTally | undefined): FileTally['failed'] => counts?.failed ?? []
+
+const testsOf = (counts: FileTally | undefined): number =>
+  counts === undefined ? 0 : counts.passed + counts.skipped + counts.failed.length
 
 const lateFiles = (tally: Tally): string[] =>
   [...tally].flatMap(([file, { failed }]) =>
@@ -164,7 +170,9 @@ function outcomeOf(
   }
   const unfinished = files.filter((file) => tally.get(file)?.finished !== true)
   const seconds = (performance.now() - begun) / 1000
-  return { ...counts, seconds, late, complaints: complaintsOf(tier, end, counts, unfinished) }
+  const silent = unfinished.filter((file) => failuresOf(tally.get(file)).length === 0)
+  const complaints = complaintsOf(tier, end, counts.failed, { unfinished, silent })
+  return { ...counts, seconds, late, complaints }
 }
 
 /** A third of what a short file takes is compiling what the others have compiled. */
@@ -217,15 +225,16 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
+/** `silent`: those of the unfinished in which no test failed. */
 function complaintsOf(
   tier: Tier,
   end: End,
-  counts: { readonly passed: number; readonly failed: number; readonly skipped: number },
-  unfinished: readonly string[],
+  failed: number,
+  { unfinished, silent }: { readonly unfinished: readonly string[]; readonly silent: readonly string[] },
 ): string[] {
   const open = unfinished.length > 0 ? `; not finished: ${unfinished.join(', ')}` : ''
   if (end.killed) return [`${tier.name} was killed; its limit is ${tier.limitS} s${open}`]
-  if (end.code !== 0 && counts.failed === 0)
+  if (end.code === null || (end.code !== 0 && failed === 0))
     return [`node --test ended with ${end.code} in ${tier.name}${open}`]
-  return []
+  return silent.map((file) => `${file} has no tests, or ended before them`)
 }

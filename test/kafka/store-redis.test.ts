@@ -7,7 +7,7 @@ import { openRedisLimits } from '../../runtime/limits/redis.ts'
 import { connectRedis } from '../../runtime/store/redis-connection.ts'
 import { openRedisKeyValue } from '../../runtime/store/redis.ts'
 import { keyValueSuite } from '../conformance/store-suite.ts'
-import { eventually } from '../conformance/waiting.ts'
+import { eventually, LIMIT_MS } from '../conformance/waiting.ts'
 import { startRedis } from '../infra/redis.ts'
 
 const url = (): string => {
@@ -48,6 +48,27 @@ test('a Redis that goes away is an error with its place; it is used again when i
   assert.equal(await store.get('key'), 'value')
   await store.close()
   await server.stop()
+})
+
+test('a command that waited too long for a connection is forgotten, and never sent', async (t) => {
+  const server = await startRedis()
+  const connection = connectRedis({ url: server.url })
+  t.after(async () => {
+    await connection.close()
+    await server.stop()
+  })
+  const { redis } = connection
+  await redis.ping()
+  await server.kill9()
+  await eventually('the connection is gone', () => !connection.isOpen())
+  redis.options.commandTimeout = 100
+  const { offlineQueue } = redis as unknown as { readonly offlineQueue: { readonly length: number } }
+  for (let tries = 0; tries < 5; tries++) await assert.rejects(redis.incr('tries'), /timed out/)
+  assert.ok(offlineQueue.length <= 1, `${offlineQueue.length} wait`)
+  redis.options.commandTimeout = LIMIT_MS
+  const late = redis.incr('tries')
+  await server.restart()
+  assert.equal(await late, 1)
 })
 
 test('a command that was sent when the connection broke is an error at once; one that was not waits for the next', async (t) => {

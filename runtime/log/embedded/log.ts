@@ -78,6 +78,9 @@ function startEngine(file: DataFile, prefix: string, options: EmbeddedLogOptions
     clock: options.clock ?? systemClock,
     soon: setImmediate,
   })
+  file.onDamage((error) => {
+    if (file.isDisplaced) engine.met(error)
+  })
   // A sweep that fails (a full disk) is retried in an hour; commits report the same error at once.
   const timer = setInterval(() => void engine.sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
   return { engine, timer, views: 0 }

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { FlotillaError } from '../../../runtime/errors.ts'
 
 /** The path of a program, or null if it is not on PATH. */
 export function programOnPath(name: string, path = process.env['PATH'] ?? ''): string | null {
@@ -25,4 +26,18 @@ export function groupKiller(leader: Pick<ChildProcess, 'pid' | 'once'>): () => v
       // The group has no process left.
     }
   }
+}
+
+/**
+ * A process that was just started. Throws SANDBOX_UNAVAILABLE where this one may open no more files: Node then returns a
+ * child without pipes, whose error comes later and would end this process.
+ */
+export function withPipes<C extends ChildProcess>(child: C): C {
+  const { stdout }: Partial<ChildProcess> = child
+  if (stdout) return child
+  child.once('error', () => {})
+  throw new FlotillaError(
+    'SANDBOX_UNAVAILABLE',
+    'too many files are open in this process to start the Python sandbox; raise its limit (ulimit -n)',
+  )
 }

@@ -95,6 +95,38 @@ test('a file that does not end is ended alone, and the others run', async () => 
   assert.deepEqual({ passed, failed, complaints }, { passed: 1, failed: 1, complaints: [] })
 })
 
+test('a file that has no tests, or exits before their end, has failed', async () => {
+  const sources = {
+    empty: '',
+    early: `test('broken', () => { throw new Error('broken') }); process.exit(0)`,
+    midway: `
+      test('a', () => {})
+      test('b', async () => { await new Promise((settle) => setTimeout(settle, 200)); process.exit(0) })`,
+  }
+  for (const [name, source] of Object.entries(sources)) {
+    const { failed, complaints } = await outcomeOf({ [name]: source, other: `test('a', () => {})` })
+    assert.equal(failed, 0, name)
+    assert.deepEqual(
+      complaints.map((text) => text.replace(/^.*\//, '')),
+      [`${name}.test.mjs has no tests, or ended before them`],
+    )
+  }
+})
+
+test('a second run proves nothing for a test that it lost, nor for files that the first did not reach', async () => {
+  const once = (again: string): string => `${waits}
+    const before = import.meta.filename + '.before'
+    const again = existsSync(before)
+    writeFileSync(before, '')
+    if (again) { ${again} } else { test('slow', () => eventually('it is there', () => again, 10)); test('b', () => {}) }`
+  const lost = await outcomeOf({ lost: once(`test('b', () => {})`) })
+  assert.deepEqual([lost.failed, lost.late], [1, []])
+  const fine = once(`test('slow', () => {}); test('b', () => {})`)
+  const unreached = await outcomeOf({ a: fine, b: `test('c', () => process.kill(process.ppid, 'SIGKILL'))` })
+  assert.equal(unreached.complaints.length, 1)
+  assert.match(unreached.complaints[0] ?? '', /ended with null in tried; not finished: .*b\.test\.mjs$/)
+})
+
 test('a tier without a test file has failed', async () => {
   const { failed, complaints } = await outcomeOf({})
   assert.deepEqual({ failed, complaints }, { failed: 1, complaints: ['tried has no test file'] })

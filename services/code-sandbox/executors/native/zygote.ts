@@ -14,7 +14,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { Interpreter } from '../interpreter.ts'
-import { groupKiller } from '../program.ts'
+import { groupKiller, withPipes } from '../program.ts'
 import type { Python } from './python.ts'
 
 export interface ZygoteOptions {
@@ -64,12 +64,14 @@ export class Zygote {
       ...(bubblewrap ? [bubblewrap, ...namespaces(python, directory)] : []),
       ...commandLine(options),
     ]
-    this.#process = spawn(line[0] ?? '', line.slice(1), {
-      env: ENVIRONMENT,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      cwd: directory,
-      detached: true,
-    })
+    this.#process = withPipes(
+      spawn(line[0] ?? '', line.slice(1), {
+        env: ENVIRONMENT,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        cwd: directory,
+        detached: true,
+      }),
+    )
     this.#kill = groupKiller(this.#process)
   }
 
@@ -77,9 +79,14 @@ export class Zygote {
   static async start(options: ZygoteOptions): Promise<Zygote> {
     const directory = await mkdtemp(join(tmpdir(), 'flotilla-native-'))
     await chmod(directory, 0o700)
-    const zygote = new Zygote(options, directory)
-    await zygote.#listen()
-    return zygote
+    try {
+      const zygote = new Zygote(options, directory)
+      await zygote.#listen()
+      return zygote
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true })
+      throw error
+    }
   }
 
   connect(): Interpreter {

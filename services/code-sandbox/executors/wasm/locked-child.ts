@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { frameBytes } from '../frames.ts'
 import { Interpreter } from '../interpreter.ts'
-import { groupKiller, programOnPath } from '../program.ts'
+import { groupKiller, programOnPath, withPipes } from '../program.ts'
 
 export interface ChildOptions {
   /** Directory of the unpacked interpreter. */
@@ -91,7 +91,9 @@ export function startLockedChild(options: ChildOptions): Interpreter {
   const [command, all] = options.bubblewrap
     ? [options.bubblewrap, [...wrapCommand([options.directory, ...scripts]), ...args]]
     : [node, args]
-  const child = spawn(command, all, { env: {}, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', detached: true })
+  const child = withPipes(
+    spawn(command, all, { env: {}, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', detached: true }),
+  )
   let left = INTERPRETERS - 1
   const renew = () => {
     if (left-- <= 0) return false
