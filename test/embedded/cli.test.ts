@@ -246,6 +246,11 @@ describe('a running fleet', () => {
     )
   })
 
+  test('a stream without an end is no task', async () => {
+    const ended = await flotilla(['submit', '-'], { env, stdin: 'y\n'.repeat(6_000_000) })
+    assertRefused(ended, /REQUEST_INVALID: stdin has more than 10 MB/)
+  })
+
   test('operators’ commands and doctor work beside it, even with another PORT', async () => {
     const elsewhere = { ...env, PORT: '1' }
     const topics = await flotilla(['topics', '--json'], { env: elsewhere })
