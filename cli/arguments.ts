@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
 import { messageOf } from '../runtime/errors.ts'
+import { isTaskId } from '../schemas/identity.ts'
 import type { Json } from '../schemas/json.ts'
+import { MAX_TASK_ID_CHARS } from '../schemas/task-id.ts'
 
 export function number(text: string): number {
   const value = Number(text)
@@ -41,4 +43,12 @@ export function jsonOrText(text: string): Json {
   } catch {
     return text
   }
+}
+
+/** The id of a task that there may be. */
+export function taskId(text: string): string {
+  if (isTaskId(text)) return text
+  throw new InvalidArgumentError(
+    `An id has letters, digits and . _ : - and at most ${MAX_TASK_ID_CHARS} of them; flotilla ps --all lists those of tasks.`,
+  )
 }

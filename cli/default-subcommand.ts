@@ -9,8 +9,10 @@ export function defaultSubcommand(command: Command, name: string): Command {
   return subcommand
 }
 
+export const defaultOf = (command: Command): Command | undefined => defaults.get(command)
+
 /** Options that can be given to the command, those of its default subcommand included. */
 export function visibleOptions(command: Command): Option[] {
-  const meant = defaults.get(command)?.options.filter(({ hidden }) => !hidden) ?? []
+  const meant = defaultOf(command)?.options.filter(({ hidden }) => !hidden) ?? []
   return [...meant, ...new Help().visibleOptions(command)]
 }

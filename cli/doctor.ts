@@ -110,6 +110,7 @@ const marks = {
 
 function printFinding({ check, result, code, reason, remedy }: Finding): void {
   const said = code === null ? reason : `${code}: ${reason}`
-  const text = remedy === null ? said : `${said} — ${remedy}`
+  // Behind lines of the user's file a remedy would be taken for one of them.
+  const text = remedy === null ? said : `${said}${said.includes('\n') ? '\n' : ' — '}${remedy}`
   print(beside(`${marks[result]} ${check.padEnd(18)} `, INDENT, text, process.stdout))
 }

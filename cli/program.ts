@@ -1,10 +1,13 @@
 // The commander program: every command by name and summary, and in full only those that are asked for.
 import { Command } from 'commander'
 import { commands } from './command-table.ts'
+import { defaultOf, visibleOptions } from './default-subcommand.ts'
+import { visible, writeResult } from './output.ts'
 import { VERSION } from './version.ts'
-import { visibleOptions } from './default-subcommand.ts'
 
 const WIDTH = 80
+/** A mistake quotes the argument, which may be a whole file: this much of its beginning and of its end is shown. */
+const MAX_SHOWN_CHARS = 400
 
 const MORE_HELP = `
 Where it runs
@@ -32,21 +35,63 @@ export async function createProgram(
     .version(VERSION, '-V, --version', 'show the version')
     .usage('<command> [options]')
     .commandsGroup('Development:')
-    .helpCommand('help [command]', 'show the help of a command')
+    .helpCommand(false)
     .helpOption('-h, --help', 'show this help')
     .showHelpAfterError('(see flotilla --help)')
     .exitOverride()
     .addHelpText('after', MORE_HELP)
     .configureHelp({ helpWidth: width, visibleOptions })
-    .configureOutput({ outputError: (text, write) => write(asUnknownCommand(text, program)) })
+    .configureOutput({
+      writeOut: writeResult,
+      outputError: (text, write) => write(printable(asUnknownCommand(text, program))),
+    })
+    .on('beforeHelp', () => assertCommand(program))
   for (const { name, summary, group, load } of commands) {
     const command = program.command(name).summary(summary).description(summary)
     command.helpGroup(`${group}:`).helpCommand(false).showHelpAfterError(`(see flotilla ${name} --help)`)
     if (wanted === 'all' || wanted.includes(name)) (await load())(command)
-    for (const each of command.commands)
-      each.showHelpAfterError(`(see flotilla ${name} ${each.name()} --help)`)
+    for (const each of command.commands) {
+      const meant = each === defaultOf(command) ? name : `${name} ${each.name()}`
+      each.showHelpAfterError(`(see flotilla ${meant} --help)`)
+    }
   }
+  program
+    .command('help')
+    .description('show the help of a command')
+    .argument('[command...]')
+    .action((names: readonly string[]) => showHelp(program, names))
   return program
+}
+
+/** Writes the help of the command of these names, such as `dead-letters replay`. Ends with the mistake if there is none. */
+function showHelp(program: Command, names: readonly string[]): void {
+  let command = program
+  for (const name of names) {
+    const next = command.commands.find((each) => each.name() === name)
+    if (next === undefined && command === program) return refuseCommand(program, name)
+    if (next === undefined) command.error(unknownCommand(command, name))
+    else command = next
+  }
+  command.help()
+}
+
+/** For `flotilla nonsense --help`, which commander answers with the help of everything. */
+function assertCommand(program: Command): void {
+  const name = program.args.find((arg) => !arg.startsWith('-'))
+  if (name !== undefined && !program.commands.some((each) => each.name() === name))
+    refuseCommand(program, name)
+}
+
+/** Commander's own words for a command that there is not, with the name that is meant. */
+function refuseCommand(program: Command, name: string): void {
+  program.parse(['--', name], { from: 'user' })
+}
+
+/** Safe to show on a terminal, and bounded: first and last part of a text that is longer. */
+function printable(text: string): string {
+  if (text.length <= 2 * MAX_SHOWN_CHARS) return visible(text)
+  const cut = `… (${text.length} characters) …`
+  return visible(`${text.slice(0, MAX_SHOWN_CHARS)}${cut}${text.slice(-MAX_SHOWN_CHARS)}`)
 }
 
 /**
@@ -58,8 +103,13 @@ function asUnknownCommand(text: string, program: Command): string {
   const [name, second] = program.args
   const command = program.commands.find((each) => each.name() === name)
   if (word === undefined || word !== second || !command || command.commands.length === 0) return text
+  return `${unknownCommand(command, word)}\n`
+}
+
+function unknownCommand(command: Command, word: string): string {
   const known = command.commands.map((each) => each.name()).join(', ')
-  return `error: unknown command '${word}': flotilla ${command.name()} has ${known}\n`
+  const has = known === '' ? 'has no commands of its own' : `has ${known}`
+  return `error: unknown command '${word}': flotilla ${command.name()} ${has}`
 }
 
 /** The command that the arguments mean, also as in `flotilla help run`; an unknown one loads none. */

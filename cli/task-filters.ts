@@ -1,15 +1,23 @@
 // Filters of tasks that commands share.
 import { type Command, Option } from 'commander'
-import { taskStates } from '../runtime/ledger/choices.ts'
+import { openStates, taskStates } from '../runtime/ledger/choices.ts'
+
+/** Filters that can match a task which has not ended. */
+export function addOpenTaskFilters(command: Command): Command {
+  return addFilters(command, openStates)
+}
 
 export function addTaskFilters(command: Command): Command {
+  return addFilters(command, taskStates).option('--error <code>', 'tasks that ended with this error code')
+}
+
+function addFilters(command: Command, states: readonly string[]): Command {
   return command
-    .addOption(new Option('--status <state>', 'tasks in one state').choices([...taskStates, 'open']))
+    .addOption(new Option('--status <state>', 'tasks in one state').choices([...states, 'open']))
     .option('--agent <name>', 'tasks of one agent')
     .option('--user <id>', 'tasks of one user')
     .option('--model <name>', 'tasks on one model')
     .option('--profile <name>', 'tasks with one profile')
-    .option('--error <code>', 'tasks that ended with this error code')
     .option('--session <id>', 'tasks of one conversation')
     .option('--parent <id>', 'tasks made from this task')
     .option('--waiting', 'tasks that wait for a person')

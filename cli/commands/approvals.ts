@@ -6,7 +6,7 @@ import { usingOperator } from '../../operator/connect.ts'
 import type { ApprovalView, Operator } from '../../operator/index.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
-import { jsonFile, jsonOrText, wholeNumber } from '../arguments.ts'
+import { jsonFile, jsonOrText, taskId, wholeNumber } from '../arguments.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import { withClient } from '../fleet-client.ts'
 import { print, printJson, say } from '../output.ts'
@@ -36,7 +36,7 @@ const decision = (command: Command, name: string, description: string): Command 
   command
     .command(name)
     .description(description)
-    .argument('<taskId>')
+    .argument('<taskId>', '', taskId)
     .argument('[callId]', 'needed if several calls of the task wait')
     .option('--reason <text>', 'why; the model is told it')
     .option('--by <name>', 'who decides; a gateway with keys takes the name of the key instead')

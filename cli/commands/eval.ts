@@ -10,7 +10,7 @@ import type { Json } from '../../schemas/json.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { Operator } from '../../operator/index.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { jsonOrText, number, wholeNumber } from '../arguments.ts'
+import { jsonOrText, number, taskId, wholeNumber } from '../arguments.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import {
   defaultSettings,
@@ -46,7 +46,7 @@ export function defineEval(command: Command): void {
   command
     .command('promote')
     .description('make a case of a task that ran, with the recorded outcomes of its tools')
-    .argument('<taskId>')
+    .argument('<taskId>', '', taskId)
     .requiredOption('--into <file>', 'a data set of JSON lines, to which the case is appended')
     .option('--expected <json>', 'what is right, if it is not the output of the task', jsonOrText)
     .option('--scorer <scorer>', 'how it is scored: a name, or JSON; repeatable', scorer)

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { number } from '../arguments.ts'
+import { number, taskId } from '../arguments.ts'
 import { AT_NEXT_START, withClient } from '../fleet-client.ts'
 import { assertNotUnknown, assertTask } from '../known-task.ts'
 import { print } from '../output.ts'
@@ -8,7 +8,7 @@ import { print } from '../output.ts'
 export function defineFeedback(command: Command): void {
   command
     .description('rate the result of a task (a later rating replaces an earlier one)')
-    .argument('<taskId>')
+    .argument('<taskId>', '', taskId)
     .option('--score <1..5>', 'satisfaction, from 1 (not at all) to 5 (entirely)', number)
     .option('--comment <text>', 'free text')
     .option('--user <id>', 'id of the user who rates')

@@ -8,7 +8,7 @@ import type { Forked, ForkOptions } from '../../operator/direct/forks.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import { toolPolicies, type ToolPolicy } from '../../runtime/recording.ts'
 import { taskStages } from '../../services/index.ts'
-import { number, wholeNumber } from '../arguments.ts'
+import { number, taskId, wholeNumber } from '../arguments.ts'
 import { exitCode, exitCodeHelp } from '../exit-codes.ts'
 import { AT_NEXT_START, withClient } from '../fleet-client.ts'
 import { followToEnd } from '../fleet-here.ts'
@@ -21,7 +21,7 @@ import { detailOf } from '../view-options.ts'
 export function defineFork(command: Command): void {
   command
     .description('run a task again from one of its steps; the steps before it are shared')
-    .argument('<taskId>')
+    .argument('<taskId>', '', taskId)
     .option(
       '--from-step <n>',
       'the first step that runs again (1); needed for a task that has not ended',
@@ -49,8 +49,8 @@ export function defineFork(command: Command): void {
 export function defineCompare(command: Command): void {
   command
     .description('two ended tasks side by side: steps, output, tokens, cost and time')
-    .argument('<taskId>')
-    .argument('<otherId>')
+    .argument('<taskId>', '', taskId)
+    .argument('<otherId>', '', taskId)
     .option('--json', 'one JSON object on stdout')
     .action(compare)
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { HttpClient } from '../../client/http/client.ts'
 import type { Client, FeedQuery, StreamedEvent } from '../../client/types.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
+import { taskId } from '../arguments.ts'
 import { eventLine } from '../event-line.ts'
 import { withClient } from '../fleet-client.ts'
 import { assertTask } from '../known-task.ts'
@@ -11,7 +12,7 @@ import { paint, print, printJson, say } from '../output.ts'
 export function defineLogs(command: Command): void {
   command
     .description('events of one task from its beginning to its end, or of all tasks from now on')
-    .argument('[taskId]')
+    .argument('[taskId]', '', taskId)
     .option('--user <id>', 'tasks of one user')
     .option('--agent <name>', 'tasks of one agent')
     .option('--type <types>', 'events of these types, separated by commas')

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { usingOperator } from '../../operator/connect.ts'
 import type { TaskReplay } from '../../operator/direct/task-replay.ts'
 import { taskStages } from '../../services/index.ts'
+import { taskId } from '../arguments.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson } from '../output.ts'
 import { plural } from '../units.ts'
@@ -12,7 +13,7 @@ export function defineReplay(command: Command): void {
     .description(
       'run the stages again over the events of an ended task; nothing is called, nothing is written',
     )
-    .argument('<taskId>')
+    .argument('<taskId>', '', taskId)
     .option('--json', 'one JSON object on stdout')
     .addHelpText('after', '\n0: every decision came out the same; 1: one did not.')
     .action(replay)

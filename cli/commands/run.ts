@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { decidedByCommand, decidedLater, type WaitingCall } from '../decision-notice.ts'
 import { exitCode, exitCodeHelp } from '../exit-codes.ts'
 import { print, printJson, say } from '../output.ts'
 import { LiveView } from '../live-view.ts'
+import { readStdin } from '../read-text.ts'
 import { renderResult } from '../render.ts'
 import { addViewOptions, detailOf, type ViewOptions } from '../view-options.ts'
 import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
@@ -25,7 +25,7 @@ export function defineRun(command: Command): void {
 }
 
 async function run(text: string, options: RunOptions): Promise<void> {
-  const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
+  const task = toTask(text === '-' ? await readStdin() : text, options)
   let isOwn = false
   const decide = (call: WaitingCall) => (isOwn ? decidedLater : decidedByCommand)(call)
   const view = new LiveView({ detail: detailOf(options), decide })

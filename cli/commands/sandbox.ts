@@ -1,18 +1,17 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { type Command, InvalidArgumentError } from 'commander'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { loadFleet } from '../../runtime/config/load.ts'
-import { FlotillaError, messageOf } from '../../runtime/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { DEFAULT_EXECUTOR } from '../../services/code-sandbox/constants.ts'
 import { openExecutors } from '../../services/code-sandbox/executors/open.ts'
 import type { Executor, ToolSignature } from '../../services/code-sandbox/executors/port.ts'
 import { number } from '../arguments.ts'
 import { paint, print, printJson, say } from '../output.ts'
+import { namesIn, readStdin, readText } from '../read-text.ts'
 import { runSnippet, type SnippetOutcome } from '../../services/code-sandbox/try-out.ts'
 
 type Results = Map<string, Json[]>
@@ -67,7 +66,7 @@ function toolResult(given: string, results: Results = new Map()): Results {
 }
 
 async function run(file: string, options: SandboxOptions): Promise<void> {
-  const code = file === '-' ? await text(process.stdin) : read(file)
+  const code = file === '-' ? await readStdin() : readText(file)
   const outcome = await withExecutor(options, async (executor, fleet, timeoutMs) => {
     const results = options.toolResult ?? new Map<string, Json[]>()
     return await runSnippet(executor, { code, tools: toolsOf(fleet, results), results, timeoutMs })
@@ -109,10 +108,13 @@ async function probe(path: string, options: SandboxOptions): Promise<void> {
 }
 
 function programsIn(path: string): Record<string, string> {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-    const files = readdirSync(path).filter((name) => name.endsWith('.py'))
+  const names = namesIn(path)
+  if (names !== null) {
+    const files = names.filter((name) => name.endsWith('.py'))
     if (files.length === 0) throw new FlotillaError('CONFIG_INVALID', `${path} holds no .py file`)
-    return Object.fromEntries(files.toSorted().map((name) => [basename(name, '.py'), read(join(path, name))]))
+    return Object.fromEntries(
+      files.toSorted().map((name) => [basename(name, '.py'), readText(join(path, name))]),
+    )
   }
   const programs: unknown = parseJson(path)
   const isMap = typeof programs === 'object' && programs !== null && !Array.isArray(programs)
@@ -123,19 +125,10 @@ function programsIn(path: string): Record<string, string> {
 
 function parseJson(path: string): unknown {
   try {
-    return JSON.parse(read(path))
+    return JSON.parse(readText(path))
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     throw new FlotillaError('CONFIG_INVALID', `${path} is not JSON: ${error.message}`, { cause: error })
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    const said = messageOf(error)
-    throw new FlotillaError('CONFIG_INVALID', `reading ${path}: ${said}`, { cause: error })
   }
 }
 

@@ -3,6 +3,7 @@ import type { TaskDetail } from '../../operator/direct/tasks.ts'
 import { fieldsOf } from '../../operator/direct/progress.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
+import { taskId } from '../arguments.ts'
 import { paint, print, printJson } from '../output.ts'
 import { renderCompaction, shorten } from '../render.ts'
 import { doing, sayNotRunning, statusColours } from '../task-state.ts'
@@ -13,7 +14,7 @@ import { count, elapsed, moment, money } from '../units.ts'
 export function defineStatus(command: Command): void {
   command
     .description('one task: its state, what happened to it so far, and what it has cost')
-    .argument('<taskId>')
+    .argument('<taskId>', '', taskId)
     .option('--json', 'one JSON object on stdout')
     .action(status)
 }

@@ -1,5 +1,4 @@
 // Commands of people and programs that use a fleet (fleet-client.ts).
-import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { Client, TaskResult } from '../../client/types.ts'
 import { queryFrom } from '../../api/schemas/task-query.ts'
@@ -7,9 +6,9 @@ import { usingOperator } from '../../operator/connect.ts'
 import type { CancelOptions } from '../../operator/direct/cancel.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { FlotillaError, hasCode } from '../../runtime/errors.ts'
-import { wholeNumber } from '../arguments.ts'
+import { taskId, wholeNumber } from '../arguments.ts'
 import { AT_NEXT_START, withClient } from '../fleet-client.ts'
-import { addTaskFilters, filtersOf } from '../task-filters.ts'
+import { addOpenTaskFilters, filtersOf } from '../task-filters.ts'
 import { plural } from '../units.ts'
 import { assertNotUnknown, assertTask, assertUnused, endingOf, type Ending } from '../known-task.ts'
 import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
@@ -18,6 +17,7 @@ import { shellWord } from '../decision-notice.ts'
 import { leaveOnInterrupt } from '../interrupts.ts'
 import { LiveView } from '../live-view.ts'
 import { doing } from '../task-state.ts'
+import { readStdin } from '../read-text.ts'
 import { renderResult, renderStep, shorten } from '../render.ts'
 import { besideClient, watchPauses } from '../pause-notice.ts'
 import { addViewOptions, detailOf, type ViewOptions } from '../view-options.ts'
@@ -34,7 +34,7 @@ export function defineSubmit(command: Command): void {
 export function defineResult(command: Command): void {
   command
     .description('show the result of a task')
-    .argument('<taskId>')
+    .argument('<taskId>', '', taskId)
     .option('--wait', 'wait until there is one')
     .option('--steps', 'also show each step: its code, tool calls and errors')
     .option('--timeout <ms>', 'give up waiting after this long', wholeNumber)
@@ -46,7 +46,7 @@ export function defineResult(command: Command): void {
 export function defineWatch(command: Command): void {
   addViewOptions(command)
     .description('follow one task as it runs, or every result as it comes')
-    .argument('[taskId]')
+    .argument('[taskId]', '', taskId)
     .option(
       '--group <name>',
       'consumer group: resume where it stopped, and share results with its other members',
@@ -61,9 +61,9 @@ export function defineWatch(command: Command): void {
 }
 
 export function defineCancel(command: Command): void {
-  addTaskFilters(command)
+  addOpenTaskFilters(command)
     .description('cancel a task, or all open ones that match; their results then say so')
-    .argument('[taskId]')
+    .argument('[taskId]', '', taskId)
     .option('--reason <text>', 'why, for the results')
     .option('--limit <n>', 'of those that match, how many at most (100)', wholeNumber)
     .option('--dry-run', 'only show which ones match')
@@ -72,7 +72,7 @@ export function defineCancel(command: Command): void {
 }
 
 async function submit(text: string, options: TaskOptions & { json?: boolean }): Promise<void> {
-  const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
+  const task = toTask(text === '-' ? await readStdin() : text, options)
   await assertUnused(task.taskId, task.text)
   const submitted = await withClient((client) => client.submit(task))
   if (options.json) printJson(submitted)

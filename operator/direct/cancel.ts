@@ -1,6 +1,7 @@
 // Cancels the open tasks that match a filter.
 import { FlotillaError } from '../../runtime/errors.ts'
-import { openStates, type TaskFilter, type TaskQuery } from '../../runtime/ledger/tasks.ts'
+import { openStates } from '../../runtime/ledger/choices.ts'
+import type { TaskFilter, TaskQuery } from '../../runtime/ledger/tasks.ts'
 import { identityMistakes } from '../../schemas/identity.ts'
 import type { TaskList, TaskView } from './tasks.ts'
 

@@ -7,12 +7,12 @@ import type { Codec } from '../../runtime/codec/port.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { FlotillaError, hasCode } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
+import { openStates } from '../../runtime/ledger/choices.ts'
 import {
   endedTask,
   isEnded,
   listTasks,
   noWaits,
-  openStates,
   openTask,
   recordedText,
   type EndedRow,

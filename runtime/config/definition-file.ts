@@ -6,6 +6,7 @@ import { FlotillaError } from '../errors.ts'
 import type { Environment } from './environment.ts'
 import { importMistake } from './import-mistake.ts'
 import { hookProjectModules } from './project-modules.ts'
+import { settled } from './settled-import.ts'
 import { shownPath } from './source-place.ts'
 
 /** Used if a project has no file. */
@@ -29,14 +30,20 @@ export function findDefinition(environment: Environment, directory: string): str
 /** Its default export, unchecked. */
 export async function importDefinition(file: string): Promise<unknown> {
   hookProjectModules()
-  const module = (await import(file).catch((error: unknown) => {
+  const path = shownPath(fileURLToPath(file))
+  const module = (await settled(path, import(file)).catch((error: unknown) => {
     if (error instanceof FlotillaError) throw error
     throw new FlotillaError('CONFIG_INVALID', importMistake(file, error), { cause: error })
-  })) as { default?: unknown }
-  if (module.default !== undefined) return module.default
-  const path = shownPath(fileURLToPath(file))
+  })) as { default?: unknown; 'module.exports'?: unknown }
+  if (module.default !== undefined && !isEmptyScript(module)) return module.default
   throw new FlotillaError(
     'CONFIG_INVALID',
     `${path}: it has no default export; write: export default defineFleet({ … })`,
   )
+}
+
+/** Node takes a file without import and export, and so an empty one, for CommonJS, which exports an object anyway. */
+const isEmptyScript = (module: { 'module.exports'?: unknown }): boolean => {
+  const exported = module['module.exports']
+  return typeof exported === 'object' && exported !== null && Object.keys(exported).length === 0
 }

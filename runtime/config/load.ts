@@ -37,6 +37,7 @@ import { defaultSessions, whenBusyChoices } from './sessions.ts'
 import { sessionsSchema } from './sessions-schema.ts'
 import { findDefinition, importDefinition } from './definition-file.ts'
 import { mistakesOf } from './issues.ts'
+import { mistakeList } from './mistake-list.ts'
 import { completeMcpServers, mcpServersSchema, type McpServerDefinition } from './mcp.ts'
 import { toolsOfServers } from './mcp-load.ts'
 import { isObject, references } from './references.ts'
@@ -273,14 +274,17 @@ export function completeFleet(
     return { ...fleet, from: { file: source, given: fieldsOf(value).map(([path]) => path) } }
   }
   const placeOf = placesOf(source)
-  const placed = mistakes.map((mistake) => {
-    const place = placeOf(/^(.*?): /.exec(mistake)?.[1] ?? '')
+  const placed = (mistake: string): string => {
+    // Those of tools come with their place.
+    const place = ofTools.includes(mistake) ? null : placeOf(/^(.*?): /.exec(mistake)?.[1] ?? '')
     return place === null ? mistake : `${place}  ${mistake}`
-  })
-  const listed = [...ofTools, ...placed].map((mistake) => `  ${mistake}`).join('\n')
+  }
   const shown = source.startsWith('file:') ? shownPath(fileURLToPath(source)) : source
-  const count = mistakes.length + ofTools.length
-  throw new FlotillaError('CONFIG_INVALID', `${shown} has ${plural(count, 'mistake')}:\n${listed}`)
+  const all = [...ofTools, ...mistakes]
+  throw new FlotillaError(
+    'CONFIG_INVALID',
+    `${shown} has ${plural(all.length, 'mistake')}:\n${mistakeList(all, placed)}`,
+  )
 }
 
 /** A copy without the value at this path; list items keep their indices, as their author sees them. */

@@ -7,6 +7,7 @@ import type { JsonSchema, Tool, ToolSpec } from './fleet.ts'
 import { isAllowedTool, type McpHint, type McpServer, type McpToolSettings } from './mcp.ts'
 import { LOCK_FILE, type McpHints, type McpLock, type PinnedServer, type PinnedTool } from './mcp-lock.ts'
 import { mcpToolNames } from './mcp-names.ts'
+import { nameList } from './mistake-list.ts'
 
 /** Name of the tool that reads resources, on each server that has some. */
 const READ_RESOURCE = 'read_resource'
@@ -51,7 +52,7 @@ function unknownNames({ name, tools }: McpServer, pinned: PinnedServer): string[
     .filter((tool) => !known.includes(tool) && !(tool === READ_RESOURCE && pinned.resources))
     .map(
       (tool) =>
-        `mcpServers.${name}.tools: ${LOCK_FILE} has no tool ${tool} of it; it has: ${known.join(', ') || 'none'}. ` +
+        `mcpServers.${name}.tools: ${LOCK_FILE} has no tool ${tool} of it; it has: ${nameList(known)}. ` +
         'If the server has it, pin it with: flotilla mcp sync',
     )
 }

@@ -5,6 +5,7 @@ import { alertMistakes } from './alerts.ts'
 import { delegateMistakes } from './delegates.ts'
 import type { Fleet, FleetDefinition, JsonSchema, Overrides, ToolSpec } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
+import { nameList } from './mistake-list.ts'
 import { allScopes, isScope, roleNames, scopesNamed } from '../../api/scopes.ts'
 
 export function isObject(value: unknown): value is Record<string, unknown> {
@@ -31,13 +32,11 @@ export function references(fleet: Fleet, given: FleetDefinition = {}): string[] 
   for (const [setting, provider] of limited)
     if (!isPossible(provider, fleet.models.providers))
       mistakes.push(
-        `limits.rates.${setting}: no provider named ${provider}; there are: ${Object.keys(fleet.models.providers).join(', ')}`,
+        `limits.rates.${setting}: no provider named ${provider}; there are: ${nameList(Object.keys(fleet.models.providers))}`,
       )
   const named = Object.keys(fleet.agents)
   if (fleet.defaultAgent !== undefined && !named.includes(fleet.defaultAgent))
-    mistakes.push(
-      `defaultAgent: no agent named ${fleet.defaultAgent}; there are: ${named.join(', ') || 'none'}`,
-    )
+    mistakes.push(`defaultAgent: no agent named ${fleet.defaultAgent}; there are: ${nameList(named)}`)
   mistakes.push(...unknownProfiles('overrides', fleet.overrides, fleet))
   // The checker skips a key named __proto__, so its value may be anything.
   const agents = Object.entries(fleet.agents).filter(([, agent]) => isObject(agent))
@@ -49,12 +48,10 @@ export function references(fleet: Fleet, given: FleetDefinition = {}): string[] 
     mistakes.push(...unknownProfiles(`agents.${agent}.overrides`, own, fleet))
     for (const wanted of Array.isArray(tools) ? tools : [])
       if (!names.includes(wanted))
-        mistakes.push(
-          `agents.${agent}.tools: no tool named ${wanted}; there are: ${names.join(', ') || 'none'}`,
-        )
+        mistakes.push(`agents.${agent}.tools: no tool named ${wanted}; there are: ${nameList(names)}`)
     if (profile !== undefined && !Object.hasOwn(fleet.models.profiles, profile))
       mistakes.push(
-        `agents.${agent}.profile: no profile named ${profile}; there are: ${Object.keys(fleet.models.profiles).join(', ')}`,
+        `agents.${agent}.profile: no profile named ${profile}; there are: ${nameList(Object.keys(fleet.models.profiles))}`,
       )
     const problem = outputSchema === undefined ? null : schemaProblem(outputSchema)
     if (problem) mistakes.push(`agents.${agent}.outputSchema: ${problem}`)
@@ -89,7 +86,7 @@ function unknownProviders({ models: { providers } }: Fleet, given: FleetDefiniti
     if (typeof model !== 'string') return []
     const { provider } = parseModel(fullName(model))
     if (isPossible(provider, providers)) return []
-    const known = Object.keys(providers).join(', ')
+    const known = nameList(Object.keys(providers))
     return [
       `${path}: no provider named ${provider}; there are: ${known}; others are models.providers (baseUrl, keyEnv)`,
     ]
@@ -131,7 +128,7 @@ function unknownChannels({ tools, alerts }: Fleet): string[] {
     )
     return unknown.map(
       (name) =>
-        `tools.${index}: ${tool.spec.name} notifies ${name}, which is no channel; there are: ${channels.join(', ') || 'none (alerts.channels)'}`,
+        `tools.${index}: ${tool.spec.name} notifies ${name}, which is no channel; there are: ${nameList(channels, 'none (alerts.channels)')}`,
     )
   })
 }
@@ -147,7 +144,7 @@ function unknownProfiles(path: string, given: Overrides | undefined, { models }:
     .filter((profile) => !Object.hasOwn(models.profiles, profile))
     .map(
       (profile) =>
-        `${path}.profile: no profile named ${profile}; there are: ${Object.keys(models.profiles).join(', ')}`,
+        `${path}.profile: no profile named ${profile}; there are: ${nameList(Object.keys(models.profiles))}`,
     )
 }
 

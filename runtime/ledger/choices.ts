@@ -12,6 +12,8 @@ export const taskStates = [
   'timed_out',
 ] as const
 
+export const openStates: readonly string[] = taskStates.slice(0, 3)
+
 export const summaryBy = ['total', 'user', 'agent', 'model', 'tool', 'day'] as const
 /** Periods of which each has lines of its own. */
 export const summaryPer = ['hour', 'day'] as const

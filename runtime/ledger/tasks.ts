@@ -1,11 +1,10 @@
 // Lists tasks from the ledger, open and ended ones together, the latest submitted first.
 import { sql as raw, type RawBuilder } from 'kysely'
 import { IN_DOUBT, type Sql, type Tables } from '../store/sql.ts'
-import type { taskStates } from './choices.ts'
+import { openStates, type taskStates } from './choices.ts'
 import { nextOf, placeOf, type Place } from './places.ts'
 
 export type TaskState = (typeof taskStates)[number]
-export const openStates: readonly string[] = ['queued', 'running', 'waiting']
 
 /** Which tasks. Every given field must match. */
 export interface TaskFilter {

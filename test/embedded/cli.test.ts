@@ -26,7 +26,7 @@ after(() => {
 const resultOf = ({ out }: Ended) => JSON.parse(out) as TaskResult
 /** What goes wrong before a task exists: the error's exit code, nothing on stdout, words that name the remedy. */
 function assertRefused({ code, out, err }: Ended, ...words: readonly RegExp[]): void {
-  const [, error] = /^([A-Z_]+): /.exec(err) ?? []
+  const [, error] = /^([A-Z_]+): /m.exec(err) ?? []
   const expected = error ? exitCodeOf(new FlotillaError(error as ErrorCode, '')) : exitCodes.usage.code
   assert.deepEqual([code, out], [expected, ''], err)
   for (const word of words) assert.match(err, word)
@@ -171,6 +171,14 @@ describe('run', () => {
       /oops/,
     ]
     assertRefused(await flotilla(['run', 'x'], { env: five }), ...paths)
+    const ends: [string, RegExp][] = [
+      ['await new Promise(() => {})\nexport default {}', /its import waits for something that never happens/],
+      ['process.exit(0)', /it ends the process while it is imported/],
+    ]
+    for (const [text, why] of ends) {
+      writeFileSync(file, text)
+      assertRefused(await flotilla(['agents'], { env: five }), /CONFIG_INVALID/, why)
+    }
   })
 })
 
@@ -244,6 +252,11 @@ describe('a running fleet', () => {
       await flotilla(['submit', '--max-steps', '1.5', 'x'], { env }),
       /'1.5' is invalid. It must be a whole number/,
     )
+  })
+
+  test('a stream without an end is no task', async () => {
+    const ended = await flotilla(['submit', '-'], { env, stdin: 'y\n'.repeat(6_000_000) })
+    assertRefused(ended, /REQUEST_INVALID: stdin has more than 10 MB/)
   })
 
   test('operators’ commands and doctor work beside it, even with another PORT', async () => {

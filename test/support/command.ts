@@ -40,6 +40,8 @@ export function flotilla(args: readonly string[], options: CommandOptions = {}):
   let [out, err] = ['', '']
   child.stdout.on('data', (text: Buffer) => (out += text.toString()))
   child.stderr.on('data', (text: Buffer) => (err += text.toString()))
+  // One that has read enough ends before all of it is written.
+  child.stdin.on('error', () => {})
   child.stdin.end(options.stdin ?? '')
   return new Promise((resolve, reject) => {
     const late = () => {

@@ -59,3 +59,88 @@ for (const [line, name] of meant)
   test(`flotilla ${line} needs ${name || 'no command'}`, () => {
     assert.deepEqual(wantedCommands(line.split(' ').filter(Boolean)), [name])
   })
+
+/** What the program writes of these arguments, and the code of commander's error that it ends with. */
+async function ending(...args: string[]): Promise<{ out: string; err: string; code: string }> {
+  const fresh = await createProgram(wantedCommands(args))
+  let out = ''
+  let err = ''
+  const outputs = { writeOut: (text: string) => (out += text), writeErr: (text: string) => (err += text) }
+  for (const each of allOf(fresh)) each.exitOverride().configureOutput(outputs)
+  const failed = await fresh.parseAsync(args, { from: 'user' }).then(
+    () => ({ code: '' }),
+    (error: unknown) => error as { code: string },
+  )
+  return { out, err, code: failed.code }
+}
+
+for (const args of [
+  ['help', 'runn'],
+  ['runn', '--help'],
+  ['--help', 'runn'],
+])
+  test(`flotilla ${args.join(' ')}: there is no such command, and which one is meant`, async () => {
+    const { out, err, code } = await ending(...args)
+    assert.deepEqual([out, code], ['', 'commander.unknownCommand'])
+    assert.equal(err, "error: unknown command 'runn'\n(Did you mean run?)\n(see flotilla --help)\n")
+  })
+
+test('flotilla help shows the help of a command, and of a subcommand; it names those that there are', async () => {
+  assert.match((await ending('help')).out, /^Usage: flotilla <command>/)
+  assert.match((await ending('help', 'run')).out, /^Usage: flotilla run \[options\] <task>/)
+  assert.match((await ending('help', 'dead-letters', 'replay')).out, /^Usage: flotilla dead-letters replay/)
+  const lacking = await ending('help', 'keys', 'remove')
+  assert.equal(lacking.out, '')
+  assert.match(
+    lacking.err,
+    /unknown command 'remove': flotilla keys has list, create, revoke\n\(see flotilla keys --/,
+  )
+  assert.match(
+    (await ending('help', 'run', 'x')).err,
+    /unknown command 'x': flotilla run has no commands of its own/,
+  )
+})
+
+test('a word that is no subcommand refers to the help of the command that has subcommands', async () => {
+  const { err } = await ending('dead-letters', 'nonsense')
+  assert.match(err, /flotilla dead-letters has list, .*\n\(see flotilla dead-letters --help\)\n$/)
+})
+
+test('a mistake shows a refused argument without what acts on a terminal, and of a long one its two ends', async () => {
+  const odd = await ending('run', '--mode', 'a\u001b[2J\u202eb', 'x')
+  assert.match(odd.err, /argument 'a\\u\{001b\}\[2J\\u\{202e\}b' is invalid/)
+  const long = await ending('run', '--mode', 'x'.repeat(100_000), 'x')
+  assert.ok(long.err.length < 1_000, `${long.err.length} characters`)
+  assert.match(
+    long.err,
+    /^error: option '--mode <mode>' argument 'xx[^]*characters\)[^]*choices are code, tools\.\n/,
+  )
+})
+
+for (const line of [
+  'result',
+  'watch',
+  'status',
+  'logs',
+  'cancel',
+  'fork',
+  'replay',
+  'compare t',
+  'feedback',
+  'eval promote --into x',
+])
+  test(`flotilla ${line} '': no task can have this id`, async () => {
+    for (const id of ['', ' ', '../../etc/passwd', 'x'.repeat(129)]) {
+      const { err, code } = await ending(...line.split(' '), id)
+      assert.equal(code, 'commander.invalidArgument', err)
+      assert.match(err, /is invalid for argument '\w+'\. An id has letters, digits .*flotilla ps --all/)
+    }
+  })
+
+test('flotilla cancel takes no filter that only ended tasks match', async () => {
+  assert.match((await ending('cancel', '--error', 'STEP_LIMIT')).err, /unknown option '--error'/)
+  assert.match(
+    (await ending('cancel', '--status', 'failed')).err,
+    /choices are queued, running, waiting, open\./,
+  )
+})

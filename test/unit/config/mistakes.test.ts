@@ -155,3 +155,29 @@ test('outside of a configuration a tool with mistakes throws at once', () => {
   const define = () => defineTool({ name: 'a-b', description: 'x', input: { type: 'object' }, run: () => 1 })
   assert.throws(define, { code: 'CONFIG_INVALID', message: /tool 'a-b': name must/ })
 })
+
+test('of very many mistakes a message has whole lines, and how many more there are', async () => {
+  const message = await messageOf(`import { defineFleet, defineTool } from 'flotilla'
+const names = (name) => Array.from({ length: 200 }, (_, index) => name + index)
+export default defineFleet({
+  tools: names('tool').map((name) => defineTool({ name, description: 'x', input: { type: 'object' }, run: () => 1 })),
+  agents: Object.fromEntries(names('agent').map((name) => [name, { tools: names('wrong') }])),
+})
+`)
+  const lines = message.split('\n')
+  assert.equal(lines[0], 'config has 40,000 mistakes:')
+  assert.match(
+    lines[1] ?? '',
+    /^ {2}config:5:\d+ {2}agents.agent0.tools: no tool named wrong0; there are: tool0, .*tool19 and 180 more$/,
+  )
+  for (const line of lines.slice(1, -1)) assert.match(line, /^ {2}config:5:\d+ {2}agents\..* and 180 more$/)
+  assert.equal(lines.at(-1), `  … and ${(40_000 - (lines.length - 2)).toLocaleString('en-US')} more mistakes`)
+})
+
+test('an empty file has no default export, although Node gives it an object', async () => {
+  for (const text of ['', '// nothing yet\n', 'module.exports = {}\n'])
+    assert.match(
+      await messageOf(text),
+      /^config: it has no default export; write: export default defineFleet/,
+    )
+})

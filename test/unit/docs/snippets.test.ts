@@ -27,10 +27,13 @@ const program = await createProgram('all')
 program.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} })
 program.commands.forEach(disarm)
 
+/** A variable of the shell, and what the reader puts in: a value that any argument takes. */
+const filledIn = (arg: string): string => arg.replace(/^(?:\$[A-Z]+|<[^<>]*>)$/, '1')
+
 /** Why the program would refuse it; null if it would not. That a reader's file is not here is no reason. */
 async function refusal(args: readonly string[], isProse = false): Promise<string | null> {
   try {
-    await program.parseAsync([...args], { from: 'user' })
+    await program.parseAsync(args.map(filledIn), { from: 'user' })
     return null
   } catch (error) {
     const { code = '', message } = error as { code?: string; message: string }
