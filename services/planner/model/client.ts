@@ -213,6 +213,7 @@ async function ask(
               tokens.add(reader.chunk(value))
               if (reader.parts > before) watch.heard(reader.hasEnded ? hasEnded : undefined)
             },
+            hasEnded: () => reader.hasEnded,
             done: () => reader.done(),
             failed: (error) => saidWithin(error, headers),
           },

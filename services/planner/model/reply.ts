@@ -11,7 +11,7 @@ import { AttachedReader } from './attached.ts'
 import { CallReader } from './tool-calls.ts'
 import type { CallSite } from './errors.ts'
 import { endOf } from './finish.ts'
-import { contentText, isMessage, messageOf, reasoningText } from './message-text.ts'
+import { contentText, isMessage, messageOf, reasoningText, refusalText } from './message-text.ts'
 import { entriesOf, hasFields, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
 import { estimatedTokens } from '../token-estimates.ts'
 import { UsageReader } from './usage.ts'
@@ -196,7 +196,7 @@ export class ReplyReader {
   #take(content: Shape, takeCall: (call: unknown) => string): string {
     const text = contentText(content['content'])
     this.#text += text
-    this.#refusal += textOf(content['refusal'])
+    this.#refusal += refusalText(content)
     this.#attached.read(content)
     this.#count(text + reasoningText(content))
     const legacy = content['function_call'] ? [{ function: content['function_call'] }] : []

@@ -3,7 +3,7 @@
 //
 // 1. The body itself shows which of the two it is: content types are wrong too often.
 // 2. Anything without JSON is not part of an answer: comments, empty events, pings. An `event: error` is an
-//    error in any words.
+//    error in any words; so is a page of HTML, or a line that says so, before the answer has ended.
 // 3. The last event counts even without its blank line, but not if it was cut in the middle.
 // 4. A value that is nested deeper than anything that walks it can follow is no part of an answer.
 // 5. An event or a body with several values (lines of JSON, a list of chunks) is as many chunks.
@@ -27,6 +27,8 @@ export interface AnswerSink {
   part(isWhole: () => boolean): void
   /** JSON of an event. */
   chunk(value: unknown): void
+  /** Whether the answer is complete, and only usage may follow. */
+  hasEnded(): boolean
   /** [DONE] arrived. The transport handles anything after it. */
   done(): void
   /** Converts an error that the provider sends instead of an answer or within it. */
@@ -118,6 +120,12 @@ const DONE = /^"?\[?DONE\]?"?$/i
 /** `[DONE]`, and other forms of it. */
 const isDone = (said: string): boolean => said.length < 10 && DONE.test(said)
 
+/** Words of a proxy whose server has gone, instead of the rest of an answer. */
+const FAILURE =
+  /^\s*<(?:!doctype|html)|\b(?:error|fail(?:ed|ure)|unavailable|timed? ?out|overloaded|exceeded)\b/i
+const MAX_FAILURE_CHARS = 10_000
+const isFailure = (said: string): boolean => said.length < MAX_FAILURE_CHARS && FAILURE.test(said)
+
 const isJsonLike = (said: string): boolean => said.startsWith('{') || said.startsWith('[')
 
 class EventReader {
@@ -128,7 +136,7 @@ class EventReader {
     onError: ({ type, line = '' }) => {
       if (type !== 'unknown-field') return
       const said = NEARLY_DATA.exec(line)?.groups?.['said'] ?? line
-      if (isDone(said.trim()) || isJsonLike(said.trim())) this.#event(undefined, said)
+      if (isDone(said.trim()) || isJsonLike(said.trim()) || isFailure(said)) this.#event(undefined, said)
     },
   })
   #done = false
@@ -163,7 +171,8 @@ class EventReader {
     if (this.#done) return
     if (isDone(said)) return this.#finish()
     const isJson = isJsonLike(said)
-    if (event === 'error' && !isJson && said !== '') throw this.#sink.failed({ message: said })
+    const isError = event === 'error' || (!this.#sink.hasEnded() && isFailure(said))
+    if (isError && !isJson && said !== '') throw this.#sink.failed({ message: said })
     const found = isJson ? this.#parse(said) : undefined
     for (const value of found?.values ?? []) this.#value(event, value, said.length)
     if (found?.isDone || (event !== undefined && LAST_EVENT.test(event))) this.#finish()

@@ -296,6 +296,22 @@ for (const text of [
   })
 }
 
+for (const [text, is] of [
+  ['It is warm.<|im_end|>', 'It is warm.'],
+  ['It is warm.</s>\n<|eot_id|>', 'It is warm.'],
+  [
+    '<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>It is warm.<|return|>',
+    'It is warm.',
+  ],
+  ['The mark <|im_end|> ends a turn.', 'The mark <|im_end|> ends a turn.'],
+] as const) {
+  test(`marks that a server leaves in the text are no part of it: ${text.slice(-30)}`, () => {
+    const driver = startTools()
+    driver.answer(says(text))
+    assert.equal(driver.only('TaskCompleted').output, is)
+  })
+}
+
 test('a text about tool calls is a result', () => {
   const driver = startTools()
   driver.answer(says('Hermes models write <tool_call> and </tool_call> around a call.'))
