@@ -20,7 +20,18 @@ import { promotedCase } from './schemas/evaluations.ts'
 import { resultPage } from './schemas/results.ts'
 import { comparison, forked, forkInput, fromStep, recording, taskReplay } from './schemas/forks.ts'
 import { filterFields, taskFilters } from './schemas/task-query.ts'
-import { clamped, count, flag, json, name, remark, share, text, time } from './schemas/values.ts'
+import {
+  clamped,
+  clampedCount,
+  count,
+  flag,
+  json,
+  name,
+  remark,
+  share,
+  text,
+  time,
+} from './schemas/values.ts'
 
 const MAX_WAIT_SECONDS = 30
 
@@ -205,9 +216,10 @@ export const tasks = {
     query: z.strictObject({
       after: pagePosition,
       since: time('Where partitions begin that `after` does not name.').exactOptional(),
-      limit: clamped({ least: 1, most: 500 }, 'Results at most; at least one of each partition.').default(
-        100,
-      ),
+      limit: clampedCount(
+        { least: 1, most: 500 },
+        'Results at most; at least one of each partition.',
+      ).default(100),
     }),
     answers: {
       200: {

@@ -54,12 +54,19 @@ interface Bounds {
 
 const NUMBER = /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i
 
+/** A whole number in a query, rounded down and clamped to the bounds. */
+export const clampedCount = (bounds: Bounds, description: string) => clamped(bounds, description, Math.floor)
+
 /** A number in a query, clamped to the bounds. */
-export function clamped({ least, most }: Bounds, description: string) {
+export function clamped(
+  { least, most }: Bounds,
+  description: string,
+  rounded: (value: number) => number = Number,
+) {
   const error = 'must be a number'
   return given(error)
     .regex(NUMBER, { error })
-    .transform((value) => Math.min(most, Math.max(least, Number(value))))
+    .transform((value) => Math.min(most, Math.max(least, rounded(Number(value)))))
     .meta({
       description: `${description} From ${least} to ${most}; beyond, the nearest.`,
       type: 'number',

@@ -1,8 +1,8 @@
 // Reads the arguments of a tool call, which a model wrote: possibly no JSON, or JSON with something around it.
 //
-// 1. What can be meant in one way only is read as meant: empty text and null are no arguments, JSON may stand
-//    within a string or a code fence, before a leaked mark of the model's template, and have line ends within
-//    its strings.
+// 1. What can be meant in one way only is read as meant: empty text, null and an empty list (PHP's empty object)
+//    are no arguments, JSON may stand within a string or a code fence, between blanks and byte order marks,
+//    before a leaked mark of the model's template, and have line ends within its strings.
 // 2. Nothing is chosen for the model: two values for one name are refused.
 // 3. A property `__proto__` is refused: the tool is foreign code, which may copy it.
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
@@ -27,7 +27,7 @@ export function readArguments(text: string): ReadArguments {
   const isMeant = direct !== undefined && typeof direct !== 'string'
   const json = isMeant ? text : textOf(text, direct)
   const value = isMeant ? direct : json.trim() === '' ? null : parseJson(json)
-  if (value === null) return { value: {}, json: '{}' }
+  if (value === null || isEmptyList(value)) return { value: {}, json: '{}' }
   if (typeof value !== 'object' || Array.isArray(value))
     return { problem: `are not a JSON object: ${text.slice(0, SHOWN_CHARS)}` }
   if (isDeeperThan(value, MAX_JSON_DEPTH)) return { problem: `are nested more than ${MAX_JSON_DEPTH} deep` }
@@ -44,6 +44,8 @@ export function argumentsOf(text: string): Json | undefined {
   return 'problem' in read ? undefined : read.value
 }
 
+const isEmptyList = (value: Json | undefined): boolean => Array.isArray(value) && value.length === 0
+
 /** Behind the object: marks of a chat template. */
 const LEAKED = /(?:\s*<\/?[\w|]+>)+\s*$/
 /** Where they are looked for: a search through all of the text would be quadratic. */
@@ -55,7 +57,7 @@ function textOf(text: string, within: string | undefined): string {
   const fenced = jsonTextOf(text)
   if (fenced !== text) return fenced
   const at = Math.max(0, text.length - LEAKED_WITHIN_CHARS)
-  const cut = text.slice(0, at) + text.slice(at).replace(LEAKED, '')
+  const cut = (text.slice(0, at) + text.slice(at).replace(LEAKED, '')).trim()
   const corrected = withoutSlips(cut, (number) => number)
   return [cut, corrected].find((one) => parseJson(one) !== undefined) ?? text
 }

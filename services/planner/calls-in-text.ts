@@ -7,9 +7,13 @@ import { parseJson } from './json-text.ts'
 import { jsonTextOf } from './output-schema.ts'
 
 /** Marks of calls that models write as text instead of making the call. */
-const MARK = String.raw`<tool_calls?>|<\|tool_calls?|<｜tool|\[TOOL_CALLS\]|<\|python_tag\|>|<function=|<function_calls?|<invoke\s|functools\[|<\|channel\|>commentary to=`
-const BEGINS = new RegExp(`^(${MARK})`)
-const ON_A_LINE = new RegExp(`^[ \\t]*(${MARK})`, 'm')
+const MARK = [
+  String.raw`<(?:\w+:)?(?:tool_?calls?|function_calls?|invoke\s)`,
+  String.raw`<\|tool_calls?|<｜tool|\[TOOL_CALLS\]|<\|python_tag\|>|<function=|<tool name=|<ctrl\d+>call\b`,
+  String.raw`functools\[|<\|channel\|>commentary to=`,
+].join('|')
+const BEGINS = new RegExp(`^(?:${MARK})`, 'i')
+const ON_A_LINE = new RegExp(`^[ \\t]*(?:${MARK})`, 'im')
 
 /** How far behind a mark a tool's name is searched. Characters. */
 const NAME_WITHIN_CHARS = 300
@@ -18,8 +22,13 @@ const NAME_WITHIN_CHARS = 300
 export function isCallInText(text: string, tools: readonly string[]): boolean {
   const said = text.trim()
   if (BEGINS.test(said) || said.endsWith('</tool_call>')) return true
-  return namesTool(said, tools) || isJsonCall(parseJson(jsonTextOf(said)), tools) || isPlainCall(said, tools)
+  if (namesTool(said, tools) || isJsonCall(parseJson(jsonTextOf(said.replace(/^Action:\s*/, ''))), tools))
+    return true
+  return isPlainCall(FENCED.exec(said)?.[1] ?? said, tools) || isElement(said, tools)
 }
+
+/** Nothing but one code fence. */
+const FENCED = /^```\w*[ \t]*\n([^`]*)```$/
 
 /** Whether a mark stands behind other words, followed by a tool's name. */
 function namesTool(said: string, tools: readonly string[]): boolean {
@@ -33,16 +42,19 @@ const NAMES = ['name', 'function', 'tool', 'tool_name', 'action'] as const
 const ARGUMENTS = ['arguments', 'parameters', 'args', 'input', 'action_input', 'tool_input'] as const
 
 /**
- * `{"name": …, "arguments": …}` and similar, in `function` or not, or a list of them. Not searched deeper:
- * nesting is unbounded.
+ * `{"name": …, "arguments": …}` and similar, in `function` or not, or a list of them, as a message holds it or
+ * alone. Not searched deeper: nesting is unbounded.
  */
-function isJsonCall(value: Json | undefined, tools: readonly string[]): boolean {
+function isJsonCall(said: Json | undefined, tools: readonly string[]): boolean {
+  const value = isObject(said ?? null) ? (heldCalls(said as JsonSchema) ?? said) : said
   const all = Array.isArray(value) ? value : [value ?? null]
   return (
     all.length > 0 &&
     all.every((one) => isOneCall(isObject(one) ? (one['function'] ?? one) : one, one, tools))
   )
 }
+
+const heldCalls = (message: JsonSchema): Json | undefined => message['tool_calls'] ?? message['function_call']
 
 const isObject = (value: Json): value is JsonSchema =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -54,10 +66,16 @@ function isOneCall(inner: Json, outer: Json, tools: readonly string[]): boolean 
   return tools.includes(String(name)) && ARGUMENTS.some((field) => field in value)
 }
 
-/** `[look(city="Rome")]`, and `Action: look` with `Action Input:`. */
+/** `[look(city="Rome")]`, `print(default_api.look(city="Rome"))`, and `Action: look` with `Action Input:`. */
 function isPlainCall(said: string, tools: readonly string[]): boolean {
-  const [, called = ''] = /^\[?\s*([A-Za-z_]\w*)\(/.exec(said) ?? []
-  if (tools.includes(called) && /\)\s*\]?$/.test(said.slice(-20))) return true
+  const [, called = ''] = /^\[?\s*(?:print\()?(?:\w+\.)?([A-Za-z_]\w*)\(/.exec(said) ?? []
+  if (tools.includes(called) && /\)\s*\]?\s*$/.test(said.slice(-20))) return true
   const [, action = ''] = /^Action:[ \t]*`?([A-Za-z_]\w*)/m.exec(said) ?? []
   return tools.includes(action) && /^Action Input:/m.test(said)
+}
+
+/** `<look><city>Rome</city></look>`. */
+function isElement(said: string, tools: readonly string[]): boolean {
+  const [, name = ''] = /^<([A-Za-z_]\w*)>/.exec(said) ?? []
+  return tools.includes(name) && said.endsWith(`</${name}>`)
 }

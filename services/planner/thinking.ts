@@ -1,7 +1,8 @@
-// Removes what a model thought from its answer, in the marks of the model families.
+// Removes what a model thought from its answer, in the marks of the model families, and the mark of its end,
+// which some servers leave in the text.
 
-const OPENS = String.raw`<(?:think(?:ing)?|thoughts?|reasoning|scratchpad)>|\[THINK\]|◁think▷|<\|begin_of_thought\|>`
-const CLOSES = String.raw`</(?:think(?:ing)?|thoughts?|reasoning|scratchpad)>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>`
+const OPENS = String.raw`<(?:think(?:ing)?|thoughts?|reasoning|scratchpad)>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|channel\|>analysis<\|message\|>`
+const CLOSES = String.raw`</(?:think(?:ing)?|thoughts?|reasoning|scratchpad)>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>final<\|message\|>`
 const MARK = new RegExp(`${OPENS}|${CLOSES}`)
 const MARKS = new RegExp(`(?<opens>${OPENS})|${CLOSES}`, 'g')
 const BEGINS = new RegExp(`^\\s*(?:${OPENS})`)
@@ -15,7 +16,21 @@ type Ranges = readonly (readonly [from: number, to: number])[]
  * within code are text. `codeIn`: where a text's code stands.
  */
 export function withoutThoughts(text: string, codeIn: (text: string) => Ranges): string {
-  if (!MARK.test(text)) return text.trim()
+  return withoutEnd(withoutThinking(text, codeIn).trim())
+}
+
+const END =
+  /(?:\s*(?:<\|(?:im_end|eot_id|eom_id|end|return|endoftext|end_of_text|end_of_turn)\|>|<\/s>|<end_of_turn>|<｜end▁of▁sentence｜>))+$/
+/** A search through all of the text would be quadratic. */
+const END_WITHIN_CHARS = 100
+
+function withoutEnd(text: string): string {
+  const at = Math.max(0, text.length - END_WITHIN_CHARS)
+  return text.slice(0, at) + text.slice(at).replace(END, '')
+}
+
+function withoutThinking(text: string, codeIn: (text: string) => Ranges): string {
+  if (!MARK.test(text)) return text
   const lastClosing = lastClosingIn(text)
   const answer = afterFirstThought(text)
   const offset = text.length - answer.length
@@ -35,7 +50,7 @@ export function withoutThoughts(text: string, codeIn: (text: string) => Ranges):
     from = closes || opens ? index + mark[0].length : index
     isThinking = opens
   }
-  return [...kept, isThinking ? '' : text.slice(from)].join('').trim()
+  return [...kept, isThinking ? '' : text.slice(from)].join('')
 }
 
 const lastClosingIn = (text: string): number =>

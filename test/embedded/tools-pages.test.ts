@@ -122,6 +122,7 @@ test('answers that are packed are unpacked, up to the limit, however often they 
   const headers = { ...html, 'content-encoding': 'deflate' }
   assert.equal((await pageOf(zlib.deflateRawSync(page), headers)).text, 'squeezed')
   assert.equal(asked['accept-encoding'], 'gzip, deflate, br, zstd')
+  assert.equal((await pageOf(zlib.gzipSync(page), html)).text, 'squeezed', 'stored packed, and not named')
   handler = answer(200, zlib.gzipSync('{"a":1}'), { 'content-encoding': 'gzip' })
   assert.deepEqual(await run(httpJson({ web: local }), { url: origin }), { a: 1 })
   handler = answer(404, zlib.gzipSync('no such page'), { 'content-encoding': 'gzip' })

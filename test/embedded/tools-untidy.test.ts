@@ -358,6 +358,9 @@ test('a file of another kind is told by its name', async () => {
     [Buffer.from('504b03040000', 'hex'), /Excel workbook/],
     [Buffer.from('1f8b0800', 'hex'), /packed with gzip/],
     ['%PDF-1.7', /a PDF/],
+    [Buffer.from('89504e470d0a1a0a', 'hex'), /an image/],
+    [Buffer.from('4f626a0104', 'hex'), /an Avro file/],
+    ['BZh91AY&SY', /packed with bzip2/],
     ['\n<!DOCTYPE html><p>404', /a web page/],
   ] as const) {
     await rejects(query('x.csv', content), kind)

@@ -39,6 +39,7 @@ const rows: readonly (readonly [what: string, read: (text: string) => unknown, t
   ['one name many times, kept', withNamesKept, oneName(LARGE / 10)],
   ['one name many times, found', repeatedNames, oneName(LARGE / 10)],
   ['quotes in a string without end', slips, `{"a": "${times('\\"')}`],
+  ['commas before blanks', slips, `[${times(',  ')}`],
   ['blanks behind arguments', readArguments, `{${times(' ')}x`],
   ['marks behind arguments', readArguments, `{${times('<a>')}x`],
   ['marks behind arguments, in two readings', readArguments, `{\t${times('<|a|>\t', 290)}<0`],

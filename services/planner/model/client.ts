@@ -204,17 +204,21 @@ async function ask(
     await provider.server.exchange(
       asking,
       (headers) =>
-        new AnswerReader({
-          whole: (value) => tokens.add(reader.completion(value)),
-          part: (isWhole) => watch.heard(isWhole),
-          chunk: (value) => {
-            const before = reader.parts
-            tokens.add(reader.chunk(value))
-            if (reader.parts > before) watch.heard(reader.hasEnded ? hasEnded : undefined)
+        new AnswerReader(
+          {
+            whole: (value) => tokens.add(reader.completion(value)),
+            part: (isWhole) => watch.heard(isWhole),
+            chunk: (value) => {
+              const before = reader.parts
+              tokens.add(reader.chunk(value))
+              if (reader.parts > before) watch.heard(reader.hasEnded ? hasEnded : undefined)
+            },
+            hasEnded: () => reader.hasEnded,
+            done: () => reader.done(),
+            failed: (error) => saidWithin(error, headers),
           },
-          done: () => reader.done(),
-          failed: (error) => saidWithin(error, headers),
-        }),
+          String(headers['content-type'] ?? ''),
+        ),
     )
   } catch (error) {
     // The answer was whole: at most its usage is lost.

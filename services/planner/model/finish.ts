@@ -15,7 +15,7 @@ const ends: readonly { readonly end: End; readonly says: RegExp }[] = [
   { end: 'length', says: /length|max_(output_|new_|completion_)?tokens|token_limit|context_window|truncat/ },
   {
     end: 'broken',
-    says: /error|abort|cancel|fail|interrupt|insufficient|network|time_?out|overload|disconnect|crash|unavailable|preempt|shutdown|evict|kill|incomplete|^other$/,
+    says: /error|abort|cancel|fail|interrupt|insufficient|network|time_?out|overload|disconnect|crash|unavailable|preempt|shutdown|evict|kill|incomplete|(?:^|_)oom(?:_|$)|out_of_memory|rate_limit|quota|^other$/,
   },
 ]
 

@@ -1,5 +1,5 @@
 // Reads the text of a message or a piece of one, in the forms that servers give it.
-import { firstText, listOf, shapeOf, type Shape } from './shapes.ts'
+import { firstText, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
 
 export const isMessage = (value: unknown): boolean =>
   typeof value === 'string' || (typeof value === 'object' && value !== null)
@@ -18,6 +18,12 @@ export function contentText(content: unknown): string {
 function partText(part: unknown): string {
   const text = shapeOf(part)['text']
   return firstText(part, text, shapeOf(text)['value'])
+}
+
+/** The words of a refusal, beside the content or as a part of it. */
+export function refusalText(message: Shape): string {
+  const parts = listOf(message['content']).map((part) => textOf(shapeOf(part)['refusal']))
+  return textOf(message['refusal']) + parts.join('')
 }
 
 /** The model's thoughts, if the server shows them: billed, but no part of the answer. */

@@ -11,8 +11,8 @@ import { AttachedReader } from './attached.ts'
 import { CallReader } from './tool-calls.ts'
 import type { CallSite } from './errors.ts'
 import { endOf } from './finish.ts'
-import { contentText, isMessage, messageOf, reasoningText } from './message-text.ts'
-import { entriesOf, hasFields, shapeOf, textOf, type Shape } from './shapes.ts'
+import { contentText, isMessage, messageOf, reasoningText, refusalText } from './message-text.ts'
+import { entriesOf, hasFields, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
 import { estimatedTokens } from '../token-estimates.ts'
 import { UsageReader } from './usage.ts'
 import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from '../call.ts'
@@ -184,7 +184,8 @@ export class ReplyReader {
     const [first] = choices
     if (first === undefined) return {}
     this.#index ??= choices.find(({ index }) => index === 0)?.['index'] ?? first['index']
-    return choices.find(({ index }) => index === this.#index) ?? (this.#index === undefined ? first : {})
+    const same = choices.filter(({ index }) => index === this.#index)
+    return same.length > 1 ? withCalls(same) : (same[0] ?? {})
   }
 
   /** A reason that says the answer is incomplete outweighs the others. */
@@ -195,7 +196,7 @@ export class ReplyReader {
   #take(content: Shape, takeCall: (call: unknown) => string): string {
     const text = contentText(content['content'])
     this.#text += text
-    this.#refusal += textOf(content['refusal'])
+    this.#refusal += refusalText(content)
     this.#attached.read(content)
     this.#count(text + reasoningText(content))
     const legacy = content['function_call'] ? [{ function: content['function_call'] }] : []
@@ -226,4 +227,12 @@ export class ReplyReader {
     const message = `${provider} ${what} (model ${model}).`
     return new FlotillaError(code, message, { details: this.spend(), retryable })
   }
+}
+
+/** The first choice; some servers send the text of an answer and its calls as two. */
+function withCalls(choices: readonly Shape[]): Shape {
+  const [first = {}] = choices
+  const messages = choices.map(({ message }) => shapeOf(message))
+  const calls = messages.map((message) => message['tool_calls']).find((some) => listOf(some).length > 0)
+  return calls === undefined ? first : { ...first, message: { ...messages[0], tool_calls: calls } }
 }

@@ -3,12 +3,14 @@
 //
 // 1. The body itself shows which of the two it is: content types are wrong too often.
 // 2. Anything without JSON is not part of an answer: comments, empty events, pings. An `event: error` is an
-//    error in any words.
+//    error in any words; so is a page of HTML, or a line that says so, before the answer has ended.
 // 3. The last event counts even without its blank line, but not if it was cut in the middle.
 // 4. A value that is nested deeper than anything that walks it can follow is no part of an answer.
 // 5. An event or a body with several values (lines of JSON, a list of chunks) is as many chunks.
+// 6. No part of an answer is skipped for how its line begins: a mark that nobody sees, blanks, capitals.
 import { createParser } from 'eventsource-parser'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
+import { decoderFor } from './answer-text.ts'
 import { errorIn } from './bodies.ts'
 import { NotJson, valuesIn, type Found } from './json-values.ts'
 import { listOf, shapeOf } from './shapes.ts'
@@ -25,6 +27,8 @@ export interface AnswerSink {
   part(isWhole: () => boolean): void
   /** JSON of an event. */
   chunk(value: unknown): void
+  /** Whether the answer is complete, and only usage may follow. */
+  hasEnded(): boolean
   /** [DONE] arrived. The transport handles anything after it. */
   done(): void
   /** Converts an error that the provider sends instead of an answer or within it. */
@@ -34,21 +38,22 @@ export interface AnswerSink {
 /** The reader of one answer. It throws the error from `failed`, or a SyntaxError for anything that is not JSON. */
 export class AnswerReader implements BodyReader {
   readonly #sink: AnswerSink
-  readonly #decoder = new TextDecoder()
+  readonly #decoder: { decode(bytes: Uint8Array): string }
   #bytes = 0
   /** Pieces of a body that is JSON. */
   readonly #parts: string[] = []
   /** Reads a body that is events; null before one has begun. */
   #events: EventReader | null = null
 
-  constructor(sink: AnswerSink) {
+  constructor(sink: AnswerSink, contentType = '') {
     this.#sink = sink
+    this.#decoder = decoderFor(contentType)
   }
 
   feed(bytes: Uint8Array): boolean {
     this.#bytes += bytes.length
     if (this.#bytes > MAX_BYTES) throw new NotJson('an answer that does not end')
-    const text = this.#decoder.decode(bytes, { stream: true })
+    const text = this.#decoder.decode(bytes)
     if (this.#events !== null) this.#events.feed(text)
     else if (this.#parts.length > 0) this.#addPart(text)
     else this.#begin(text)
@@ -106,13 +111,32 @@ function assertShallow(value: unknown): void {
 
 const isChunk = (value: unknown): boolean => 'delta' in shapeOf(listOf(shapeOf(value)['choices'])[0])
 
+/** A line whose field is `data`, but for what stands before it or how it is written. */
+const NEARLY_DATA = /^[\s\0]*data[ \t]*:(?<said>[^]*)$/i
+/** Names that servers give the event behind an answer. */
+const LAST_EVENT = /^(?:done|end|complete)$/i
+const DONE = /^"?\[?DONE\]?"?$/i
+
+/** `[DONE]`, and other forms of it. */
+const isDone = (said: string): boolean => said.length < 10 && DONE.test(said)
+
+/** Words of a proxy whose server has gone, instead of the rest of an answer. */
+const FAILURE =
+  /^\s*<(?:!doctype|html)|\b(?:error|fail(?:ed|ure)|unavailable|timed? ?out|overloaded|exceeded)\b/i
+const MAX_FAILURE_CHARS = 10_000
+const isFailure = (said: string): boolean => said.length < MAX_FAILURE_CHARS && FAILURE.test(said)
+
+const isJsonLike = (said: string): boolean => said.startsWith('{') || said.startsWith('[')
+
 class EventReader {
   readonly #sink: AnswerSink
   readonly #parser = createParser({
     onEvent: ({ event, data }) => this.#event(event, data),
-    // A line outside of any event: some servers write their error as bare JSON.
-    onError: ({ type, line }) => {
-      if (type === 'unknown-field' && line?.startsWith('{')) this.#event(undefined, line)
+    // A line outside of any event: its field is nearly `data`, or some servers write their error as bare JSON.
+    onError: ({ type, line = '' }) => {
+      if (type !== 'unknown-field') return
+      const said = NEARLY_DATA.exec(line)?.groups?.['said'] ?? line
+      if (isDone(said.trim()) || isJsonLike(said.trim()) || isFailure(said)) this.#event(undefined, said)
     },
   })
   #done = false
@@ -145,13 +169,13 @@ class EventReader {
     const trimmed = data.trim()
     const said = trimmed.startsWith('data:') ? trimmed.replace(/^(?:data:\s*)+/, '') : trimmed
     if (this.#done) return
-    if (said === '[DONE]') return this.#finish()
-    const isJson = said.startsWith('{') || said.startsWith('[')
-    if (event === 'error' && !isJson && said !== '') throw this.#sink.failed({ message: said })
-    if (!isJson) return
-    const found = this.#parse(said)
+    if (isDone(said)) return this.#finish()
+    const isJson = isJsonLike(said)
+    const isError = event === 'error' || (!this.#sink.hasEnded() && isFailure(said))
+    if (isError && !isJson && said !== '') throw this.#sink.failed({ message: said })
+    const found = isJson ? this.#parse(said) : undefined
     for (const value of found?.values ?? []) this.#value(event, value, said.length)
-    if (found?.isDone) this.#finish()
+    if (found?.isDone || (event !== undefined && LAST_EVENT.test(event))) this.#finish()
   }
 
   #value(event: string | undefined, value: unknown, chars: number): void {

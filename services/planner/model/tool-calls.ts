@@ -86,6 +86,8 @@ export class CallReader {
   #goesOn(call: Growing, piece: Piece): boolean {
     if (piece.name === '') return true
     const otherId = piece.id !== '' && call.id !== '' && piece.id !== call.id
+    // Its arguments came before its name.
+    if (call.name === '') return !otherId && (piece.argumentsText === '' || !this.#isComplete(call))
     // A name in pieces comes before any arguments of a call that has an id.
     if (piece.name !== call.name) return !otherId && call.id !== '' && call.argumentsText === ''
     if (otherId && piece.argumentsText === '') return false
@@ -148,7 +150,8 @@ function pieceOf(value: unknown): Piece {
   const shape = shapeOf(value)
   const name = textOf(shape['function'])
   // Servers of the older API name the function at the top; some give its name alone.
-  const wanted = name !== '' || !('function' in shape) ? shape : shapeOf(shape['function'])
+  const inner = shape['function'] ?? shape['custom']
+  const wanted = name !== '' || inner === undefined ? shape : shapeOf(inner)
   const given = ['arguments', 'parameters', 'input', 'args'].find((field) => saysSomething(wanted[field]))
   const written = given === undefined ? '' : wanted[given]
   return {

@@ -2,15 +2,15 @@
 // its own (the host's ends a call), and connections that stay open for a minute.
 //
 // 1. A redirect is followed on the same host only, with method and body: the key goes nowhere else.
-// 2. A compressed body is unpacked even if it was not asked for: some servers and proxies compress
-//    everything.
+// 2. A compressed body is unpacked even if it was not asked for, or not named: some servers and proxies
+//    compress everything.
 // 3. A body goes to its reader piece by piece, as it arrives. The end of the exchange is the reader's: what it
 //    makes of the end of the body, or of the error that broke it off.
 // 4. Cutting a body cuts the connection, so the next call would pay for a new one: what a reader does not need
 //    (mostly the end of the body) is drained, for a second and a few kilobytes at most. A cancel cuts at once.
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import { unpackerFor, type Unpacker } from './unpacking.ts'
+import { isGzip, unpackerFor, type Unpacker } from './unpacking.ts'
 
 const KEEP_ALIVE_MS = 60_000
 const DRAIN_MS = 1_000
@@ -79,6 +79,8 @@ class HttpExchange implements Exchange, Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null
   #reader: BodyReader | null = null
   #unpacker: Unpacker | null = null
+  /** A part of the body has arrived. */
+  #hasBegun = false
   #isSettled = false
   /** Nothing more arrives. */
   #hasEnded = false
@@ -127,7 +129,13 @@ class HttpExchange implements Exchange, Dispatcher.DispatchHandler {
     if (this.#isSettled || this.#next !== null) {
       this.#drainedBytes += chunk.length
       if (this.#drainedBytes > MAX_DRAINED_BYTES) controller.abort(new Error('the rest is not needed'))
-    } else if (this.#unpacker === null) this.#take(chunk)
+      return
+    }
+    if (!this.#hasBegun) {
+      this.#hasBegun = true
+      if (this.#unpacker === null && isGzip(chunk)) this.#unpack('gzip')
+    }
+    if (this.#unpacker === null) this.#take(chunk)
     else if (!this.#unpacker.input.write(chunk)) {
       controller.pause()
       this.#unpacker.input.once('drain', () => controller.resume())

@@ -1,5 +1,8 @@
 // Unpacks the body of an answer as its content-encoding says.
-import { pipeline, Transform, type TransformCallback } from 'node:stream'
+//
+// What the body begins with outweighs the header where no text can begin so: servers and proxies pack without
+// saying so, and unpack without taking the header away.
+import { PassThrough, pipeline, Transform, type TransformCallback } from 'node:stream'
 import {
   constants,
   createBrotliDecompress,
@@ -15,9 +18,9 @@ const MAX_LAYERS = 4
 /** A cut stream yields the part that had arrived; its missing end shows that it was cut. */
 const CUT = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
 const unpackers: Readonly<Record<string, () => Transform>> = {
-  gzip: () => createUnzip(CUT),
-  'x-gzip': () => createUnzip(CUT),
-  deflate: () => new Inflate(),
+  gzip: () => new ByFirstByte(gunzip),
+  'x-gzip': () => new ByFirstByte(gunzip),
+  deflate: () => new ByFirstByte(inflate),
   br: () =>
     createBrotliDecompress({
       flush: constants.BROTLI_OPERATION_FLUSH,
@@ -26,12 +29,30 @@ const unpackers: Readonly<Record<string, () => Transform>> = {
   zstd: () => createZstdDecompress({ finishFlush: constants.ZSTD_e_flush }),
 }
 
-/** Deflate with zlib's header, as the standard says, or without: the first byte shows which. */
-class Inflate extends Transform {
+const GZIP = 0x1f
+const ZLIB = 8
+
+const gunzip = (first: number): Transform => (first === GZIP ? createUnzip(CUT) : new PassThrough())
+
+/** Deflate with zlib's header, as the standard says, or without. */
+const inflate = (first: number): Transform =>
+  (first & 0x0f) === ZLIB ? createInflate(CUT) : createInflateRaw(CUT)
+
+/** Whether a body is packed although its header does not say so. */
+export const isGzip = ([first]: Uint8Array): boolean => first === GZIP
+
+/** Unpacks by what the first byte shows. */
+class ByFirstByte extends Transform {
+  readonly #create: (first: number) => Transform
   #inner: Transform | null = null
 
+  constructor(create: (first: number) => Transform) {
+    super()
+    this.#create = create
+  }
+
   override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
-    this.#inner ??= this.#open(((chunk[0] ?? 0) & 0x0f) === 8 ? createInflate(CUT) : createInflateRaw(CUT))
+    this.#inner ??= this.#open(this.#create(chunk[0] ?? 0))
     this.#inner.write(chunk, done)
   }
 

@@ -37,7 +37,30 @@ export function unpack(
     .filter((layer) => layer !== '' && layer !== 'identity')
   if (layers.length > MAX_LAYERS)
     throw new FlotillaError('TOOL_FAILED', `${shown} answered packed ${layers.length} times over`)
+  if (layers.length === 0) return unpackUnnamed(body, shown)
   return layers.reduceRight((packed, layer) => unpackLayer(packed, layer, shown), body)
+}
+
+const isGzip = ([a, b]: Buffer): boolean => a === 0x1f && b === 0x8b
+
+/** Objects that are stored packed are sent without a header that says so. No text begins as gzip does. */
+async function* unpackUnnamed(body: AsyncIterable<Buffer>, shown: string): AsyncIterable<Buffer> {
+  const begun = await begin(body)
+  if (begun !== null) yield* isGzip(begun.first) ? unpackLayer(begun.whole, 'gzip', shown) : begun.whole
+}
+
+/** The first chunk, and all of them; null if there are none. */
+async function begin(
+  body: AsyncIterable<Buffer>,
+): Promise<{ first: Buffer; whole: AsyncGenerator<Buffer> } | null> {
+  const chunks = body[Symbol.asyncIterator]()
+  const first = await chunks.next()
+  if (first.done) return null
+  async function* whole() {
+    yield first.value as Buffer
+    yield* { [Symbol.asyncIterator]: () => chunks }
+  }
+  return { first: first.value, whole: whole() }
 }
 
 async function* unpackLayer(
@@ -48,16 +71,10 @@ async function* unpackLayer(
   const create = unpackers[layer]
   if (!create)
     throw new FlotillaError('TOOL_FAILED', `${shown} answered packed as ${layer}, which is not known`)
-  const chunks = packed[Symbol.asyncIterator]()
-  const first = await chunks.next()
-  if (first.done) return
-  const whole = Readable.from(
-    (async function* () {
-      yield first.value
-      yield* { [Symbol.asyncIterator]: () => chunks }
-    })(),
-  )
-  const stage = create(first.value)
+  const begun = await begin(packed)
+  if (begun === null) return
+  const whole = Readable.from(begun.whole)
+  const stage = create(begun.first)
   // Its errors reach the reader of the last stage.
   pipeline(whole, stage, () => {})
   try {

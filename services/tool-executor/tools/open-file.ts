@@ -97,6 +97,16 @@ const KINDS: readonly (readonly [start: string, kind: string])[] = [
   ['PAR1', 'a Parquet file'],
   ['SQLite format 3', 'a SQLite database'],
   ['\x28\xb5\x2f\xfd', 'packed with zstd'],
+  ['BZh91AY', 'packed with bzip2'],
+  ['\xfd7zXZ', 'packed with xz'],
+  ['7z\xbc\xaf', 'a 7z archive'],
+  ['Rar!\x1a', 'a RAR archive'],
+  ['Obj\x01', 'an Avro file'],
+  ['ARROW1', 'an Arrow file'],
+  ['\x89PNG', 'an image'],
+  ['\xff\xd8\xff', 'an image'],
+  ['GIF8', 'an image'],
+  ['{\\rtf', 'a text with formatting (RTF)'],
 ]
 
 function kindOf(head: Buffer): string | null {

@@ -14,6 +14,8 @@ for (const [name, args] of [
   ['get_weather', '```json\n{"city":"Rome"}\n```'],
   ['get_weather', '{"city":"Rome"}</tool_call>'],
   ['get_weather', '{"city":"Rome","city":"Rome"}'],
+  ['get_weather', '\uFEFF{"city":"Rome"}\u00A0'],
+  ['get_weather', '{"city":"Rome",\n}'],
 ] as const) {
   test(`${name} of ${args} is understood, and goes back as it was meant`, () => {
     const driver = startTools()
@@ -32,6 +34,14 @@ test('a line end within a string is read as one', () => {
   const driver = startTools()
   driver.answer(calls(['get_weather', '{"city":"New\nYork"}']))
   assert.deepEqual(driver.only('ToolRequested').arguments, { city: 'New\nYork' })
+})
+
+test("Python's constants are read, outside of strings", () => {
+  const driver = startTools()
+  driver.answer(calls(['get_weather', '{"city":"None, True,]","days":[None,True,False,],}']))
+  assert.match(heardText(driver), /property|days/)
+  driver.answer(calls(['get_weather', '{"city":"None, True,]",}']))
+  assert.deepEqual(driver.only('ToolRequested').arguments, { city: 'None, True,]' })
 })
 
 test('a result that is blank text is shown as one, not as none', () => {

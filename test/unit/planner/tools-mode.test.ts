@@ -277,6 +277,14 @@ for (const text of [
   '[TOOL_CALLS]get_weather{"city":"Rome"}',
   '<|python_tag|>{"name":"get_weather","parameters":{}}',
   '<function=get_weather>{"city":"Rome"}</function>',
+  '<minimax:tool_call>\n<invoke name="get_weather">\n</invoke>\n</minimax:tool_call>',
+  '<TOOLCALL>[{"name": "get_weather", "arguments": {}}]</TOOLCALL>',
+  '<tool name="get_weather">{"city": "Rome"}</tool>',
+  '<get_weather><city>Rome</city></get_weather>',
+  '{"tool_calls": [{"function": {"name": "get_weather", "arguments": "{}"}}]}',
+  '{"function_call": {"name": "get_weather", "arguments": "{}"}}',
+  'Action: ```json\n[{"tool_name": "get_weather", "parameters": {}}]\n```',
+  '```tool_code\nprint(default_api.get_weather(city="Rome"))\n```',
 ]) {
   test(`a tool call as text is no result: ${text.slice(0, 30)}`, () => {
     const driver = startTools({ maxSteps: 3 })
@@ -285,6 +293,22 @@ for (const text of [
     driver.answer(says(text))
     driver.answer(says(text))
     assertEnded(driver, 'failed', 'OUTPUT_INVALID')
+  })
+}
+
+for (const [text, is] of [
+  ['It is warm.<|im_end|>', 'It is warm.'],
+  ['It is warm.</s>\n<|eot_id|>', 'It is warm.'],
+  [
+    '<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>It is warm.<|return|>',
+    'It is warm.',
+  ],
+  ['The mark <|im_end|> ends a turn.', 'The mark <|im_end|> ends a turn.'],
+] as const) {
+  test(`marks that a server leaves in the text are no part of it: ${text.slice(-30)}`, () => {
+    const driver = startTools()
+    driver.answer(says(text))
+    assert.equal(driver.only('TaskCompleted').output, is)
   })
 }
 
@@ -300,6 +324,9 @@ const aboutCalls = [
   'The tool get_weather(city) told me that it is warm.',
   'get_weather(city) is the tool that I used. It is warm.',
   'Action: none is needed.',
+  '<p>It is warm.</p>',
+  '```json\n{"city": "Rome"}\n```',
+  'Write it so:\n```python\nget_weather(city="Rome")\n```',
   `${'['.repeat(50_000)}${']'.repeat(50_000)}`,
   `${'{"function":'.repeat(50_000)}1${'}'.repeat(50_000)}`,
   'Such models write:\n<tool_call>\nand what follows is up to them.',

@@ -58,3 +58,13 @@ test('exports and summaries share a number of slots, and give theirs back', asyn
     return answers.every(({ status }) => status === 200)
   })
 })
+
+test('a number of lines is whole', async () => {
+  const limits: unknown[] = []
+  const url = await served({
+    summary: ({ limit }) => Promise.resolve(limits.push(limit)).then(() => []),
+    async *export() {},
+  })
+  for (const limit of ['1.5', '0.5', '1e9']) assert.equal((await fetch(`${url}?limit=${limit}`)).status, 200)
+  assert.deepEqual(limits, [1, 1, 10_000])
+})

@@ -40,6 +40,8 @@ const ends: [reason: string, gives: ErrorCode | 'length' | 'good'][] = [
   ['cancelled', 'MODEL_UNAVAILABLE'],
   ['network_error', 'MODEL_UNAVAILABLE'],
   ['insufficient_system_resource', 'MODEL_UNAVAILABLE'],
+  ['rate_limit', 'MODEL_UNAVAILABLE'],
+  ['OOM', 'MODEL_UNAVAILABLE'],
   ['content_filter', 'MODEL_CONTENT_FILTERED'],
   ['SAFETY', 'MODEL_CONTENT_FILTERED'],
   ['sensitive', 'MODEL_CONTENT_FILTERED'],
@@ -52,6 +54,7 @@ const ends: [reason: string, gives: ErrorCode | 'length' | 'good'][] = [
   ['stop', 'good'],
   ['end_turn', 'good'],
   ['eos', 'good'],
+  ['room', 'good'],
   ['COMPLETE', 'good'],
 ]
 for (const [reason, gives] of ends) {

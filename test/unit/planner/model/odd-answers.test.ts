@@ -25,6 +25,7 @@ const text = (value: unknown): string => JSON.stringify(value)
 const stream = (...chunks: unknown[]): string =>
   [...chunks.map((chunk) => `data: ${text(chunk)}`), 'data: [DONE]', ''].join('\n\n')
 const hello = [delta({ content: 'hel' }), delta({ content: 'lo' }, 'stop')]
+const unfinished = delta({ content: 'hello' })
 const choice = (index: number, content: string, finish_reason: string | null = null) => ({
   index,
   delta: { content },
@@ -39,6 +40,7 @@ const answers: [what: string, body: string | Buffer, headers?: Record<string, st
   ['two chunks in one event', `data: ${hello.map(text).join('')}\n\ndata: [DONE]\n\n`],
   ['the field name twice', hello.map((chunk) => `data: data: ${text(chunk)}\n\n`).join('')],
   ['lines of JSON', `${hello.map(text).join('\n')}\n`],
+  ['words that are no failure', `data: ping\n\ndata: keep-alive\n\n${stream(...hello)}data: an error\n\n`],
   ['a list of chunks', text(hello)],
   ['a list of one completion', text([completion({ content: 'hello' })])],
   ['a completion with [DONE] behind it', `${text(completion({ content: 'hello' }))}\n\ndata: [DONE]\n\n`],
@@ -56,12 +58,52 @@ const answers: [what: string, body: string | Buffer, headers?: Record<string, st
   ['the text of the older API', stream({ choices: [{ index: 0, text: 'hello', finish_reason: 'stop' }] })],
   ['a message that is text', text({ choices: [{ message: 'hello', finish_reason: 'stop' }] })],
   ['one part of content', text(completion({ content: { type: 'text', text: { value: 'hello' } } }))],
+  ['a byte order mark before each event', hello.map((chunk) => `\uFEFFdata: ${text(chunk)}\n\n`).join('')],
+  ['U+0000 before each event', hello.map((chunk) => `\0data: ${text(chunk)}\n\n`).join('')],
+  [
+    'lines that are indented, or in capitals',
+    ` data: ${text(hello[0])}\n\nDATA : ${text(hello[1])}\n\ndata: [DONE]`,
+  ],
+  ...['[done]', '"[DONE]"', 'DONE'].map((end): [string, string] => [
+    `the end as ${end}`,
+    `data: ${text(unfinished)}\n\ndata: ${end}\n\n`,
+  ]),
+  ['the end as the name of an event', `data: ${text(unfinished)}\n\nevent: done\ndata: {}\n\n`],
+  ['gzip that is not named', zlib.gzipSync(stream(...hello))],
+  ['gzip that is named and is none', stream(...hello), { 'content-encoding': 'gzip' }],
+  [
+    'UTF-16',
+    Buffer.from(`\uFEFF${text(completion({ content: 'hello' }))}`, 'utf16le'),
+    { 'content-type': 'application/json; charset=utf-16' },
+  ],
   ['deflate without a header', zlib.deflateRawSync(stream(...hello)), { 'content-encoding': 'deflate' }],
   ['deflate with a header', zlib.deflateSync(stream(...hello)), { 'content-encoding': 'deflate' }],
 ]
 for (const [what, body, headers] of answers) {
   test(`read as meant: ${what}`, async (t) => {
     assert.equal((await ask(t, body, headers)).text, 'hello')
+  })
+}
+
+const charsets: [what: string, bytes: Buffer, charset: string][] = [
+  ['Latin-1', Buffer.from('h\u00e9llo', 'latin1'), 'ISO-8859-1'],
+  ['Latin-1 that is named and is none', Buffer.from('h\u00e9llo'), '"iso-8859-1"'],
+  ['GBK', Buffer.from([0x68, 0xa8, 0xa6, 0x6c, 0x6c, 0x6f]), 'gbk'],
+  ['an unknown charset', Buffer.from('h\u00e9llo'), 'klingon'],
+]
+for (const [what, bytes, charset] of charsets) {
+  test(`read as meant: ${what}`, async (t) => {
+    const [before, after] = text(completion({ content: '|' }))
+      .split('|')
+      .map(Buffer.from)
+    assert.ok(before && after)
+    const server = await startProvider(t, (_, response) => {
+      response.writeHead(200, { 'content-type': `application/json; charset=${charset}` })
+      for (const byte of Buffer.concat([before, bytes, after])) response.write(Buffer.of(byte))
+      response.end()
+    })
+    const call = callerFor({ test: { baseUrl: server.url } })
+    assert.equal((await call(request({ stream: true, tools }), callContext())).text, 'h\u00e9llo')
   })
 }
 
@@ -114,6 +156,29 @@ const calls: [what: string, body: string][] = [
     "Anthropic's part of the content",
     text(completion({ content: [{ type: 'tool_use', id: 'a', name: 'look', input: { x: 1 } }] }, 'tool_use')),
   ],
+  [
+    'the arguments before the name',
+    stream(piece({ arguments: '{"x":1}' }), piece({ name: 'look' }, { index: 0 }), end),
+  ],
+  [
+    'a custom tool',
+    stream(
+      delta({ tool_calls: [{ id: 'a', type: 'custom', custom: { name: 'look', input: '{"x":1}' } }] }),
+      end,
+    ),
+  ],
+  [
+    'text and call as two choices',
+    text({
+      choices: [
+        { message: { content: 'I look.' }, finish_reason: 'tool_calls' },
+        {
+          message: { tool_calls: [{ id: 'a', function: { name: 'look', arguments: '{"x":1}' } }] },
+          finish_reason: 'tool_calls',
+        },
+      ],
+    }),
+  ],
   ['args', stream(piece({ name: 'look', args: { x: 1 } }), end)],
 ]
 for (const [what, body] of calls) {
@@ -152,6 +217,24 @@ const failures: [
     /no healthy upstream/,
     { 'content-encoding': 'deflate' },
   ],
+  [
+    'words of a proxy in the middle',
+    `data: ${text(hello[0])}\n\ndata: Internal Server Error\n\ndata: [DONE]\n\n`,
+    'MODEL_UNAVAILABLE',
+    /Internal Server Error/,
+  ],
+  [
+    'a page of a proxy in the middle',
+    `data: ${text(hello[0])}\n\n<html><h1>502 Bad Gateway</h1></html>\n\ndata: [DONE]\n\n`,
+    'MODEL_UNAVAILABLE',
+    /Bad Gateway/,
+  ],
+  [
+    'a refusal as a part of the content',
+    text(completion({ content: [{ type: 'refusal', refusal: 'I will not.' }] })),
+    'MODEL_CONTENT_FILTERED',
+    /I will not/,
+  ],
   ['another object', '{"job":"j1","state":"queued"}', 'MODEL_ANSWER_MALFORMED', /with job, state/],
   ['lines of JSON that were cut', `${text(hello[0])}\n`, 'MODEL_UNAVAILABLE', /cut/],
   [
@@ -183,7 +266,7 @@ const failures: [
   ],
   [
     'what is not gzip',
-    stream(...hello),
+    Buffer.concat([Buffer.of(0x1f), Buffer.from(stream(...hello))]),
     'MODEL_ANSWER_MALFORMED',
     /not packed as its content-encoding/,
     { 'content-encoding': 'gzip' },
