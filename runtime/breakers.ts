@@ -54,24 +54,12 @@ export interface BreakerView {
   readonly retryAfterMs: number
 }
 
-export interface CallLimits {
-  /** Aborts the call; its rejection is then ignored. */
-  readonly signal?: AbortSignal
-  /** Aborts the call and rejects with CALL_TIMEOUT, a failure, even if the call ignores its signal. */
-  readonly timeoutMs?: number
-}
-
 export interface Breakers {
   /** A name never used reads as closed. */
   get(name: string): BreakerView
   list(): BreakerView[]
   /** Rejects with BREAKER_OPEN (retryAfterMs: until half open) without calling, or with `call`'s error. */
-  run<T>(
-    name: string,
-    call: (signal: AbortSignal) => Promise<T>,
-    classify?: Classify,
-    limits?: CallLimits,
-  ): Promise<T>
+  run<T>(name: string, call: () => Promise<T>, classify?: Classify): Promise<T>
   /** Stops timers and forgets every breaker. */
   close(): void
 }
@@ -117,8 +105,7 @@ export function createBreakers(options: BreakerOptions = {}): Breakers {
   return {
     get: (name) => breakers.get(name)?.view() ?? { name, state: 'closed', retryAfterMs: 0 },
     list: () => [...breakers.values()].map((breaker) => breaker.view()),
-    run: (name, call, classify = verdictOf, limits = {}) =>
-      breakerOf(name).run(() => limited(name, call, limits), classify, limits.signal),
+    run: (name, call, classify = verdictOf) => breakerOf(name).run(call, classify),
     close: () => {
       for (const breaker of breakers.values()) breaker.close()
       breakers.clear()
@@ -165,7 +152,7 @@ class Breaker {
     return { name: this.#name, state: this.#state, retryAfterMs }
   }
 
-  async run<T>(call: () => Promise<T>, classify: Classify, signal?: AbortSignal): Promise<T> {
+  async run<T>(call: () => Promise<T>, classify: Classify): Promise<T> {
     const isProbe = this.#admit()
     const era = this.#era
     try {
@@ -174,7 +161,7 @@ class Breaker {
       if (moving) await moving
       return value
     } catch (error) {
-      await this.#settle(signal?.aborted ? 'unknown' : classify(error), error, isProbe, era)
+      await this.#settle(classify(error), error, isProbe, era)
       throw error
     } finally {
       if (isProbe) this.#probing = false
@@ -245,34 +232,4 @@ class Breaker {
 /** The action that opossum counts: an outcome that is already known. */
 async function replay(outcome: Outcome): Promise<void> {
   if (outcome.down) throw outcome.error
-}
-
-function limited<T>(
-  name: string,
-  call: (signal: AbortSignal) => Promise<T>,
-  { signal, timeoutMs }: CallLimits,
-): Promise<T> {
-  if (timeoutMs === undefined) return call(signal ?? new AbortController().signal)
-  return timed(name, call, signal, timeoutMs)
-}
-
-async function timed<T>(
-  name: string,
-  call: (signal: AbortSignal) => Promise<T>,
-  signal: AbortSignal | undefined,
-  timeoutMs: number,
-): Promise<T> {
-  const limit = new AbortController()
-  const { promise: expired, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    const error = new FlotillaError('CALL_TIMEOUT', `${name} did not answer within ${exactTime(timeoutMs)}.`)
-    limit.abort(error)
-    reject(error)
-  }, timeoutMs)
-  try {
-    const joined = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal])
-    return await Promise.race([call(joined), expired])
-  } finally {
-    clearTimeout(timer)
-  }
 }

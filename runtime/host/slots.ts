@@ -8,6 +8,7 @@
 import { FairQueue } from '../worker/fair-queue.ts'
 import type { Call, Emit } from '../stage.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
+import type { StopSignal } from './calls/stop.ts'
 
 /** The slot that a call needs. */
 export interface SlotRule {
@@ -48,9 +49,9 @@ export class Slots {
     return (this.#rows.get(name)?.held ?? 0) >= limit
   }
 
-  /** True: a slot is held, and `release` is owed. False: the signal aborted first. */
-  async acquire(rule: SlotRule, signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted) return false
+  /** True: a slot is held, and `release` is owed. False: a signal aborted first. */
+  async acquire(rule: SlotRule, ...signals: readonly StopSignal[]): Promise<boolean> {
+    if (signals.some(({ aborted }) => aborted)) return false
     const row = this.#row(rule.name)
     if (row.held < rule.limit) {
       row.held++
@@ -64,12 +65,12 @@ export class Slots {
       resolve(false)
     }
     row.waiting.push(rule.holder, granted)
-    signal.addEventListener('abort', aborted, { once: true })
+    for (const signal of signals) signal.addEventListener('abort', aborted, { once: true })
     this.#show(row)
     try {
       return await promise
     } finally {
-      signal.removeEventListener('abort', aborted)
+      for (const signal of signals) signal.removeEventListener('abort', aborted)
       this.#show(row)
     }
   }

@@ -3,7 +3,7 @@
 // 1. The first failure is logged, and so is each other cause; one line says that it works again. The causes are compared,
 //    because messages name the keys of single events.
 // 2. What has failed for longer than SHOWN_AFTER_MS is a problem of the stage (/ready) until it works.
-import { FlotillaError, messageOf } from '../errors.ts'
+import { FlotillaError, isFinal, messageOf } from '../errors.ts'
 import { plural } from '../quantities.ts'
 import type { Clock } from '../clock.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
@@ -12,7 +12,9 @@ import type { Instruments } from '../telemetry/instruments.ts'
 const SHOWN_AFTER_MS = 1_000
 
 /** Decides between two attempts. */
-export interface Again {
+export interface Again<T = never> {
+  /** Ends the attempts at an error that no retry cures: their result, or throws. Default: such an error is like any other. */
+  readonly final?: (error: FlotillaError) => T
   /** Throws what ends the attempts: this error, or another one. */
   readonly refuse: (error: unknown, attempt: number) => void
   /** Rejects if there is to be no other attempt. */
@@ -50,16 +52,17 @@ export class Stalls {
   }
 
   /** Repeats `step` until it resolves, or until it is refused another attempt. `what` it needs: a noun. */
-  async retry<T>(what: string, step: () => T | Promise<T>, again: Again): Promise<T> {
+  async retry<T>(what: string, step: () => T | Promise<T>, again: Again<T>): Promise<T> {
     try {
       return await step()
     } catch (error) {
+      if (again.final && isFinal(error)) return again.final(error)
       again.refuse(error, 0)
       return this.#retry(what, step, again, error)
     }
   }
 
-  async #retry<T>(what: string, step: () => T | Promise<T>, again: Again, failed: unknown): Promise<T> {
+  async #retry<T>(what: string, step: () => T | Promise<T>, again: Again<T>, failed: unknown): Promise<T> {
     const stall = this.#enter(what)
     try {
       let error = failed
@@ -69,6 +72,7 @@ export class Stalls {
         try {
           return await step()
         } catch (next) {
+          if (again.final && isFinal(next)) return again.final(next)
           again.refuse(next, attempt + 1)
           error = next
         }

@@ -13,6 +13,7 @@ import type { Clock } from '../../clock.ts'
 import { FlotillaError, toFailure } from '../../errors.ts'
 import type { Call, CallContext, CallFailure, CallOutcome, Caller } from '../../stage.ts'
 import type { Instruments } from '../../telemetry/instruments.ts'
+import type { StopSignal } from './stop.ts'
 
 /** Runs `work` unless the breaker of this name is open (BREAKER_OPEN), and learns from how it ends. */
 export interface Breakers {
@@ -26,7 +27,7 @@ export interface CallRequest {
   readonly owner: string
   readonly epoch: number
   /** Aborted by cancel and deadline. */
-  readonly interrupted: AbortSignal
+  readonly interrupted: StopSignal
   /** Aborted when the lane is lost. */
   readonly lost: AbortSignal
   readonly traceparent: string | null
@@ -58,12 +59,11 @@ export async function attempt(
   const { breakers, clock } = parts
   const { call, id } = request
   const startedMs = clock.now()
-  const asked = new Asked(parts, request)
-  const limits = new CallLimits(clock, request, taken)
+  const asked = new Asked(parts, request, taken)
   let outcome: CallOutcome
   try {
     const name = call.breaker ?? `${call.kind}:${call.target}`
-    const answer = await breakers.run(name, () => asked.answer(limits.stop))
+    const answer = await breakers.run(name, () => asked.answer())
     // The answer may repeat a key that was sent.
     outcome = { ok: true, value: redactedJson(answer ?? null), startedMs, endedMs: clock.now(), callId: id }
   } catch (error) {
@@ -71,7 +71,7 @@ export async function attempt(
     const failed = failureOf(parts, call, error)
     outcome = { ok: false, failure: failed, startedMs, endedMs: clock.now(), callId: id, ...made }
   } finally {
-    limits.lift()
+    asked.end()
   }
   measure(parts, call, outcome)
   return outcome
@@ -112,33 +112,84 @@ export function countDoubt(
   instruments.count('calls_in_doubt', 1, { stage, kind, target, outcome })
 }
 
-/** What stops a call: a cancel, another owner of its lane, its time limit. In force until they are lifted. */
-class CallLimits {
-  readonly #stop = new AbortController()
-  readonly #clock: Clock
-  readonly #call: Call
-  readonly #interrupted: AbortSignal
+/** A call that is made, and what stops it: a cancel, another owner of its lane, its time limit. Until its `end`. */
+class Asked implements CallContext {
+  made = false
+  readonly #parts: AttemptParts
+  readonly #request: CallRequest
   readonly #taken: AbortSignal | undefined
   readonly #cancelTimer: () => void
+  /** Why it was stopped. */
+  #stopped: FlotillaError | null = null
+  /** Made for a caller that asks for it. */
+  #stop: AbortController | null = null
+  /** Called when it is stopped. */
+  #onStopped: (error: FlotillaError) => void = nothing
 
-  constructor(clock: Clock, { call, interrupted }: CallRequest, taken: AbortSignal | undefined) {
-    this.#clock = clock
-    this.#call = call
-    this.#interrupted = interrupted
+  constructor(parts: AttemptParts, request: CallRequest, taken: AbortSignal | undefined) {
+    this.#parts = parts
+    this.#request = request
     this.#taken = taken
-    const { timeoutMs, untilMs = Number.POSITIVE_INFINITY } = call
-    onAbort(interrupted, this.#cancelled)
+    const { clock } = parts
+    const { timeoutMs, untilMs = Number.POSITIVE_INFINITY } = request.call
+    onAbort(request.interrupted, this.#cancelled)
     if (taken) onAbort(taken, this.#takenOver)
     const leftMs = Math.max(0, Math.min(timeoutMs, untilMs - clock.now()))
     this.#cancelTimer = clock.schedule(leftMs, () => this.#timedOut())
   }
 
-  get stop(): AbortSignal {
+  get callId(): string {
+    return this.#request.id
+  }
+
+  get key(): string {
+    return this.#request.key
+  }
+
+  get traceparent(): string | null {
+    return this.#request.traceparent
+  }
+
+  get stream(): CallContext['stream'] {
+    return this.#request.stream
+  }
+
+  get signal(): AbortSignal {
+    if (this.#stop === null) {
+      this.#stop = new AbortController()
+      if (this.#stopped) this.#stop.abort(this.#stopped)
+    }
     return this.#stop.signal
   }
 
-  lift(): void {
-    this.#interrupted.removeEventListener('abort', this.#cancelled)
+  /** Ends soon after the call is stopped, whether the caller heeds that or not. */
+  answer(): Promise<unknown> {
+    const { call } = this.#request
+    const { callers, clock } = this.#parts
+    return new Promise((resolve, reject) => {
+      if (this.#stopped) return reject(this.#stopped)
+      const caller = callers[call.kind]
+      if (!caller) throw new FlotillaError('INTERNAL', `no caller for calls of kind ${call.kind}`)
+      let cancelGrace = nothing
+      const stopped = ({ code, message }: FlotillaError, details?: unknown): void => {
+        cancelGrace()
+        reject(new FlotillaError(code, message, { details }))
+      }
+      this.#onStopped = (error) => (cancelGrace = clock.schedule(GRACE_MS, () => stopped(error)))
+      this.made = true
+      // A call's request is opaque to the host: the service pairs each kind with the caller that understands
+      // it.
+      caller(call.request as never, this).then(
+        (value) => (this.#stopped ? stopped(this.#stopped, value) : resolve(value)),
+        (error: unknown) =>
+          this.#stopped ? stopped(this.#stopped, detailsOf(error)) : reject(error as Error),
+      )
+    })
+  }
+
+  /** Nothing stops it any more. */
+  end(): void {
+    this.#request.interrupted.removeEventListener('abort', this.#cancelled)
     this.#taken?.removeEventListener('abort', this.#takenOver)
     this.#cancelTimer()
   }
@@ -147,58 +198,30 @@ class CallLimits {
   readonly #takenOver = (): void => this.#abort('another owner of its lane has taken it over')
 
   #abort(why: string): void {
-    const { kind, target } = this.#call
-    this.#stop.abort(new FlotillaError('CALL_ABORTED', `${kind} ${target} was stopped: ${why}`))
+    const { kind, target } = this.#request.call
+    this.#stopFor(new FlotillaError('CALL_ABORTED', `${kind} ${target} was stopped: ${why}`))
   }
 
   #timedOut(): void {
-    const { kind, target, timeoutMs, untilMs = Number.POSITIVE_INFINITY } = this.#call
-    if (this.#clock.now() >= untilMs) return this.#abort('its task has no time left')
+    const { kind, target, timeoutMs, untilMs = Number.POSITIVE_INFINITY } = this.#request.call
+    if (this.#parts.clock.now() >= untilMs) return this.#abort('its task has no time left')
     const message = `${kind} ${target} did not answer within ${exactTime(timeoutMs)}`
-    this.#stop.abort(new FlotillaError('CALL_TIMEOUT', message))
+    this.#stopFor(new FlotillaError('CALL_TIMEOUT', message))
+  }
+
+  #stopFor(error: FlotillaError): void {
+    if (this.#stopped) return
+    this.#stopped = error
+    this.#onStopped(error)
+    this.#stop?.abort(error)
   }
 }
 
-function onAbort(signal: AbortSignal, listener: () => void): void {
+const nothing = (): void => {}
+
+function onAbort(signal: StopSignal, listener: () => void): void {
   if (signal.aborted) listener()
   else signal.addEventListener('abort', listener, { once: true })
-}
-
-class Asked {
-  made = false
-  readonly #parts: AttemptParts
-  readonly #request: CallRequest
-
-  constructor(parts: AttemptParts, request: CallRequest) {
-    this.#parts = parts
-    this.#request = request
-  }
-
-  /** Ends soon after the signal aborts, whether the caller heeds it or not. */
-  answer(signal: AbortSignal): Promise<unknown> {
-    const { call, id: callId, key, traceparent, stream } = this.#request
-    const { callers, clock } = this.#parts
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason as Error)
-      const caller = callers[call.kind]
-      if (!caller) throw new FlotillaError('INTERNAL', `no caller for calls of kind ${call.kind}`)
-      let cancelGrace = () => {}
-      const stopped = (details?: unknown): void => {
-        cancelGrace()
-        const { code, message } = signal.reason as FlotillaError
-        reject(new FlotillaError(code, message, { details }))
-      }
-      const startGrace = () => (cancelGrace = clock.schedule(GRACE_MS, stopped))
-      signal.addEventListener('abort', startGrace, { once: true })
-      this.made = true
-      // A call's request is opaque to the host: the service pairs each kind with the caller that understands
-      // it.
-      caller(call.request as never, { callId, key, signal, traceparent, stream } satisfies CallContext).then(
-        (value) => (signal.aborted ? stopped(value) : resolve(value)),
-        (error: unknown) => (signal.aborted ? stopped(detailsOf(error)) : reject(error as Error)),
-      )
-    })
-  }
 }
 
 const detailsOf = (error: unknown): unknown => (error instanceof FlotillaError ? error.details : undefined)

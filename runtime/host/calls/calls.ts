@@ -14,7 +14,7 @@
 // 8. A key of journal or limits that another program has written ends the call: none is made, or what one has answered
 //    counts without it. No later owner makes it either, because it finds the same.
 import { backoffMs } from '../../backoff.ts'
-import { failure, isFinal, toFailure } from '../../errors.ts'
+import { failure, toFailure, type FlotillaError } from '../../errors.ts'
 import { sleep, type Clock } from '../../clock.ts'
 import type { Call, CallFailure, Caller, CallOutcome } from '../../stage.ts'
 import type { ValueHead } from '../../store/port.ts'
@@ -107,8 +107,7 @@ export class CallMaker {
   }
 
   #make(request: CallRequest): Promise<CallOutcome> {
-    const { kind, journalled } = request.call
-    if (journalled === false) return this.#underWay.track(kind, () => this.#makeUnjournalled(request))
+    if (request.call.journalled === false) return this.#makeUnjournalled(request)
     const rule = this.#slotOf(request.call)
     return rule === null ? this.#makeInTurn(request) : this.#makeInSlot(request, rule)
   }
@@ -135,7 +134,7 @@ export class CallMaker {
     const leftMs = call.untilMs === undefined ? null : call.untilMs - this.#clock.now()
     const cancel = leftMs === null ? () => {} : this.#clock.schedule(Math.max(0, leftMs), () => late.abort())
     try {
-      return await this.#slots.acquire(rule, AbortSignal.any([interrupted, lost, late.signal]))
+      return await this.#slots.acquire(rule, interrupted, lost, late.signal)
     } finally {
       cancel()
       hide()
@@ -143,12 +142,14 @@ export class CallMaker {
   }
 
   async #makeInTurn(request: CallRequest): Promise<CallOutcome> {
-    const { interrupted, lost } = request
+    const { call, interrupted, lost } = request
     const granted = this.#capacity.acquire(interrupted, lost)
     if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stop(request)
+    this.#underWay.begin(call.kind)
     try {
-      return await this.#underWay.track(request.call.kind, () => this.#makeJournalled(request))
+      return await this.#makeJournalled(request)
     } finally {
+      this.#underWay.end(call.kind)
       this.#capacity.release()
     }
   }
@@ -191,10 +192,15 @@ export class CallMaker {
       if (outcome.ok || !outcome.failure.retryable) return outcome
       throw new Error(outcome.failure.message)
     }
-    return this.stalls.retry(`the ${call.kind}`, make, {
-      refuse: () => {},
-      pause: (tries) => this.#pause(backoffMs(tries, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), lost),
-    })
+    this.#underWay.begin(call.kind)
+    try {
+      return await this.stalls.retry(`the ${call.kind}`, make, {
+        refuse: nothing,
+        pause: (tries) => this.#pause(backoffMs(tries, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), lost),
+      })
+    } finally {
+      this.#underWay.end(call.kind)
+    }
   }
 
   async #makeJournalled(request: CallRequest): Promise<CallOutcome> {
@@ -202,11 +208,7 @@ export class CallMaker {
     const isLost = () => request.lost.aborted
     const reserve = () =>
       guard && !isLost()
-        ? this.#persist<CallFailure | null>(
-            request,
-            () => guard.reserve(request),
-            (failed) => failed,
-          )
+        ? this.#persist<CallFailure | null>(request, () => guard.reserve(request), toFailure)
         : null
     // In one turn with the beginning. It counts once, even if the journal turns out to have the outcome.
     const reserving = reserve()
@@ -276,12 +278,12 @@ export class CallMaker {
   async #begin(request: CallRequest): Promise<CallOutcome | { inDoubt: boolean }> {
     const { call, id, owner, epoch, key, mayBeLost } = request
     for (;;) {
-      const begin = async (): Promise<Beginning> => {
-        if (this.#journal.behind > 0) await this.#outcomesFirst(request)
-        return this.#journal.begin(id, owner, epoch, call, key, mayBeLost)
-      }
-      const beginning = await this.#persist<Beginning | CallOutcome>(request, begin, (failed) =>
-        call.idempotent ? this.#refuse(request, failed) : this.#outcomeUnknown(request, failed.message),
+      const ask = () => this.#journal.begin(id, owner, epoch, call, key, mayBeLost)
+      const begin = () => (this.#journal.behind > 0 ? this.#outcomesFirst(request).then(ask) : ask())
+      const beginning = await this.#persist<Beginning | CallOutcome>(request, begin, (error) =>
+        call.idempotent
+          ? this.#refuse(request, toFailure(error))
+          : this.#outcomeUnknown(request, error.message),
       )
       if ('ok' in beginning) return beginning
       switch (beginning.do) {
@@ -342,44 +344,35 @@ export class CallMaker {
    * Operations of journal and guard are retried while the store is away; no calls are made meanwhile. `final`: the result
    * of one that no retry can do.
    */
-  async #persist<T>(
-    request: CallRequest,
+  #persist<T>(
+    { lost }: CallRequest,
     operation: () => Promise<T>,
-    final: (failed: CallFailure) => T,
+    final: (error: FlotillaError) => T,
   ): Promise<T> {
-    try {
-      return await this.stalls.retry(JOURNAL, operation, {
-        refuse: throwFinal,
-        pause: (attempt) => this.#pause(backoffMs(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), request.lost),
-      })
-    } catch (error) {
-      if (isFinal(error)) return final(toFailure(error))
-      throw error
-    }
+    return this.stalls.retry(JOURNAL, operation, {
+      final,
+      refuse: nothing,
+      pause: (tries) => this.#pause(backoffMs(tries, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), lost),
+    })
   }
 
   /** A lost lane does not end the tries at once: the new owner is waiting for this outcome. */
-  async #finish(request: CallRequest, outcome: CallOutcome, guard: Guard | null): Promise<boolean> {
+  #finish(request: CallRequest, outcome: CallOutcome, guard: Guard | null): Promise<boolean> {
     const { id, epoch } = request
     const settle = guard ? () => guard.settle(request, outcome) : undefined
     const settleIf = (entry: ValueHead) => guard?.settleIf?.(request, outcome, entry) ?? null
-    const refuse = (error: unknown, tries: number): void => {
-      throwFinal(error)
-      if (request.lost.aborted && tries >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
-    }
-    const pause = (tries: number) =>
-      sleep(this.#clock, backoffMs(tries, FIRST_BACKOFF_MS, OUTCOME_BACKOFF_MS))
-    try {
-      const finish = () => this.#journal.finish(id, epoch, outcome, { settle, settleIf })
-      return await this.stalls.retry(JOURNAL, finish, { refuse, pause })
-    } catch (error) {
-      if (!isFinal(error)) throw error
-      this.#instruments.log.error(
-        { err: error },
-        'failed to journal or settle an outcome; it counts all the same',
-      )
-      return true
-    }
+    const finish = () => this.#journal.finish(id, epoch, outcome, { settle, settleIf })
+    return this.stalls.retry(JOURNAL, finish, {
+      final: (error) => {
+        const said = 'failed to journal or settle an outcome; it counts all the same'
+        this.#instruments.log.error({ err: error }, said)
+        return true
+      },
+      refuse: (_, tries) => {
+        if (request.lost.aborted && tries >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
+      },
+      pause: (tries) => sleep(this.#clock, backoffMs(tries, FIRST_BACKOFF_MS, OUTCOME_BACKOFF_MS)),
+    })
   }
 
   async #pause(delayMs: number, lost: AbortSignal): Promise<void> {
@@ -390,8 +383,3 @@ export class CallMaker {
 }
 
 const nothing = () => null
-
-/** Ends the attempts at what no retry can do. */
-function throwFinal(error: unknown): void {
-  if (isFinal(error)) throw error
-}

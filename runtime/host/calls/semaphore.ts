@@ -1,3 +1,5 @@
+import type { StopSignal } from './stop.ts'
+
 /** At most `limit` holders at once; first come, first served; waiting ends early when one of its signals aborts. */
 export class Semaphore {
   readonly limit: number
@@ -14,7 +16,7 @@ export class Semaphore {
   }
 
   /** True: a slot is held, and `release` is owed. False: a signal aborted first. */
-  acquire(...signals: readonly AbortSignal[]): Promise<boolean> | boolean {
+  acquire(...signals: readonly StopSignal[]): Promise<boolean> | boolean {
     if (signals.some(({ aborted }) => aborted)) return false
     if (this.#free > 0) {
       this.#free--

@@ -19,15 +19,15 @@ export class UnderWay {
     this.#parts = parts
   }
 
-  async track<T>(kind: string, work: () => Promise<T>): Promise<T> {
+  /** A call of this kind begins; `end` is owed. */
+  begin(kind: string): void {
     this.#count++
     this.#show(kind, 1)
-    try {
-      return await work()
-    } finally {
-      this.#show(kind, -1)
-      if (--this.#count === 0) for (const resume of this.#idle.splice(0)) resume()
-    }
+  }
+
+  end(kind: string): void {
+    this.#show(kind, -1)
+    if (--this.#count === 0) for (const resume of this.#idle.splice(0)) resume()
   }
 
   #show(kind: string, change: 1 | -1): void {

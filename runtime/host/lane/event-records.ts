@@ -31,7 +31,7 @@ export function eventIdOf(record: LogRecord, origin: Origin): string {
 export const taskIdOf = (record: LogRecord, origin: Origin): string =>
   derivedTaskId(placeOf(record, origin), origin.partitions)
 
-/** The record as an event, with its key as it came. A submission without a task id gets a derived one. */
+/** The record as a new event, with its key as it came. A submission without a task id gets a derived one. */
 export function toEvent(record: LogRecord, decoded: Decoded, origin: Origin): RecordEvent {
   const id = eventIdOf(record, origin)
   let data: Decoded['data'] = decoded.data
@@ -42,7 +42,7 @@ export function toEvent(record: LogRecord, decoded: Decoded, origin: Origin): Re
       ? data.taskId
       : (fixedKeyOf(record.topic) ?? record.key ?? id)
   const { partition: lane, timestampMs: atMs } = record
-  return { type: decoded.type, data, id, key, lane, atMs, traceId: null } as RecordEvent
+  return { type: decoded.type, data, id, key, lane, atMs, traceId: null, traceparent: null } as RecordEvent
 }
 
 /** The stage that emits, and its log. */

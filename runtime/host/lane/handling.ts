@@ -9,11 +9,12 @@ import {
   withoutPayloads,
 } from '../../codec/claim-check.ts'
 import { changeRows, merge } from '../../decisions.ts'
-import { failure, FlotillaError, isFinal, messageOf, toFailure } from '../../errors.ts'
+import { failure, FlotillaError, messageOf, toFailure } from '../../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../stage.ts'
 import type { HandlingSpan } from '../../telemetry/instruments.ts'
 import { LaneLost } from '../calls/calls.ts'
+import { Stop } from '../calls/stop.ts'
 import { callId, plainCallId } from './ids.ts'
 import type { HostParts } from '../context.ts'
 import { toRecord } from './event-records.ts'
@@ -35,8 +36,7 @@ export class Handling {
   throws = 0
   /** Count of the events that it has sent outside of the transaction. */
   streamed = 0
-  #interrupts: AbortController | null = null
-  #isInterrupted = false
+  #interrupts: Stop | null = null
 
   constructor(event: StageEvent, record: LogRecord | null, cause: string, span: HandlingSpan) {
     this.key = event.key
@@ -47,14 +47,12 @@ export class Handling {
   }
 
   /** Aborts when the call that it makes has to stop. Made when it is asked for: most handlings make no call. */
-  get interrupted(): AbortSignal {
-    if (this.#isInterrupted) return AbortSignal.abort()
-    return (this.#interrupts ??= new AbortController()).signal
+  get interrupted(): Stop {
+    return (this.#interrupts ??= new Stop())
   }
 
   interrupt(): void {
-    this.#isInterrupted = true
-    this.#interrupts?.abort()
+    this.interrupted.abort()
   }
 }
 
@@ -116,6 +114,8 @@ export interface LaneFacts {
   /** Resolves when every effect of this key, its root and its parts is committed, or the lane is lost. */
   settled(key: string): Promise<void> | null
   stream(emit: Emit, handling: Handling): void
+  /** The work is done: its effects are applied and go to the commit. A promise if they wait for a store. */
+  conclude(handling: Handling, outcome: Outcome): void | Promise<void>
 }
 
 function asBug<T>(work: () => T): T {
@@ -156,11 +156,7 @@ function withPayloads(
 }
 
 /** The event as `decide` gets it: whole, and with what a former owner had begun for it. */
-export function wholeEvent(
-  parts: HostParts,
-  lane: LaneFacts,
-  handling: Handling,
-): StageEvent | Promise<StageEvent> {
+function wholeEvent(parts: HostParts, lane: LaneFacts, handling: Handling): StageEvent | Promise<StageEvent> {
   const event = withPayloads(parts, lane.lost, handling)
   if (!parts.stage.mayHaveBegun || !lane.isSuspect(handling)) return event
   return withBegun(parts, lane, handling, event)
@@ -182,19 +178,25 @@ async function withBegun(
 }
 
 /**
- * Runs `decide`, and makes the call that it asks for. Synchronous if it asks for none; else the result of the
- * promise must be asked for its outcome in the tick in which that is applied: another handling may be
- * answered in between.
+ * Runs `decide`, makes the call that it asks for, and concludes with the outcome in the tick in which that is decided:
+ * another handling may be answered in between. Synchronous if the stage makes no call and nothing is large.
  */
-export function work(
-  parts: HostParts,
-  lane: LaneFacts,
-  handling: Handling,
-): Outcome | Promise<() => Outcome> {
+export function handle(parts: HostParts, lane: LaneFacts, handling: Handling): void | Promise<void> {
+  if (handling.whole) return work(parts, lane, handling)
+  const event = wholeEvent(parts, lane, handling)
+  const begin = (whole: StageEvent) => {
+    handling.event = whole
+    handling.whole = true
+    return work(parts, lane, handling)
+  }
+  return event instanceof Promise ? event.then(begin) : begin(event)
+}
+
+function work(parts: HostParts, lane: LaneFacts, handling: Handling): void | Promise<void> {
   const rows = lane.state.view(handling.key)
   const decision = asBug(() => parts.stage.decide(handling.event, rows, lane.state.lane))
   if (decision.call !== undefined) return workWithCall(parts, lane, handling, rows, decision)
-  return withTakenOver(lane, handling, join(decision))
+  return lane.conclude(handling, withTakenOver(lane, handling, join(decision)))
 }
 
 /** The first thing that this owner says in the history of a key that it took over in the middle. */
@@ -210,7 +212,7 @@ async function workWithCall(
   handling: Handling,
   rows: Record<string, unknown>,
   decision: Decision,
-): Promise<() => Outcome> {
+): Promise<void> {
   const { stage } = parts
   const { call } = decision
   const left = decision.clear ? lane.state.inherited(handling.key) : null
@@ -243,30 +245,26 @@ async function workWithCall(
     onResumed,
   })
   span.end(outcome)
-  return () => {
-    const concluded = asBug(
-      () =>
-        stage.conclude?.(
-          handling.event,
-          // Nobody else has the view that `decide` was given; `left`: what clearing the key leaves.
-          changeRows(left ?? rows, decision.rows),
-          call,
-          outcome,
-          lane.state.lane,
-        ) ?? {},
-    )
-    if (concluded.call)
-      throw new StageThrew(
-        `${stage.name}: conclude may not ask for another call; set a timer that is due now`,
-      )
-    const joined = join(decision, concluded)
-    if (isJournalled) joined.callIds.push(outcome.callId)
-    if (!isResumed) return withTakenOver(lane, handling, joined)
-    lane.state.takeRestored(handling.key)
-    const from = decision.emit?.length ?? 0
-    joined.resumed = { epoch: lane.epoch, from, until: joined.emit.length }
-    return joined
-  }
+  const concluded = asBug(
+    () =>
+      stage.conclude?.(
+        handling.event,
+        // Nobody else has the view that `decide` was given; `left`: what clearing the key leaves.
+        changeRows(left ?? rows, decision.rows),
+        call,
+        outcome,
+        lane.state.lane,
+      ) ?? {},
+  )
+  if (concluded.call)
+    throw new StageThrew(`${stage.name}: conclude may not ask for another call; set a timer that is due now`)
+  const joined = join(decision, concluded)
+  if (isJournalled) joined.callIds.push(outcome.callId)
+  if (!isResumed) return lane.conclude(handling, withTakenOver(lane, handling, joined))
+  lane.state.takeRestored(handling.key)
+  const from = decision.emit?.length ?? 0
+  joined.resumed = { epoch: lane.epoch, from, until: joined.emit.length }
+  return lane.conclude(handling, joined)
 }
 
 /** The work is done; the commit follows. */
@@ -380,13 +378,15 @@ export async function persistently<T>(
   lost: AbortSignal,
   step: () => T | Promise<T>,
 ): Promise<T> {
+  const final = (error: FlotillaError): never => {
+    throw lost.aborted ? error : new StageThrew(error.message, { cause: error })
+  }
   const refuse = (error: unknown): void => {
     if (error instanceof StageThrew || error instanceof LaneLost || lost.aborted) throw error
-    if (isFinal(error)) throw new StageThrew(error.message, { cause: error })
   }
   const pause = async (attempt: number): Promise<void> => {
     await sleep(parts.clock, backoffMs(attempt, 50, 5_000))
     if (lost.aborted) throw new LaneLost('while waiting for a store')
   }
-  return parts.calls.stalls.retry('a store', step, { refuse, pause })
+  return parts.calls.stalls.retry('a store', step, { final, refuse, pause })
 }

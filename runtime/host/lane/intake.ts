@@ -56,9 +56,6 @@ export class Intake {
   readonly #sink: EventSink
   readonly #refusals: Refusals
   readonly #buffers = new Map<LogTopic, RecordBuffer>()
-  readonly #pumping = new Set<LogTopic>()
-  readonly #lingering = new Set<LogTopic>()
-  readonly #paused = new Set<LogTopic>()
   readonly #burial: Burial
   readonly #subscriptions: ReadonlyMap<LogTopic, Subscription>
   #stopped = false
@@ -94,8 +91,10 @@ export class Intake {
 
   /** Flushes records held back by `lingerMs`: nothing else will arrive to batch them with. */
   takeLingering(): void {
-    for (const topic of this.#lingering) this.#pump(topic)
-    this.#lingering.clear()
+    for (const buffer of this.#buffers.values()) {
+      if (buffer.isLingering) this.#pump(buffer)
+      buffer.isLingering = false
+    }
   }
 
   /** Records fetched and not taken yet. */
@@ -105,45 +104,52 @@ export class Intake {
 
   /** Something finished: takes the records that have been waiting. */
   proceed(): void {
-    for (const [topic, buffer] of this.#buffers)
-      if (buffer.length > 0 && !this.#lingering.has(topic)) this.#pump(topic)
+    for (const buffer of this.#buffers.values())
+      if (buffer.length > 0 && !buffer.isLingering) this.#pump(buffer)
   }
 
   /** Takes over records as they are delivered. */
   receive(records: readonly LogRecord[]): void {
     if (this.#stopped) return
-    const topics = new Set<LogTopic>()
+    const grown: RecordBuffer[] = []
     for (const record of records) {
-      topics.add(record.topic)
-      let buffer = this.#buffers.get(record.topic)
-      if (!buffer) this.#buffers.set(record.topic, (buffer = new RecordBuffer()))
+      const buffer = this.#bufferOf(record.topic)
+      if (!grown.includes(buffer)) grown.push(buffer)
       buffer.push(record)
     }
-    for (const topic of topics) {
-      this.#adjustFetching(topic)
-      this.#pumpSoon(topic)
+    for (const buffer of grown) {
+      this.#adjustFetching(buffer)
+      this.#pumpSoon(buffer)
     }
   }
 
-  #pumpSoon(topic: LogTopic): void {
+  #bufferOf(topic: LogTopic): RecordBuffer {
+    let buffer = this.#buffers.get(topic)
+    if (!buffer) this.#buffers.set(topic, (buffer = new RecordBuffer(topic)))
+    return buffer
+  }
+
+  #pumpSoon(buffer: RecordBuffer): void {
     const { lingerMs = 0 } = this.#parts.stage
-    if (lingerMs === 0) return this.#pump(topic)
-    if (this.#lingering.has(topic)) return
-    this.#lingering.add(topic)
+    if (lingerMs === 0) return this.#pump(buffer)
+    if (buffer.isLingering) return
+    buffer.isLingering = true
     this.#parts.clock.schedule(lingerMs, () => {
-      this.#lingering.delete(topic)
-      this.#pump(topic)
+      buffer.isLingering = false
+      this.#pump(buffer)
     })
   }
 
-  #adjustFetching(topic: LogTopic): void {
-    const { length = 0, bytes = 0 } = this.#buffers.get(topic) ?? {}
+  #adjustFetching(buffer: RecordBuffer): void {
     const { maxBufferedPerTopic, maxBufferedBytesPerTopic } = this.#parts.options
-    const share = Math.max(length / maxBufferedPerTopic, bytes / maxBufferedBytesPerTopic)
-    if (share >= 1 && !this.#paused.has(topic)) {
-      this.#paused.add(topic)
-      this.#open.pause([topic])
-    } else if (share < 0.5 && this.#paused.delete(topic)) this.#open.resume([topic])
+    const share = Math.max(buffer.length / maxBufferedPerTopic, buffer.bytes / maxBufferedBytesPerTopic)
+    if (share >= 1 && !buffer.isPaused) {
+      buffer.isPaused = true
+      this.#open.pause([buffer.topic])
+    } else if (share < 0.5 && buffer.isPaused) {
+      buffer.isPaused = false
+      this.#open.resume([buffer.topic])
+    }
   }
 
   #mayTake(record: LogRecord | undefined): record is LogRecord {
@@ -162,35 +168,34 @@ export class Intake {
     return pauses?.isPaused(stage.name) ?? false
   }
 
-  #pump(topic: LogTopic): void {
-    const buffer = this.#buffers.get(topic)
-    if (!buffer || this.#pumping.has(topic)) return
-    this.#pumping.add(topic)
-    this.#takeFrom(topic, buffer, 0)
+  #pump(buffer: RecordBuffer): void {
+    if (buffer.isPumping) return
+    buffer.isPumping = true
+    this.#takeFrom(buffer, 0)
   }
 
   /** The records of the buffer before `from` are taken already. */
-  #takeFrom(topic: LogTopic, buffer: RecordBuffer, from: number): void {
+  #takeFrom(buffer: RecordBuffer, from: number): void {
     let taken = from
     try {
       for (let next = buffer.at(taken); this.#mayTake(next); next = buffer.at(taken)) {
         taken++
         const took = this.#take(next)
-        if (took) return void this.#takeAfter(took, topic, buffer, taken)
+        if (took) return void this.#takeAfter(took, buffer, taken)
       }
     } catch (error) {
       this.#sink.failed(error)
     }
     buffer.drop(taken)
-    this.#pumping.delete(topic)
-    this.#adjustFetching(topic)
-    if (this.#mayTake(buffer.at(0))) this.#pump(topic)
+    buffer.isPumping = false
+    this.#adjustFetching(buffer)
+    if (this.#mayTake(buffer.at(0))) this.#pump(buffer)
     else this.#hearInterrupts(buffer)
   }
 
-  async #takeAfter(took: Promise<void>, topic: LogTopic, buffer: RecordBuffer, taken: number): Promise<void> {
+  async #takeAfter(took: Promise<void>, buffer: RecordBuffer, taken: number): Promise<void> {
     await took.catch((error: unknown) => this.#sink.failed(error))
-    this.#takeFrom(topic, buffer, taken)
+    this.#takeFrom(buffer, taken)
   }
 
   /** Applies the interrupts among the records that must wait. */
@@ -222,9 +227,9 @@ export class Intake {
     return isOpen(topic) && homeOf(key, this.#parts.log.partitions) !== partition
   }
 
+  /** The event itself, from now on with the key of its state. */
   #keyed(event: RecordEvent): StageEvent {
-    const key = encodeKey(this.#parts.stage.keyOf?.(event) ?? event.key)
-    return key === event.key ? event : { ...event, key }
+    return Object.assign(event, { key: encodeKey(this.#parts.stage.keyOf?.(event) ?? event.key) })
   }
 
   /** Decodes and queues a record. Synchronous but for a schema or payload that must be fetched first. */
@@ -282,9 +287,10 @@ export class Intake {
     }
     const subscription = this.#subscriptions.get(record.topic)
     if (subscription?.events && !subscription.events.includes(decoded.type)) return this.#skip(record)
+    const ofTask = probe.key
     const event = this.#keyed(probe)
     if (this.#isFlood(record, event)) this.#tooMany(record, event)
-    else this.#submit(record, event, probe.key)
+    else this.#submit(record, event, ofTask)
   }
 
   /** On a topic that anyone may write and several stages read, one stage alone answers what is refused. */
@@ -328,7 +334,7 @@ export class Intake {
       data: event.data,
     })
     const { traceId, traceparent } = span
-    this.#sink.submit({ ...event, traceId, traceparent }, record, span)
+    this.#sink.submit(Object.assign(event, { traceId, traceparent }), record, span)
   }
 
   #skip(record: LogRecord): void {

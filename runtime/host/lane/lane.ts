@@ -115,6 +115,7 @@ export class Lane {
       mayBeLost: (handling) => this.#quarantine.mayBeLost(handling),
       isSuspect: (handling) => this.#quarantine.isSuspect(handling),
       stream: (emit, handling) => this.#stream(emit, handling),
+      conclude: (handling, outcome) => this.#conclude(handling, outcome),
     }
   }
 
@@ -264,8 +265,13 @@ export class Lane {
       const deaths = admitted ? await admitted : 0
       if (this.#lost.signal.aborted || deaths === null) return handling.span.dropped()
       if (this.#isStale(handling)) return this.#leaveOut(handling)
-      const pending = deaths > 0 ? this.#convict(handling, deaths) : this.#attempt(handling)
-      if (pending) await pending
+      const refusal = this.#place.refusals.of(handling.cause)
+      if (deaths > 0) await this.#convict(handling, deaths)
+      else if (refusal) await this.#giveUp(handling, refusal.reason, refusal.times)
+      else {
+        const pending = this.#attempt(handling)
+        if (pending) await pending
+      }
     } catch (error) {
       handling.span.dropped()
       if (!this.#lost.signal.aborted) this.drop(error)
@@ -290,40 +296,11 @@ export class Lane {
 
   /** Synchronous when the stage makes no call and nothing is large. */
   #attempt(handling: Handling): void | Promise<void> {
+    const thrown = (error: unknown) => this.#thrown(handling, error)
     try {
-      const refusal = this.#place.refusals.of(handling.cause)
-      if (refusal) return this.#giveUp(handling, refusal.reason, refusal.times)
-      if (handling.whole) return this.#decide(handling)
-      const event = handlings.wholeEvent(this.#parts, this.#facts, handling)
-      const decide = (whole: StageEvent) => {
-        handling.event = whole
-        handling.whole = true
-        return this.#decide(handling)
-      }
-      if (!(event instanceof Promise)) return decide(event)
-      return event.then(decide, (error: unknown) => this.#thrown(handling, error))
+      return handlings.handle(this.#parts, this.#facts, handling)?.catch(thrown)
     } catch (error) {
-      return this.#thrown(handling, error)
-    }
-  }
-
-  #decide(handling: Handling): void | Promise<void> {
-    try {
-      const outcome = handlings.work(this.#parts, this.#facts, handling)
-      if (outcome instanceof Promise) return this.#concludeLater(handling, outcome)
-      const concluded = this.#conclude(handling, outcome)
-      return concluded?.catch((error: unknown) => this.#thrown(handling, error))
-    } catch (error) {
-      return this.#thrown(handling, error)
-    }
-  }
-
-  async #concludeLater(handling: Handling, called: Promise<() => Outcome>): Promise<void> {
-    try {
-      const outcome = await called
-      await this.#conclude(handling, outcome())
-    } catch (error) {
-      await this.#thrown(handling, error)
+      return thrown(error)
     }
   }
 

@@ -236,14 +236,15 @@ export class Quarantine {
 
   /** Resolves when that time has passed, the event is interrupted, or the lane ends. */
   #hold({ interrupted }: Handling, ms: number): Promise<void> {
-    const over = AbortSignal.any([interrupted, this.#closing.signal, this.#lost])
+    const over = AbortSignal.any([this.#closing.signal, this.#lost])
     return new Promise((resolve) => {
-      if (over.aborted) return resolve()
+      if (interrupted.aborted || over.aborted) return resolve()
       const cancel = this.#parts.clock.schedule(ms, resolve)
       const ended = (): void => {
         cancel()
         resolve()
       }
+      interrupted.addEventListener('abort', ended)
       over.addEventListener('abort', ended, { once: true })
     })
   }

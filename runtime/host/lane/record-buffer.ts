@@ -1,10 +1,21 @@
-import type { LogRecord } from '../../log/port.ts'
+import type { LogRecord, LogTopic } from '../../log/port.ts'
 
 /** Records of one topic that were fetched and not taken, in their order. */
 export class RecordBuffer {
+  readonly topic: LogTopic
+  /** Records are being taken from it. */
+  isPumping = false
+  /** Its records wait for others (`lingerMs`). */
+  isLingering = false
+  /** It is full: nothing is fetched. */
+  isPaused = false
   readonly #records: LogRecord[] = []
   #bytes = 0
   #peeked = 0
+
+  constructor(topic: LogTopic) {
+    this.topic = topic
+  }
 
   get length(): number {
     return this.#records.length

@@ -51,7 +51,8 @@ export class Refusals {
   }
 
   of(cause: string): Refusal | undefined {
-    return this.#causes.get(cause)
+    // There is hardly ever one, and to look for it means to hash the text.
+    return this.#causes.size === 0 ? undefined : this.#causes.get(cause)
   }
 
   /** The commit of these effects was refused. */
@@ -71,6 +72,6 @@ export class Refusals {
 
   /** An effect of this cause was committed. */
   committed(cause: string): void {
-    this.#causes.delete(cause)
+    if (this.#causes.size > 0) this.#causes.delete(cause)
   }
 }

@@ -23,6 +23,19 @@ test('an interrupt stops the call that a handling makes', () => {
   assert.equal(interrupted.aborted, true)
 })
 
+test('an interrupt reaches each listener once, and none that has left', () => {
+  const { interrupted } = handling()
+  const heard: string[] = []
+  const left = () => void heard.push('left')
+  interrupted.addEventListener('abort', () => void heard.push('first'))
+  interrupted.addEventListener('abort', left)
+  interrupted.addEventListener('abort', () => void heard.push('second'))
+  interrupted.removeEventListener('abort', left)
+  interrupted.abort()
+  interrupted.abort()
+  assert.deepEqual(heard, ['first', 'second'])
+})
+
 test('an interrupt that comes before the call is not forgotten', () => {
   const waiting = handling()
   waiting.interrupt()
