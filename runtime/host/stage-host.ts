@@ -11,14 +11,15 @@ import {
   type LogTopic,
   type Membership,
   type OpenLane,
+  type StateLoss,
 } from '../log/port.ts'
-import { plural } from '../quantities.ts'
 import { LaneLost } from './calls/calls.ts'
 import { Lane } from './lane/lane.ts'
 import type { HostParts } from './context.ts'
 import { Refusals } from './lane/refusals.ts'
 import { NewerState, type RowChange } from './lane/state.ts'
 import { TrialGate } from './lane/trial-gate.ts'
+import { inputLossText, stateLossText } from './losses.ts'
 import { watchOpening } from './opening-watch.ts'
 
 /** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
@@ -225,12 +226,10 @@ export class StageHost {
   }
 
   /** Reports lost input loudly: nobody can bring the records back, and nobody may miss that they are gone. */
-  #lost(lane: number, { topic, cause, from, to }: InputLoss): void {
+  #lost(lane: number, loss: InputLoss): void {
+    const { topic, cause, from, to } = loss
     const { stage, instruments } = this.#parts
-    const text =
-      cause === 'retention'
-        ? `${topic}[${lane}]: ${plural(to - from, 'record was', 'records were')} deleted before ${stage.name} had read them (offsets ${from} to ${to}); raise the topic's retention, or scale the stage`
-        : `${topic}[${lane}]: the log was ${cause}; ${stage.name} had read up to offset ${from} and goes on at ${to}`
+    const text = inputLossText(stage.name, lane, loss)
     instruments.log.error({ stage: stage.name, lane, topic, cause, from, to }, text)
     const labels = { stage: stage.name, topic }
     if (cause === 'retention') instruments.count('records_lost', to - from, labels)
@@ -238,16 +237,10 @@ export class StageHost {
     this.#showLoss(text)
   }
 
-  #stateLost(lane: number, cause: 'recreated' | 'deleted'): void {
+  #stateLost(lane: number, cause: StateLoss): void {
     const { stage, instruments } = this.#parts
     const topic = `${stage.name}.state`
-    const lost =
-      cause === 'recreated'
-        ? `was deleted and created again: the state of ${stage.name} is lost`
-        : `has lost rows: its cleanup.policy is, or was, not compact alone (flotilla doctor), and has deleted state of ${stage.name}`
-    const text =
-      `${topic}[${lane}] ${lost}; tasks that were under way end only if another stage ends them. ` +
-      'Submit them again under other ids'
+    const text = stateLossText(stage.name, lane, cause)
     instruments.log.error({ stage: stage.name, lane, topic, cause }, text)
     instruments.count('positions_reset', 1, { stage: stage.name, topic, cause })
     this.#showLoss(text)

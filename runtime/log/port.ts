@@ -114,6 +114,12 @@ export interface OpenLane {
   close(): Promise<void>
 }
 
+/**
+ * How a lane lost state: another topic has the name of the one that held it, rows of it were deleted, or the newest ones are
+ * gone, and the positions among them, so that the lane goes on from an older state.
+ */
+export type StateLoss = 'recreated' | 'deleted' | 'truncated'
+
 export interface LaneListener {
   /** This member owns the lane now. Open it with `membership.open(lane)`. */
   onAssigned(lane: number): void
@@ -127,8 +133,8 @@ export interface LaneListener {
   onOpening?(lane: number, waitsFor: string): void
   /** Records of this lane's input are gone or replaced. */
   onLoss?(lane: number, loss: InputLoss): void
-  /** The lane's state is lost: another topic has the name of the one that held it, or rows of it were deleted. */
-  onStateLost?(lane: number, cause: 'recreated' | 'deleted'): void
+  /** State of the lane is lost. */
+  onStateLost?(lane: number, cause: StateLoss): void
   /** All current problems of this member's input, each with its remedy; empty when there are none. */
   onProblems?(problems: readonly string[]): void
 }

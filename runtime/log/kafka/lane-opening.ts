@@ -6,6 +6,9 @@
 //    records and could never be reached.
 // 3. Compaction leaves a log's start where it is. If that has moved since the last opening, whose LaneOpened row says
 //    where it was, rows were deleted: the lane's state is lost, which is reported.
+// 4. Rows that were acknowledged and are gone (an unclean election, a disk that was restored) leave no trace in the state
+//    topic. But this process knows where its own ended, and the group's positions name the epoch of an opening whose row
+//    must be there.
 import type { InputLoss, StateRow } from '../port.ts'
 import { rowObject } from '../row-object.ts'
 import { ensureStateTopic } from './admin.ts'
@@ -20,6 +23,7 @@ import { endsOf, readRange } from './partition-reader.ts'
 import {
   choosePositions,
   isAnother,
+  isCutOff,
   markedPosition,
   positionIn,
   positionRow,
@@ -53,7 +57,7 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
     options.onWait('the commit of the row that begins its epoch')
     const opened = await writeOpened(context, options, producer, start)
     options.onWait('its state rows and positions')
-    const [{ rows, positions: written, formerStart }, shown, ids] = await Promise.all([
+    const [{ rows, positions: written, formerStart, formerOpened }, shown, ids] = await Promise.all([
       readRows(context, link, stateTopic, options.lane, opened),
       shownPositions(context, link, options),
       idsOf(context, link, options),
@@ -64,10 +68,12 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
     )
     const epoch = Math.max(opened, options.after + 1, chosen.latestEpoch + 1)
     const found = { ...chosen, ...ids, epoch, hasOwnEpoch: epoch !== opened }
+    const traces = { opened, formerOpened, written, shown, stateId: ids.stateId, former: options.stateEnd }
     options.onWait('the commit of its positions')
     const positions = await inStep(context, options, link, producer, found)
     if (start > formerStart) options.onStateLost('deleted')
-    return new KafkaLane(context, options, link, producer, { epoch, rows, positions, ...ids })
+    else if (isCutOff(traces)) options.onStateLost('truncated')
+    return new KafkaLane(context, options, link, producer, { epoch, opened, rows, positions, ...ids })
   } catch (error) {
     await link.close()
     throw error
@@ -190,6 +196,15 @@ async function commitPositions(
   })
 }
 
+interface Rows {
+  readonly rows: StateRow[]
+  readonly positions: MarkedPosition[]
+  /** Where the log began at the former opening. */
+  readonly formerStart: number
+  /** Offset of its row; -1: there is none. */
+  readonly formerOpened: number
+}
+
 /** A value that no version writes. */
 const UNREADABLE = Buffer.alloc(0)
 
@@ -199,15 +214,16 @@ async function readRows(
   topic: string,
   lane: number,
   epoch: number,
-): Promise<{ rows: StateRow[]; positions: MarkedPosition[]; formerStart: number }> {
+): Promise<Rows> {
   const rows = new Map<string, StateRow>()
   const positions = new Map<string, MarkedPosition>()
-  let formerStart = 0
+  let [formerStart, formerOpened] = [0, -1]
   const range = { topic, partition: lane, from: 0, until: epoch, withinMs: context.settings.startTimeoutMs }
-  await readRange(link, range, ({ key, value }) => {
+  await readRange(link, range, ({ key, value, offset }) => {
     const name = key?.toString('utf8') ?? OPENED_KEY
     if (name === OPENED_KEY) {
       formerStart = startIn(value)
+      formerOpened = Number(offset)
       return true
     }
     const position = value && positionIn(name, value)
@@ -219,7 +235,7 @@ async function readRows(
     else rows.set(name, { key: name, value })
     return true
   })
-  return { rows: [...rows.values()], positions: [...positions.values()], formerStart }
+  return { rows: [...rows.values()], positions: [...positions.values()], formerStart, formerOpened }
 }
 
 /** Rows of earlier releases do not have it. */

@@ -4,7 +4,8 @@
 //    commit what it has in memory. The lane ends (LaneSpent) and is reopened.
 // 2. A topic that has lost records that were read, or was re-created, ends the lane; the next opening goes
 //    back.
-// 3. A state topic that was re-created ends the lane too: its state is lost, and the next opening reports it.
+// 3. A state topic that was re-created, or has lost rows that were written, ends the lane too: the next opening reports it.
+//    Brokers say nothing of such a loss, but the next row gets an offset that was given before.
 // 4. A closed lane delivers nothing and commits nothing.
 // 5. Positions are rows of the lane, written with everything else of a commit (positions.ts). The lane's transactional
 //    id alone decides whose commits count, until the next owner takes it; the group is not asked.
@@ -17,6 +18,7 @@ import {
   type LogTopic,
   type OpenLane,
   type Position,
+  type StateLoss,
   type StateRow,
 } from '../port.ts'
 import { mustFitMetadata } from '../limits.ts'
@@ -35,10 +37,18 @@ import {
   type MarkedPosition,
 } from './positions.ts'
 import { stuckProblem } from './problems.ts'
-import type { PartitionRecords } from './producer-session.ts'
+import { partitionKey, type Offsets, type PartitionRecords } from './producer-session.ts'
 import type { TopicFacts } from './topic-ids.ts'
 
 const NOTHING = -1
+
+/** Where a lane's rows ended. */
+export interface StateEnd {
+  /** Id of the topic that holds them, as positions carry it. */
+  readonly stateId: string
+  /** The end of the last transaction, which the broker writes behind its rows. Infinity: some that were written are gone. */
+  readonly offset: number
+}
 
 /** Records that a lane has found gone, and the id of the topic from which it had read them. */
 export interface Gone {
@@ -62,7 +72,11 @@ export interface LaneOptions {
   readonly onGone: (gone: Gone) => void
   readonly onWait: (waitsFor: string) => void
   readonly onLoss: (loss: InputLoss) => void
-  readonly onStateLost: (cause: 'recreated' | 'deleted') => void
+  readonly onStateLost: (cause: StateLoss) => void
+  /** The last row that is known to have been written here, for the next opening. */
+  readonly onStateEnd: (end: StateEnd) => void
+  /** From the former opening in this process; null: there was none. */
+  readonly stateEnd: StateEnd | null
   /** Reading the topic is stuck, and why; null: it goes on. */
   readonly onStuck: (topic: LogTopic, problem: string | null) => void
   /** Links of lanes that are being opened: closing one ends its opening. */
@@ -72,6 +86,8 @@ export interface LaneOptions {
 /** Findings of an opening. */
 export interface Restored {
   readonly epoch: number
+  /** Offset of the row that its opening has written. */
+  readonly opened: number
   readonly rows: readonly StateRow[]
   readonly positions: readonly LanePosition[]
   /** Ids of the topics that are read, as positions carry them. */
@@ -96,6 +112,8 @@ export class KafkaLane implements OpenLane {
   readonly #delivered = new Map<LogTopic, number>()
   /** Where those end that are finished, as of the last commit. */
   readonly #finished = new Map<LogTopic, number>()
+  /** As `StateEnd` has it. */
+  #stateEnd: number
   #rows: readonly StateRow[]
   #committing: Promise<void> | null = null
   /** Why the lane can't go on; null while it can. */
@@ -121,6 +139,8 @@ export class KafkaLane implements OpenLane {
     this.#starts = restored.positions
     this.#ids = restored.ids
     this.#stateId = restored.stateId
+    this.#stateEnd = restored.opened + 1
+    this.#showStateEnd()
     this.#finish(this.positions)
   }
 
@@ -215,12 +235,29 @@ export class KafkaLane implements OpenLane {
     const positions = commit.positions.map((position) => this.#marked(position))
     const records = this.#recordsOf(commit, positions)
     if (records.length === 0) return
-    await this.#producer.commit(records)
+    this.#compareState(await this.#producer.commit(records))
     if (positions.length === 0) return
     this.#options.onMoved(positions)
     this.#finish(commit.positions)
     // Read meanwhile.
     this.#showPassed(positions.flatMap(({ topic, offset }) => (this.#readTo(topic) > offset ? [topic] : [])))
+  }
+
+  /** By the offsets of the rows of a commit, and of the end of the one before. */
+  #compareState(written: Offsets): void {
+    const topic = this.#context.names.stateTopic(this.#options.stage)
+    const offsets = written.get(partitionKey(topic, this.lane)) ?? []
+    const [first, last] = [offsets[0], offsets.at(-1)]
+    if (first === undefined || last === undefined || first < 0) return
+    if (first <= this.#stateEnd) {
+      this.#end(`${topic}[${this.lane}] went back from offset ${this.#stateEnd} to ${first}: rows are lost`)
+      this.#stateEnd = Infinity
+    } else this.#stateEnd = last + 1
+    this.#showStateEnd()
+  }
+
+  #showStateEnd(): void {
+    this.#options.onStateEnd({ stateId: this.#stateId, offset: this.#stateEnd })
   }
 
   #finish(positions: readonly Position[]): void {

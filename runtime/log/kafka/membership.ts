@@ -9,7 +9,7 @@ import { LaneFenced, type JoinOptions, type LaneListener, type Membership, type 
 import { once } from '../../once.ts'
 import { newLink, type Context } from './context.ts'
 import { GroupMember } from './group-member.ts'
-import type { Gone, KafkaLane } from './lane.ts'
+import type { Gone, KafkaLane, StateEnd } from './lane.ts'
 import { openLane } from './lane-opening.ts'
 import { within, type Link } from './link.ts'
 import { PositionReports } from './position-reports.ts'
@@ -35,6 +35,7 @@ export class KafkaMembership implements Membership {
   readonly #opened = new Set<number>()
   /** Losses that a lane found, for its next opening. */
   readonly #gone = new Map<number, readonly Gone[]>()
+  readonly #stateEnds = new Map<number, StateEnd>()
   readonly #problems: Problems
   readonly #unwatch: () => void
   #assigned: ReadonlySet<number> = new Set()
@@ -132,6 +133,8 @@ export class KafkaMembership implements Membership {
       onWait,
       onLoss: (loss) => this.#listener.onLoss?.(lane, loss),
       onStateLost: (cause) => this.#listener.onStateLost?.(lane, cause),
+      stateEnd: this.#stateEnds.get(lane) ?? null,
+      onStateEnd: (end) => this.#stateEnds.set(lane, end),
       onStuck: (topic, problem) => this.#problems.set(`${lane} ${topic}`, problem === null ? [] : [problem]),
     }).catch((error: unknown) => {
       if (error instanceof LaneFenced) throw error

@@ -168,6 +168,28 @@ export function choosePositions(
   }
 }
 
+/** The traces of a lane's rows at its opening. */
+export interface StateTraces {
+  /** Id of the topic that holds them, as positions carry it. */
+  readonly stateId: string
+  /** Offset of the row that this opening has written. */
+  readonly opened: number
+  /** The same of the former opening; -1: its row is not there. */
+  readonly formerOpened: number
+  readonly written: readonly MarkedPosition[]
+  readonly shown: readonly MarkedPosition[]
+  /** Where rows ended that this process has written. */
+  readonly former: { readonly stateId: string; readonly offset: number } | null
+}
+
+/** Whether rows are gone that were written: an offset is given again, or the group names an opening that left no row. */
+export function isCutOff({ stateId, opened, formerOpened, written, shown, former }: StateTraces): boolean {
+  if (stateId === '') return false
+  if (former?.stateId === stateId && opened <= former.offset) return true
+  const latest = Math.max(formerOpened, ...written.map((row) => readMark(row).laneEpoch))
+  return shown.map(readMark).some((mark) => mark.stateId === stateId && mark.laneEpoch > latest)
+}
+
 const isMarked = ({ text }: MarkedPosition): boolean => text.includes(MARK)
 
 const readMark = ({ topic, offset, text }: MarkedPosition): LanePosition => ({

@@ -8,6 +8,7 @@ import {
   decodeMetadata,
   encodeMetadata,
   isAnother,
+  isCutOff,
   positionIn,
   positionRow,
   withoutFinished,
@@ -163,4 +164,31 @@ test('in a log that was cut off, what was finished below stays finished, and eve
     [10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24],
   )
   assert.deepEqual(cutAt(position, 20), position)
+})
+
+test('rows are gone where an offset is given again, or where the group names an opening that left no row', () => {
+  const at = (laneEpoch: number, stateId = 'abc'): MarkedPosition => ({
+    topic,
+    offset: 9,
+    text: encodeMetadata('', { leaderEpoch: 1, topicId: 'def', stateId, laneEpoch }),
+  })
+  const whole = {
+    stateId: 'abc',
+    opened: 20,
+    formerOpened: 10,
+    written: [at(10)],
+    shown: [at(10)],
+    former: { stateId: 'abc', offset: 19 },
+  }
+  assert.equal(isCutOff(whole), false)
+  assert.equal(isCutOff({ ...whole, former: null, written: [] }), false)
+  // An opening that has committed nothing shows its epoch all the same: behind the end of a transaction.
+  assert.equal(isCutOff({ ...whole, written: [at(5)] }), false)
+  assert.equal(isCutOff({ ...whole, former: { stateId: 'abc', offset: 20 } }), true)
+  assert.equal(isCutOff({ ...whole, former: { stateId: 'former', offset: 20 } }), false)
+  assert.equal(isCutOff({ ...whole, shown: [at(15)] }), true)
+  assert.equal(isCutOff({ ...whole, shown: [at(15, 'former')] }), false)
+  // Its rows have an epoch above every offset since rows were lost before.
+  assert.equal(isCutOff({ ...whole, written: [at(40)], shown: [at(40)] }), false)
+  assert.equal(isCutOff({ ...whole, stateId: '', shown: [at(15, '')] }), false)
 })
