@@ -86,8 +86,12 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
   const asked: Asked = (what, promise) =>
     promise.catch((cause: unknown) => {
       const failed = messageOf(cause)
+      const isSilent = failure === null && redis.status !== 'ready' && failed.includes('timed out')
+      const connecting = isSilent ? 'no answer' : failure
       const reason =
-        failure === null || failure === failed ? failed : `${failed}; connecting fails: ${failure}`
+        connecting === null || connecting === failed
+          ? failed
+          : `${failed}; connecting fails: ${connecting}${adviceOn(connecting, url)}`
       const isElsewhere = NOT_THE_PRIMARY.test(reason)
       if ((isElsewhere || REFUSES.test(reason)) && refusal === null) {
         refusal = reason
@@ -115,6 +119,11 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
       return Promise.resolve()
     },
   }
+}
+
+function adviceOn(failure: string, url: string): string {
+  const isOfTls = url.startsWith('rediss:') && /no answer|ETIMEDOUT/.test(failure)
+  return isOfTls ? ' (rediss:// needs a port that speaks TLS)' : ''
 }
 
 function unavailable(message: string, cause: unknown): FlotillaError {

@@ -71,6 +71,12 @@ test('a command that waited too long for a connection is forgotten, and never se
   assert.equal(await late, 1)
 })
 
+test('a connection that gets no answer says so, and what rediss:// needs', async (t) => {
+  const store = openRedisKeyValue({ url: url().replace('redis:', 'rediss:') })
+  t.after(() => store.close())
+  await assert.rejects(store.get('key'), /connecting fails: .*\(rediss:\/\/ needs a port that speaks TLS\)/)
+})
+
 test('a command that was sent when the connection broke is an error at once; one that was not waits for the next', async (t) => {
   const { hostname, port } = new URL(url())
   let cut = false
