@@ -8,7 +8,8 @@ import { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { jsonFile, jsonOrText, taskId, wholeNumber } from '../arguments.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
-import { withClient } from '../fleet-client.ts'
+import { decisionsBefore, outcomeOf } from '../decision-outcome.ts'
+import { AT_NEXT_START, withClient } from '../fleet-client.ts'
 import { print, printJson, say } from '../output.ts'
 import { shorten } from '../render.ts'
 import { printTable, type Column } from '../table.ts'
@@ -120,6 +121,7 @@ async function decide(
   flags: Flags,
 ): Promise<void> {
   const call = await usingOperator((operator) => callOf(operator, taskId, given), { needs: 'database' })
+  assertFits(call, flags)
   const input = inputOf(call, approved, flags)
   if (call.why === 'doubt' && input.tookEffect === undefined)
     throw new FlotillaError(
@@ -129,10 +131,40 @@ async function decide(
   if (call.why === 'question' && approved && input.answer === undefined)
     throw new FlotillaError('REQUEST_INVALID', `call ${call.callId} is a question: give --answer`)
   if (approved && input.arguments === undefined && call.why === 'approval') noteEdits(call)
-  await withClient((client) => client.approve(input), { offline: true })
+  const became = await sent(input)
   if (flags.json) printJson(input)
-  else print(`${approved ? 'approved' : 'declined'}: ${call.tool} ${input.callId} of task ${taskId}`)
+  else print(`${approved ? 'approved' : 'declined'}: ${call.tool} ${input.callId} of task ${taskId}${became}`)
   process.exit(0)
+}
+
+/** Sends it, and says what else there is to know of it. */
+async function sent(input: ApprovalInput): Promise<string> {
+  const before = await usingOperator((operator) => decisionsBefore(operator, input), { needs: 'database' })
+  const isRunning = await withClient(
+    async (client, isRunning) => {
+      await client.approve(input)
+      return isRunning
+    },
+    { offline: true },
+  )
+  if (!isRunning) return `; ${AT_NEXT_START}`
+  return usingOperator((operator) => outcomeOf(operator, input, before), { needs: 'database' })
+}
+
+/** An option of another kind of wait would be left out without a word. */
+function assertFits({ callId, why }: ApprovalView, { edit, answer, tookEffect, effect }: Flags): void {
+  const wrong = [
+    why === 'question' && edit !== undefined ? '--edit' : null,
+    why === 'approval' && answer !== undefined ? '--answer' : null,
+    why !== 'doubt' && tookEffect !== undefined ? '--took-effect' : null,
+    why !== 'doubt' && effect === false ? '--no-effect' : null,
+  ].filter((flag) => flag !== null)
+  if (wrong.length === 0) return
+  const waits = { approval: 'for an approval', question: 'for an answer', doubt: 'in doubt' }[why]
+  throw new FlotillaError(
+    'REQUEST_INVALID',
+    `call ${callId} waits ${waits}, which takes no ${wrong.join(', ')}`,
+  )
 }
 
 /** Who agrees without arguments agrees to what was asked for, not to what others made of it. */
@@ -161,7 +193,7 @@ async function callOf(
     // The ledger may be a moment behind what the caller has seen.
     if (Date.now() > untilMs) {
       await tasks.get(taskId)
-      throw noCall(taskId, given)
+      throw calls[0] !== undefined && given === undefined ? allOver(taskId, calls[0]) : noCall(taskId, given)
     }
     await pause(LEDGER_PAUSE_MS)
   }
@@ -173,6 +205,9 @@ function onlyOne(taskId: string, calls: readonly ApprovalView[]): ApprovalView |
   const names = [only, ...others].map((call) => `${call?.callId} (${call?.tool})`).join(', ')
   throw new FlotillaError('REQUEST_INVALID', `several calls of task ${taskId} wait; name one: ${names}`)
 }
+
+const allOver = (taskId: string, { tool, status }: ApprovalView): FlotillaError =>
+  new FlotillaError('CALL_NOT_WAITING', `no call of task ${taskId} waits any more: ${tool} was ${status}`)
 
 const noCall = (taskId: string, given: string | undefined): FlotillaError =>
   new FlotillaError(

@@ -1,7 +1,6 @@
 // Alert rules, channels and silences: the standard ones as data, and how a configuration changes them.
 import { z } from 'zod'
 import type { AlertRule, Alerts, AlertsDefinition, ChannelDefinition, NamedRule } from './alert-rules.ts'
-import { nameList } from './mistake-list.ts'
 
 export const alertMeasures = [
   'error_rate',
@@ -204,7 +203,7 @@ function ruleOf(id: string, given: Partial<AlertRule> | false | undefined): Name
 
 /** Message for an unknown rule name. */
 export function unknownRule(name: string, rules: readonly NamedRule[]): string {
-  return `no alert rule named ${name}; there are: ${nameList(rules.map((rule) => rule.name))}`
+  return `no alert rule named ${name}; there are: ${rules.map((rule) => rule.name).join(', ')}`
 }
 
 /** Checks that silences and rules name existing rules and channels. */

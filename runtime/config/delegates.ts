@@ -2,7 +2,6 @@
 // is the task's own. They derive from `delegates` alone, so every stage has the same ones.
 import { z } from 'zod'
 import type { Fleet, JsonSchema, Tool, ToolSpec } from './fleet.ts'
-import { nameList } from './mistake-list.ts'
 
 /** An agent that another one may ask. */
 export interface DelegateDefinition {
@@ -169,7 +168,8 @@ export function delegateMistakes(fleet: DelegatingFleet): string[] {
     const own = new Set<string>()
     return delegatesOf(fleet, asking).flatMap(({ agent, tool }, index) => {
       const path = `agents.${asking}.delegates.${index}`
-      if (!agents.includes(agent)) return [`${path}: no agent named ${agent}; there are: ${nameList(agents)}`]
+      if (!agents.includes(agent))
+        return [`${path}: no agent named ${agent}; there are: ${agents.join(', ')}`]
       const mistakes: string[] = []
       const owner = owners.get(tool) ?? agent
       if (own.has(tool) && owner === agent) mistakes.push(`${path}: ${agent} is listed twice; remove one`)

@@ -1,6 +1,9 @@
 // A call that waits several times: a decision is about one wait.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import { z } from 'zod'
 import { HttpClient } from '../../client/index.ts'
 import { httpOperator } from '../../operator/http.ts'
@@ -12,6 +15,11 @@ import { startTestFleet } from '../support/fleet.ts'
 
 const script: Script = ({ turn, observations }) =>
   turn === 0 ? { toolCalls: [{ name: 'charge', arguments: { amount: 5 } }] } : { text: observations }
+
+const directory = mkdtempSync(join(tmpdir(), 'flotilla-waits-'))
+after(() => rmSync(directory, { recursive: true, force: true }))
+const edit = join(directory, 'edit.json')
+writeFileSync(edit, '{"to":"Ann"}')
 
 test('a call in doubt that is in doubt again: what was decided before makes no third charge', async () => {
   let charges = 0
@@ -40,9 +48,18 @@ test('a call in doubt that is in doubt again: what was decided before makes no t
     })
   const first = await next()
   const { callId } = first
-  const approved = await flotilla(['approvals', 'approve', taskId, '--by', 'ann'], {
-    env: { FLOTILLA_URL: url },
-  })
+  const approve = (...args: string[]) =>
+    flotilla(['approvals', 'approve', taskId, '--by', 'ann', ...args], { env: { FLOTILLA_URL: url } })
+  const unfit = await approve('--edit', edit)
+  assert.deepEqual([unfit.code, unfit.out], [64, ''], unfit.err)
+  assert.match(
+    unfit.err,
+    /does not count, and call \S+ still waits: the edited arguments do not fit: .*'amount'/,
+  )
+  const odd = await approve('--answer', 'yes')
+  assert.deepEqual([odd.code, odd.out], [64, ''], odd.err)
+  assert.match(odd.err, /waits for an approval, which takes no --answer/)
+  const approved = await approve()
   assert.equal(approved.code, 0, approved.err)
   const doubt = await next()
   assert.deepEqual([doubt.why, charges], ['doubt', 1])
