@@ -7,7 +7,13 @@ import { secretsOfHeader, secretsOfUrl } from '../redaction.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-const secretVariable = /(^|_)(KEY|KEYS|TOKEN|CREDENTIALS?|PASSPHRASE)$|APIKEY$|SECRET|PASSW(OR)?D|^PGPASS/i
+const secretVariable =
+  /(^|_)(KEYS?|TOKEN|CREDENTIALS?|CREDS?|PASSPHRASE|JWT|BEARER|COOKIE|PEM)$|_(PASS|PWD|PAT)$|APIKEY$|SECRET|PASSW(OR)?D|^PGPASS/i
+/** `Server=db;Password=…`, `host=db password='…'`, `AccountKey=…`: of databases, storage, brokers. */
+const SETTING =
+  /(?<![A-Za-z])(?:[A-Za-z_]{0,20}(?:password|secret|token)|(?:account|api|access|private|client|shared ?access)[ _]?key|signature|pwd|pass)["']?\s*[=:]\s*(?:"([^"]*)"|'([^']*)'|([^;,\s&"'}]+))/gi
+/** Longer values are certificates and the like. */
+const MAX_SETTINGS_CHARS = 10_000
 /** Their values are paths. */
 const paths = /_FILE$|_PATH$|^(KAFKA|REDIS|DATABASE|SCHEMA_REGISTRY)_SSL_/
 
@@ -26,7 +32,14 @@ export const holdsSecret = (name: string): boolean => secretVariable.test(name) 
 function secretsOf(name: string, value: string): string[] {
   const found = value.includes('://') ? urlSecrets(name, value) : []
   if (/_HEADERS$/.test(name)) found.push(...headerSecrets(value))
+  if (!paths.test(name)) found.push(...settingSecrets(value))
   return holdsSecret(name) ? [value, ...found] : found
+}
+
+/** Those among the settings that a value lists, such as a connection string, or JSON. */
+function settingSecrets(value: string): string[] {
+  if (value.length > MAX_SETTINGS_CHARS) return []
+  return [...value.matchAll(SETTING)].map(([, double, single, bare]) => double ?? single ?? bare ?? '')
 }
 
 /** The path of a webhook is its secret. */

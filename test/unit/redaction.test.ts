@@ -34,6 +34,39 @@ test('a secret is found in each of its forms, and nothing else is touched', () =
   assert.equal(redacted('tiny p@ss word'), 'tiny p@ss word')
 })
 
+test('secrets are known by other names of variables, and within the settings that a value lists', () => {
+  const found = environmentSecrets({
+    DB_PASS: 'canary-pass',
+    MYSQL_PWD: 'canary-pwd',
+    GITHUB_PAT: 'canary-pat',
+    SESSION_COOKIE: 'canary-cookie',
+    DATABASE_DSN: "host=db user=svc password='canary dsn' sslmode=require",
+    STORAGE_CONNECTION_STRING: 'AccountName=filesname;AccountKey=canary-account==;EndpointSuffix=x.test',
+    SQL_CONNECTION: 'Server=db.test;Pwd=canary-sql;Encrypt=true',
+    SERVICE_ACCOUNT: '{"client_email":"svc@x.test","private_key":"canary-private","key_id": "canary-id"}',
+    PWD: '/home/somebody',
+    OLDPWD: '/home/somebody',
+    MONKEY: 'bananas-every-day',
+    NOTE: 'monkey=business-as-usual',
+  })
+  const secrets = ['pass', 'pwd', 'pat', 'cookie', 'account==', 'sql', 'private'].map(
+    (end) => `canary-${end}`,
+  )
+  for (const secret of [...secrets, 'canary dsn']) assert.ok(found.includes(secret), secret)
+  const open = [
+    '/home/somebody',
+    'bananas-every-day',
+    'business-as-usual',
+    'filesname',
+    'svc@x.test',
+    'x.test',
+  ]
+  assert.deepEqual(
+    open.filter((text) => found.includes(text)),
+    [],
+  )
+})
+
 test('JSON loses secrets in values and names, and is the same object where it has none', () => {
   keepSecrets(['canary-json-1'])
   const clean = { a: [1, null, { b: 'x' }], date: new Date(0) }
