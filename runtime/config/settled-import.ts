@@ -2,7 +2,7 @@
 import { FlotillaError } from '../errors.ts'
 
 const IMPORT_MS = 60_000
-/** As forevery invalid configuration (cli/exit-codes.ts): an end with 0 would look like success. */
+/** As for every invalid configuration (cli/exit-codes.ts): an end with 0 would look like success. */
 const EXIT_CODE = 78
 
 /**
