@@ -6,6 +6,9 @@ const ENCODE =
   'write reserved characters of user and password percent-encoded (@ as %40, / as %2F, # as %23, ? as %3F, % as %25)'
 const USER = /^[^:]+:\/\/([^/?#]*)@/
 
+/** Written in another way, or given twice, they would not count, and a connection that was to have TLS would have none. */
+const TLS_PARAMETERS: readonly string[] = ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey']
+
 interface Rules {
   readonly protocols: readonly string[]
   /** The variable for the password alone. */
@@ -28,7 +31,7 @@ function problemOf(text: string, { protocols, passwordVariable, more }: Rules): 
   const begins = mustBegin(protocols)
   if (!protocols.some((protocol) => text.toLowerCase().startsWith(`${protocol}//`))) return begins
   const unread = `can't be read; ${ENCODE}, or set ${passwordVariable}`
-  if (url === null && /:\d+,[^@]*$/.test(text))
+  if (url === null ? /:\d+,[^@]*$/.test(text) : url.hostname.includes(','))
     return 'must name one server, or a name that leads to the primary'
   if (url === null) return text.includes('@') ? unread : begins
   // A bare / in the password ends the host: what follows is a path with an @.
@@ -58,4 +61,13 @@ export const redisUrl = storeUrl({
 export const databaseUrl = storeUrl({
   protocols: ['postgres:', 'postgresql:'],
   passwordVariable: 'DATABASE_PASSWORD',
+  more: ({ searchParams }) => {
+    const isMeant = (name: string): boolean =>
+      TLS_PARAMETERS.includes(name.toLowerCase().replaceAll(/[_-]/g, ''))
+    const given = [...searchParams.keys()].filter(isMeant)
+    const unread = given.find((name, at) => !TLS_PARAMETERS.includes(name) || given.indexOf(name) !== at)
+    return unread === undefined
+      ? null
+      : `has ${unread} in a way that does not count: write ${TLS_PARAMETERS.join(', ')} like this, each once`
+  },
 })

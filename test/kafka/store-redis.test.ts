@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { openRedisLimits } from '../../runtime/limits/redis.ts'
@@ -8,7 +10,10 @@ import { connectRedis } from '../../runtime/store/redis-connection.ts'
 import { openRedisKeyValue } from '../../runtime/store/redis.ts'
 import { keyValueSuite } from '../conformance/store-suite.ts'
 import { eventually, LIMIT_MS } from '../conformance/waiting.ts'
+import { accepts, freePort } from '../infra/port.ts'
 import { startRedis } from '../infra/redis.ts'
+import { scratch, startServer } from '../infra/server.ts'
+import { installedProgram } from '../infra/tool.ts'
 
 const url = (): string => {
   assert.ok(process.env['REDIS_URL'], 'REDIS_URL names the Redis of this run')
@@ -69,6 +74,27 @@ test('a command that waited too long for a connection is forgotten, and never se
   const late = redis.incr('tries')
   await server.restart()
   assert.equal(await late, 1)
+})
+
+test('a Sentinel says what REDIS_URL should name', async (t) => {
+  const port = await freePort()
+  const directory = scratch('sentinel')
+  const settings = join(directory, 'sentinel.conf')
+  writeFileSync(settings, `port ${port}\nbind 127.0.0.1\ndir ${directory}\n`)
+  const sentinel = await startServer({
+    name: 'sentinel',
+    command: await installedProgram('redis-server', 'redis-server'),
+    args: [settings, '--sentinel'],
+    directory,
+    ready: () => accepts(port),
+    stopSignal: 'SIGTERM',
+  })
+  const store = openRedisKeyValue({ url: `redis://127.0.0.1:${port}` })
+  t.after(async () => {
+    await store.close()
+    await sentinel.stop()
+  })
+  await assert.rejects(store.durability(), /is a sentinel .*: name an address that leads to the primary/)
 })
 
 test('a connection that gets no answer says so, and what rediss:// needs', async (t) => {

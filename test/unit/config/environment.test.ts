@@ -104,7 +104,14 @@ test('a URL of a store that would be read in another way than it is meant is a m
     assert.deepEqual(mistakes('me:p%40%2F%23%3F%25'), [])
     const [several = ''] = mistakesIn({ [`${variable}_URL`]: `${scheme}://me:pw@one.test:1,two.test:1` })
     assert.match(several, /must name one server/)
+    const [listed = ''] = mistakesIn({ [`${variable}_URL`]: `${scheme}://me:pw@one.test,two.test:1` })
+    assert.match(listed, /must name one server/)
   }
+  for (const odd of ['SSLMODE=require', 'ssl_mode=require', 'sslmode=require&sslmode=disable'])
+    assert.match(
+      mistakesIn({ DATABASE_URL: `postgres://db.test/fleet?${odd}` }).join(),
+      /has (SSLMODE|ssl_mode|sslmode) in a way that does not count/,
+    )
   for (const end of ['', '/', '/0', '/15'])
     assert.deepEqual(mistakesIn({ REDIS_URL: `redis://store.test${end}` }), [])
   for (const end of ['/fleet', '/-1', '/1/2'])
