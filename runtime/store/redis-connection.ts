@@ -72,7 +72,7 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
   let failure: string | null = null
   redis.on('close', () => generation++)
   redis.on('error', (error) => {
-    failure = messageOf(error)
+    failure = failureOf(error, new URL(url).protocol === 'rediss:')
     if (isOfSelect(error)) redis.disconnect(true)
   })
   redis.on('ready', () => (failure = null))
@@ -114,6 +114,17 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
       return Promise.resolve()
     },
   }
+}
+
+/**
+ * Why connecting fails; of OpenSSL's line the reason alone. A port without TLS waits for the rest of what it takes for a
+ * command, or answers in clear.
+ */
+function failureOf(error: unknown, isTls: boolean): string {
+  const said = messageOf(error)
+  const [, ofTls] = /:SSL routines:[^:]*:([^:]+):/.exec(said) ?? []
+  if (!isTls || !/ETIMEDOUT|:wrong version number:/.test(said)) return ofTls ?? said
+  return `${ofTls ?? said}; if this port has no TLS, REDIS_URL begins with redis://`
 }
 
 function unavailable(message: string, cause: unknown): FlotillaError {
