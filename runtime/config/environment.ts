@@ -9,7 +9,7 @@ import { plural } from '../quantities.ts'
 import { keepSecrets } from '../redaction.ts'
 import { environmentSecrets, withFiles } from './secrets.ts'
 import { readSecurity, securityVariables, type ServersSecurity } from './server-security.ts'
-import { databaseUrl, mustBegin, redisUrl } from './store-urls.ts'
+import { databaseUrl, redisUrl, registryUrl } from './store-urls.ts'
 import { readTracing, tracingVariables, type TracingSettings } from './tracing.ts'
 
 /** Limits of a process's HTTP server and its streams. */
@@ -75,10 +75,6 @@ export interface Environment {
   readonly raw: Readonly<Record<string, string | undefined>>
 }
 
-const url = (...protocols: string[]) =>
-  z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
-    error: mustBegin(protocols),
-  })
 const oneOf = <const T extends readonly string[]>(values: T) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` })
 const whole = (least: number, most: number) => {
@@ -116,7 +112,7 @@ const variables = z.object({
     .regex(/^[A-Za-z0-9._-]{1,200}$/, 'may hold letters, digits, dot, dash and underscore, at most 200')
     .optional(),
   ...securityVariables(flag),
-  SCHEMA_REGISTRY_URL: url('http:', 'https:').optional(),
+  SCHEMA_REGISTRY_URL: registryUrl.optional(),
   REDIS_URL: redisUrl.optional(),
   DATABASE_URL: databaseUrl.optional(),
   ...tracingVariables,

@@ -1,5 +1,5 @@
-// What REDIS_URL and DATABASE_URL may not be. Each of these mistakes would otherwise show as a server that can't be
-// reached, or lead to another database than the one that is meant.
+// What REDIS_URL, DATABASE_URL and SCHEMA_REGISTRY_URL may not be. Each of these mistakes would otherwise show as a server
+// that can't be reached, or lead to another database than the one that is meant.
 import { z } from 'zod'
 
 const ENCODE =
@@ -17,7 +17,7 @@ interface Rules {
 }
 
 /** What a URL of another protocol is refused with. */
-export const mustBegin = (protocols: readonly string[]): string =>
+const mustBegin = (protocols: readonly string[]): string =>
   `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
 
 const storeUrl = (rules: Rules) =>
@@ -70,4 +70,9 @@ export const databaseUrl = storeUrl({
       ? null
       : `has ${unread} in a way that does not count: write ${TLS_PARAMETERS.join(', ')} like this, each once`
   },
+})
+
+export const registryUrl = storeUrl({
+  protocols: ['http:', 'https:'],
+  passwordVariable: 'SCHEMA_REGISTRY_PASSWORD',
 })

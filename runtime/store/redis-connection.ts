@@ -73,7 +73,7 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
   let failure: string | null = null
   redis.on('close', () => generation++)
   redis.on('error', (error) => {
-    failure = messageOf(error)
+    failure = failureOf(messageOf(error), url)
     if (isOfSelect(error)) redis.disconnect(true)
   })
   redis.on('ready', () => (failure = null))
@@ -87,11 +87,9 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
     promise.catch((cause: unknown) => {
       const failed = messageOf(cause)
       const isSilent = failure === null && redis.status !== 'ready' && failed.includes('timed out')
-      const connecting = isSilent ? 'no answer' : failure
+      const connecting = isSilent ? failureOf('no answer', url) : failure
       const reason =
-        connecting === null || connecting === failed
-          ? failed
-          : `${failed}; connecting fails: ${connecting}${adviceOn(connecting, url)}`
+        connecting === null || connecting === failed ? failed : `${failed}; connecting fails: ${connecting}`
       const isElsewhere = NOT_THE_PRIMARY.test(reason)
       if ((isElsewhere || REFUSES.test(reason)) && refusal === null) {
         refusal = reason
@@ -121,9 +119,14 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
   }
 }
 
-function adviceOn(failure: string, url: string): string {
-  const isOfTls = url.startsWith('rediss:') && /no answer|ETIMEDOUT/.test(failure)
-  return isOfTls ? ' (rediss:// needs a port that speaks TLS)' : ''
+/**
+ * Why connecting fails; of OpenSSL's line the reason alone. A port without TLS waits for the rest of what it takes for a
+ * command, or answers in clear.
+ */
+function failureOf(said: string, url: string): string {
+  const [, ofTls] = /:SSL routines:[^:]*:([^:]+):/.exec(said) ?? []
+  const mayBeClear = url.startsWith('rediss:') && /no answer|ETIMEDOUT|:wrong version number:/.test(said)
+  return `${ofTls ?? said}${mayBeClear ? '; if this port has no TLS, REDIS_URL begins with redis://' : ''}`
 }
 
 function unavailable(message: string, cause: unknown): FlotillaError {

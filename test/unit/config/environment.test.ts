@@ -90,6 +90,7 @@ test('a URL of a store that would be read in another way than it is meant is a m
   for (const [scheme, host, variable] of [
     ['redis', 'store.test:6379/2', 'REDIS'],
     ['postgres', 'store.test:5432/fleet?sslmode=require', 'DATABASE'],
+    ['https', 'registry.test/apis/ccompat/v7', 'SCHEMA_REGISTRY'],
   ] as const) {
     const mistakes = (user: string) => mistakesIn({ [`${variable}_URL`]: `${scheme}://${user}@${host}` })
     for (const password of ['pa/1hidden', '12/1hidden', 'pa#1hidden', '%zz1hidden', '1hidden%']) {
