@@ -26,6 +26,34 @@ export const ownPatterns: PatternEngine = (pattern) => {
   }
 }
 
+const searches = new Map<string, (text: string) => string | null>()
+
+/**
+ * Finds a pattern of the configuration in a text that somebody else wrote, and returns what matches; null if nothing
+ * does. `flags` as RegExp has them. In linear time, but for what RE2 refuses. Kept: call it with patterns of the
+ * configuration only.
+ */
+export function searchFor(source: string, flags: '' | 'i' = ''): (text: string) => string | null {
+  const key = `${flags}/${source}`
+  const search = searches.get(key) ?? newSearch(source, flags)
+  searches.set(key, search)
+  return search
+}
+
+function newSearch(source: string, flags: '' | 'i'): (text: string) => string | null {
+  try {
+    const blind = flags === 'i' ? RE2JS.CASE_INSENSITIVE : 0
+    const compiled = RE2JS.compile(RE2JS.translateRegExp(asRe2(source)), blind)
+    return (text) => {
+      const matcher = compiled.matcher(text)
+      return matcher.find() ? (matcher.group() ?? '') : null
+    }
+  } catch {
+    const pattern = new RegExp(source, flags)
+    return (text) => pattern.exec(text)?.[0] ?? null
+  }
+}
+
 /** How patterns in a tool's schemas run: those of an MCP server are not its operator's, and RE2's only. */
 export const patternsOf = ({ source }: Pick<ToolSpec, 'source'>): { patterns: PatternEngine } => ({
   patterns: source === undefined ? ownPatterns : linearPatterns,

@@ -8,7 +8,7 @@ import type { AgentTool } from '../../api/agents.ts'
 import { compileArguments } from '../../runtime/config/coercion.ts'
 import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
 import { parseExact } from '../../runtime/exact-json.ts'
-import { patternsOf } from '../../runtime/foreign-schema/patterns.ts'
+import { patternsOf, searchFor } from '../../runtime/foreign-schema/patterns.ts'
 import { repeatedNames, withNamesKept } from '../../runtime/json-names.ts'
 import { withoutSlips } from '../../runtime/json-slips.ts'
 import { lostStep, resetSession } from '../../services/code-sandbox/executors/verdicts.ts'
@@ -71,6 +71,8 @@ const rows: readonly (readonly [what: string, read: (text: string) => unknown, t
   ['a long name that is imported', lostNames, `import ${times('a')}*`],
   ["arguments for a tool's pattern", (a) => toolInput({ a }), manyWays],
   ["a result for a tool's pattern", toolOutput, manyWays],
+  ['a text for a forbidden pattern', searchFor('(a+)+$'), manyWays],
+  ["an error for an alert's pattern", searchFor('^(A|AA)+$', 'i'), manyWays],
   ["arguments for an agent's pattern", agentInput, manyWays],
   ['fields of one thought in many pieces', attached, names(LARGE / 10)],
 ]
