@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { exportFormats } from '../runtime/ledger/choices.ts'
 import { route, type Route } from './route.ts'
 import { evaluationCase, evaluationRun, runComparison } from './schemas/evaluations.ts'
-import { clampedCount, name } from './schemas/values.ts'
+import { clamped, name } from './schemas/values.ts'
 
 const MAX_CASES_AT_ONCE = 100
 /** The paired tests of more would hold up the gateway. */
@@ -29,7 +29,7 @@ export const evaluations = {
     tag: 'evaluations',
     summary: 'Runs of evaluations, the latest first',
     query: z.strictObject({
-      limit: clampedCount({ least: 1, most: 1_000 }, 'How many at most.').default(100),
+      limit: clamped({ least: 1, most: 1_000 }, 'How many at most.').default(100),
     }),
     answers: { 200: { description: 'Without their cases.', schema: z.array(evaluationRun) } },
     errors: ['STORE_UNAVAILABLE'],

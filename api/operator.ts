@@ -7,7 +7,7 @@ import { route, type Route } from './route.ts'
 import { doctorReport } from './schemas/doctor.ts'
 import * as fleet from './schemas/fleet.ts'
 import { mcpServerView } from './schemas/mcp-servers.ts'
-import { clampedCount, count, flag, name, remark, text, time } from './schemas/values.ts'
+import { clamped, count, flag, name, remark, text, time } from './schemas/values.ts'
 
 /** The last moment that JavaScript knows. */
 const LAST_MS = 8_640_000_000_000_000
@@ -110,7 +110,7 @@ export const operator = {
     tag: 'dead-letters',
     summary: 'Dead letters, the newest first',
     query: z.strictObject({
-      limit: clampedCount({ least: 1, most: 1_000 }, 'How many at most.').default(100),
+      limit: clamped({ least: 1, most: 1_000 }, 'How many at most.').default(100),
       since: time('Failed since.').exactOptional(),
       code: text('With this error code.').exactOptional(),
       stage: text('Given up by this stage.').exactOptional(),
@@ -210,7 +210,7 @@ export const operator = {
         .exactOptional()
         .meta({ description: 'A line for each group and hour or day (UTC).' }),
       percentiles: flag('Percentiles of the durations too.').exactOptional(),
-      limit: clampedCount({ least: 1, most: 10_000 }, 'Lines at most: 1,000 unless given.').exactOptional(),
+      limit: clamped({ least: 1, most: 10_000 }, 'Lines at most: 1,000 unless given.').exactOptional(),
     }),
     answers: listOf(
       fleet.summaryLine,

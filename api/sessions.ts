@@ -1,7 +1,7 @@
 // Routes of sessions: conversations whose turns are tasks.
 import { z } from 'zod'
 import { route } from './route.ts'
-import { clampedCount, name, text, timeMs } from './schemas/values.ts'
+import { clamped, name, text, timeMs } from './schemas/values.ts'
 
 const ofSession = z.object({ id: name('Id of the session.') })
 const user = name('Sessions of this user.')
@@ -78,7 +78,7 @@ export type KeptVariablesView = z.output<typeof keptVariables>
 export type SessionList = z.output<typeof sessionList>
 export type TurnView = z.output<typeof turnView>
 
-const limit = clampedCount({ least: 1, most: 1_000 }, 'How many at most.').default(100)
+const limit = clamped({ least: 1, most: 1_000 }, 'How many at most.').default(100)
 
 export const sessions = {
   list: route({
@@ -103,7 +103,7 @@ export const sessions = {
     params: ofSession,
     query: z.strictObject({
       limit,
-      after: clampedCount({ least: 0, most: 2_147_483_647 }, 'Turns behind this one.').default(0),
+      after: clamped({ least: 0, most: 2_147_483_647 }, 'Turns behind this one.').default(0),
     }),
     answers: { 200: { description: 'The session, and a page of its turns.', schema: sessionDetail } },
     errors: ['NOT_FOUND', 'STORE_UNAVAILABLE'],

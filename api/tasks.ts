@@ -20,22 +20,11 @@ import { promotedCase } from './schemas/evaluations.ts'
 import { resultPage } from './schemas/results.ts'
 import { comparison, forked, forkInput, fromStep, recording, taskReplay } from './schemas/forks.ts'
 import { filterFields, taskFilters } from './schemas/task-query.ts'
-import {
-  clamped,
-  clampedCount,
-  count,
-  flag,
-  json,
-  name,
-  remark,
-  share,
-  text,
-  time,
-} from './schemas/values.ts'
+import { clamped, count, flag, json, name, remark, seconds, share, text, time } from './schemas/values.ts'
 
 const MAX_WAIT_SECONDS = 30
 
-const wait = clamped({ least: 0, most: MAX_WAIT_SECONDS }, 'Seconds to wait for the result.').exactOptional()
+const wait = seconds({ least: 0, most: MAX_WAIT_SECONDS }, 'Seconds to wait for the result.').exactOptional()
 const ofTask = z.object({ id: taskId })
 const acceptedAnswer = {
   description: 'It is durable in the log.',
@@ -216,10 +205,9 @@ export const tasks = {
     query: z.strictObject({
       after: pagePosition,
       since: time('Where partitions begin that `after` does not name.').exactOptional(),
-      limit: clampedCount(
-        { least: 1, most: 500 },
-        'Results at most; at least one of each partition.',
-      ).default(100),
+      limit: clamped({ least: 1, most: 500 }, 'Results at most; at least one of each partition.').default(
+        100,
+      ),
     }),
     answers: {
       200: {

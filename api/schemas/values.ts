@@ -55,14 +55,12 @@ interface Bounds {
 const NUMBER = /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i
 
 /** A whole number in a query, rounded down and clamped to the bounds. */
-export const clampedCount = (bounds: Bounds, description: string) => clamped(bounds, description, Math.floor)
+export const clamped = (bounds: Bounds, description: string) => within(bounds, description, Math.floor)
 
-/** A number in a query, clamped to the bounds. */
-export function clamped(
-  { least, most }: Bounds,
-  description: string,
-  rounded: (value: number) => number = Number,
-) {
+/** Seconds in a query, or a part of one, clamped to the bounds. */
+export const seconds = (bounds: Bounds, description: string) => within(bounds, description, Number)
+
+function within({ least, most }: Bounds, description: string, rounded: (value: number) => number) {
   const error = 'must be a number'
   return given(error)
     .regex(NUMBER, { error })

@@ -1,6 +1,5 @@
-// The one place that runs RE2: regular expressions of schemas from outside, in time that grows with the text
-// and not with the ways to match it. RE2 has no look-around and no back-references, and bounds the product of
-// nested repetitions.
+// The one place that runs RE2: regular expressions of schemas, in time that grows with the text and not with the
+// ways to match it. RE2 has no look-around and no back-references, and bounds the product of nested repetitions.
 import { RE2JS } from 're2js'
 import type { ToolSpec } from '../config/fleet.ts'
 import type { PatternEngine } from '../config/json-schema.ts'
@@ -15,9 +14,50 @@ export const linearPatterns: PatternEngine = (pattern) => {
   return { test: (text) => compiled.test(text), toString: () => pattern }
 }
 
-/** How patterns in a tool's schemas run: those of an MCP server are not its operator's, and run in linear time. */
-export const patternsOf = ({ source }: Pick<ToolSpec, 'source'>): { patterns?: PatternEngine } =>
-  source === undefined ? {} : { patterns: linearPatterns }
+/**
+ * For schemas of the configuration, whose texts are a model's or a client's: what RE2 refuses runs on V8's engine.
+ * Throws for a pattern that neither takes.
+ */
+export const ownPatterns: PatternEngine = (pattern) => {
+  try {
+    return linearPatterns(pattern)
+  } catch {
+    return new RegExp(pattern, 'u')
+  }
+}
+
+const searches = new Map<string, (text: string) => string | null>()
+
+/**
+ * Finds a pattern of the configuration in a text that somebody else wrote, and returns what matches; null if nothing
+ * does. `flags` as RegExp has them. In linear time, but for what RE2 refuses. Kept: call it with patterns of the
+ * configuration only.
+ */
+export function searchFor(source: string, flags: '' | 'i' = ''): (text: string) => string | null {
+  const key = `${flags}/${source}`
+  const search = searches.get(key) ?? newSearch(source, flags)
+  searches.set(key, search)
+  return search
+}
+
+function newSearch(source: string, flags: '' | 'i'): (text: string) => string | null {
+  try {
+    const blind = flags === 'i' ? RE2JS.CASE_INSENSITIVE : 0
+    const compiled = RE2JS.compile(RE2JS.translateRegExp(asRe2(source)), blind)
+    return (text) => {
+      const matcher = compiled.matcher(text)
+      return matcher.find() ? (matcher.group() ?? '') : null
+    }
+  } catch {
+    const pattern = new RegExp(source, flags)
+    return (text) => pattern.exec(text)?.[0] ?? null
+  }
+}
+
+/** How patterns in a tool's schemas run: those of an MCP server are not its operator's, and RE2's only. */
+export const patternsOf = ({ source }: Pick<ToolSpec, 'source'>): { patterns: PatternEngine } => ({
+  patterns: source === undefined ? ownPatterns : linearPatterns,
+})
 
 function compile(pattern: string): RE2JS {
   try {

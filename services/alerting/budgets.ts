@@ -4,6 +4,7 @@
 //    longer applies.
 // 2. Its own content counts: a late report of a day that is over is ignored.
 // 3. Another budget near its limit is news: the alert is raised again at once.
+import { searchFor } from '../../runtime/foreign-schema/patterns.ts'
 import type { NamedRule } from '../../runtime/config/alert-rules.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { budgetOf, warnAtOf } from '../../runtime/limits/claims.ts'
@@ -52,9 +53,9 @@ function nearLimit(
   limits: BudgetLimits,
   nowMs: number,
 ): NearBudget[] {
-  const named = pattern === null ? null : new RegExp(pattern, 'i')
+  const named = pattern === null ? null : searchFor(pattern, 'i')
   return budgets.filter(
-    (near) => near.resetsAtMs > nowMs && !hasRisen(near, limits) && (named?.test(near.budget) ?? true),
+    (near) => near.resetsAtMs > nowMs && !hasRisen(near, limits) && named?.(near.budget) !== null,
   )
 }
 

@@ -2,6 +2,7 @@
 //
 // 1. A report holds for the rule's window after the last refused call of its tool.
 // 2. Another tool is news: the alert is raised again at once.
+import { searchFor } from '../../runtime/foreign-schema/patterns.ts'
 import type { NamedRule } from '../../runtime/config/alert-rules.ts'
 import type { McpToolChanged } from '../../schemas/generated/events.ts'
 import { listSubjects, type Reading } from './windows.ts'
@@ -26,8 +27,8 @@ export function withChange({ changedTools = [] }: State, report: McpToolChanged)
 }
 
 const current = ({ pattern, windowMs }: NamedRule, { changedTools = [] }: State, nowMs: number) => {
-  const named = pattern === null ? null : new RegExp(pattern, 'i')
-  return changedTools.filter(({ name, atMs }) => atMs + windowMs > nowMs && (named?.test(name) ?? true))
+  const named = pattern === null ? null : searchFor(pattern, 'i')
+  return changedTools.filter(({ name, atMs }) => atMs + windowMs > nowMs && named?.(name) !== null)
 }
 
 export function toolsReading(rule: NamedRule, rows: State, nowMs: number): Reading {

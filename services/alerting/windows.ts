@@ -5,6 +5,7 @@
 // 2. Execution times are kept as counts in classes 2 % wide. A p95 read from them is never above the true one
 //    and at most 2 % below, so an alert is never raised wrongly.
 import type { NamedRule } from '../../runtime/config/alert-rules.ts'
+import { searchFor } from '../../runtime/foreign-schema/patterns.ts'
 import type { Tally } from './tally.ts'
 
 const SLOTS = 24
@@ -76,6 +77,8 @@ function scoreFor({ measure }: NamedRule, { quality, satisfaction }: Tally): num
   return measure === 'satisfaction_mean' ? satisfaction : null
 }
 
+const isFoundBy = (pattern: string) => (error: string) => searchFor(pattern, 'i')(error) !== null
+
 function countedBy(rule: NamedRule, tally: Tally): number {
   switch (rule.measure) {
     case 'error_rate':
@@ -83,7 +86,7 @@ function countedBy(rule: NamedRule, tally: Tally): number {
     case 'tokens':
       return tally.tokens
     case 'errors_matching':
-      return tally.errors.filter((error) => new RegExp(rule.pattern ?? '(?!)', 'i').test(error)).length
+      return rule.pattern === null ? 0 : tally.errors.filter(isFoundBy(rule.pattern)).length
     case 'quality_mean':
     case 'satisfaction_mean':
       return scoreFor(rule, tally) ?? 0

@@ -4,10 +4,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
+import type { AgentTool } from '../../api/agents.ts'
+import { compileArguments } from '../../runtime/config/coercion.ts'
+import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
 import { parseExact } from '../../runtime/exact-json.ts'
+import { patternsOf, searchFor } from '../../runtime/foreign-schema/patterns.ts'
 import { repeatedNames, withNamesKept } from '../../runtime/json-names.ts'
 import { withoutSlips } from '../../runtime/json-slips.ts'
 import { lostStep, resetSession } from '../../services/code-sandbox/executors/verdicts.ts'
+import { argumentProblems } from '../../services/gateway/mcp/agent-tools.ts'
 import { readArguments } from '../../services/planner/call-arguments.ts'
 import { readCode } from '../../services/planner/code-blocks.ts'
 import { AttachedReader } from '../../services/planner/model/attached.ts'
@@ -29,6 +34,13 @@ const attached = (text: string) => {
     reader.read({ reasoning_details: [{ type: 'text', text: 'a', [name]: 1 }] })
   return reader.value
 }
+/** Twice the time for each letter, on V8's engine. */
+const slowPattern = { type: 'string', pattern: '^(a+)+$' } as const
+const inputSchema = { type: 'object', properties: { a: slowPattern } } as const
+const toolInput = compileArguments(inputSchema, patternsOf({}))
+const toolOutput = compileJsonSchema(slowPattern, patternsOf({}))
+const agentInput = (a: string) => argumentProblems({ inputSchema } as unknown as AgentTool, { a })
+const manyWays = `${'a'.repeat(100)}!`
 const names = (most: number) => Array.from({ length: most }, (_, at) => `a${at}`).join(' ')
 const oneName = (most: number) => `{${Array.from({ length: most }, (_, at) => `"a":${at}`).join(',')}}`
 const times = (text: string, most = LARGE) => text.repeat(most / text.length)
@@ -57,6 +69,11 @@ const rows: readonly (readonly [what: string, read: (text: string) => unknown, t
   ['line ends of a task', estimate, `${times('\n')}x`],
   ['blanks in a line of code', lostNames, `a${times(' ')}:${times(' ')}x`],
   ['a long name that is imported', lostNames, `import ${times('a')}*`],
+  ["arguments for a tool's pattern", (a) => toolInput({ a }), manyWays],
+  ["a result for a tool's pattern", toolOutput, manyWays],
+  ['a text for a forbidden pattern', searchFor('(a+)+$'), manyWays],
+  ["an error for an alert's pattern", searchFor('^(A|AA)+$', 'i'), manyWays],
+  ["arguments for an agent's pattern", agentInput, manyWays],
   ['fields of one thought in many pieces', attached, names(LARGE / 10)],
 ]
 

@@ -5,6 +5,7 @@ import type { TaskInput } from '../../../client/types.ts'
 import { defaultOverrides } from '../../../runtime/config/defaults.ts'
 import type { AgentDefinition, Fleet, JsonSchema, Overrides } from '../../../runtime/config/fleet.ts'
 import { compileJsonSchema, type SchemaCheck } from '../../../runtime/config/json-schema.ts'
+import { ownPatterns } from '../../../runtime/foreign-schema/patterns.ts'
 import type { Json } from '../../../schemas/json.ts'
 
 export type ToolSource = Pick<Fleet, 'agents' | 'overrides' | 'models' | 'limits'>
@@ -124,7 +125,7 @@ export function argumentProblems(
   given: Record<string, unknown>,
 ): readonly string[] {
   const key = JSON.stringify(inputSchema)
-  const check = checks.get(key) ?? compileJsonSchema(inputSchema)
+  const check = checks.get(key) ?? compileJsonSchema(inputSchema, { patterns: ownPatterns })
   if (checks.size < MAX_CHECKS) checks.set(key, check)
   return check(given as Json).problems
 }

@@ -3,6 +3,7 @@ import { historyMistakes, metadataMistakes, type HistoryMessage } from '../../..
 import { identityMistakes } from '../../../schemas/identity.ts'
 import { halfPairs } from '../../../schemas/whole-text.ts'
 import { schemaMistakes } from '../../../runtime/foreign-schema/bounds.ts'
+import { searchFor } from '../../../runtime/foreign-schema/patterns.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import type { Failure, Json } from '../../../runtime/stage.ts'
@@ -88,23 +89,12 @@ function outputSchemaMistakes(schema: Json, maxBytes: number): string[] {
   return schemaMistakes(schema, maxBytes).map((mistake) => `outputSchema: ${mistake}`)
 }
 
-/** Compiled once: they are of the configuration. */
-const compiled = new Map<string, RegExp>()
-
-function patternOf(source: string): RegExp {
-  const known = compiled.get(source)
-  if (known) return known
-  const pattern = new RegExp(source)
-  compiled.set(source, pattern)
-  return pattern
-}
-
 function checkPatterns(text: string, patterns: readonly string[]): Failure | null {
   for (const pattern of patterns) {
-    const match = patternOf(pattern).exec(text)
-    if (match === null) continue
+    const found = searchFor(pattern)(text)
+    if (found === null) continue
     const message =
-      `The task text contains "${match[0].slice(0, 80)}", which matches the forbidden pattern ${pattern}. ` +
+      `The task text contains "${found.slice(0, 80)}", which matches the forbidden pattern ${pattern}. ` +
       'Reword it, or relax limits.input.forbiddenPatterns in flotilla.config.ts.'
     return failure('TASK_TEXT_FORBIDDEN', message)
   }

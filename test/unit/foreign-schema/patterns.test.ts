@@ -1,7 +1,7 @@
 // Patterns of tasks' schemas mean what they mean in JavaScript, or are refused.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { linearPatterns } from '../../../runtime/foreign-schema/patterns.ts'
+import { linearPatterns, ownPatterns, searchFor } from '../../../runtime/foreign-schema/patterns.ts'
 
 const characters = Array.from({ length: 0x3100 }, (_, code) => String.fromCodePoint(code))
 const others = ['\ufeff', '\ufefe', '\uff00', '\u{1f600}', '\u{10ffff}', '', 'a\n', '\r\n', 'ab', 'a]b', '1a']
@@ -27,3 +27,28 @@ for (const pattern of [String.raw`(?=a)`, String.raw`(a)\1`, String.raw`\p{C}`, 
   test(`${pattern} is refused, by name`, () => {
     assert.throws(() => linearPatterns(pattern), { message: /^the pattern ".*" can't be used \(.*RE2's/ })
   })
+
+test('a pattern of the configuration that RE2 refuses runs as JavaScript has it', () => {
+  assert.deepEqual(
+    [String.raw`^(?!x)\w+$`, String.raw`^(a)\1$`, '^a+$'].map((pattern) => ownPatterns(pattern).test('aa')),
+    [true, true, true],
+  )
+  assert.throws(() => ownPatterns('('), SyntaxError)
+})
+
+test('a search returns what JavaScript would find', () => {
+  const found = (source: string, text: string, flags?: 'i') => searchFor(source, flags)(text)
+  for (const [source, text] of [
+    [String.raw`__\w+__`, 'a __class__ of'],
+    [String.raw`\bimport\s`, 'an import\u00A0of'],
+    [String.raw`\bexec\s*\(`, 'reexec ( x'],
+    ['a|ab', 'xab'],
+    ['(?<!x)ab', 'xab ab'],
+    ['', 'x'],
+  ] as const)
+    assert.equal(found(source, text), new RegExp(source).exec(text)?.[0] ?? null, source)
+  assert.deepEqual(
+    [found('rate LIMIT', 'Rate limit', 'i'), found('rate LIMIT', 'Rate limit')],
+    ['Rate limit', null],
+  )
+})
