@@ -31,6 +31,7 @@ import type { Unpacker } from './record-batches.ts'
 import type { KafkaSecurity } from '../../config/server-security.ts'
 import { METADATA_VERSIONS, takeLeaderless, type MetadataResponse } from './metadata-response.ts'
 import {
+  beginFromScratch,
   checkOnlyIfWaiting,
   checkTogether,
   endWhenUnanswered,
@@ -387,3 +388,4 @@ checkTogether(queues)
 noteThrottling(queues)
 const { prototype: connections } = part('kafkajs/src/network/connection') as { prototype: Connection }
 endWhenUnanswered(connections)
+beginFromScratch(connections)

@@ -14,6 +14,8 @@
 // 4. kafkajs looks no more at the requests of a connection that it closes, but waits for them: they would never end.
 // 5. A process that stood still (it was stopped, or waited for a processor) has answers that it has not read: it reads before
 //    it gives requests up.
+//
+// 6. A connection that was cut in the middle of an answer begins again, with nothing of it.
 import type { Socket } from 'node:net'
 import { giveUp } from './silent-broker.ts'
 
@@ -44,7 +46,13 @@ export interface RequestQueue {
 export interface Connection {
   readonly requestQueue: RequestQueue
   readonly socket?: Socket
+  /** Bytes of an answer that is not whole yet. */
+  chunks: readonly Buffer[]
+  bytesBuffered: number
+  bytesNeeded: number
+  isConnected(): boolean
   connect(): Promise<unknown>
+  processData(data: Buffer): void
 }
 
 interface SentRequest {
@@ -83,6 +91,28 @@ export function endWhenUnanswered(prototype: Connection): void {
       return true
     }
     return connect.call(this)
+  }
+}
+
+/** Bytes of the size that comes before each answer. */
+const SIZE_BYTES = 4
+
+/**
+ * kafkajs keeps the part of an answer that has come when its connection is cut, and reads the answers of the next connection
+ * behind it: none of them is found, or their sizes are out of range, which was thrown out of the socket's callback.
+ */
+export function beginFromScratch(prototype: Connection): void {
+  const { connect, processData } = prototype
+  prototype.connect = function (this: Connection) {
+    if (!this.isConnected()) Object.assign(this, { chunks: [], bytesBuffered: 0, bytesNeeded: SIZE_BYTES })
+    return connect.call(this)
+  }
+  prototype.processData = function (this: Connection, data) {
+    try {
+      processData.call(this, data)
+    } catch (error) {
+      this.socket?.destroy(error as Error)
+    }
   }
 }
 

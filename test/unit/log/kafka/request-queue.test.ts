@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import {
+  beginFromScratch,
   checkOnlyIfWaiting,
   checkTogether,
   endWhenUnanswered,
@@ -111,9 +112,39 @@ test('a request that goes unanswered ends its connection, if there still is one'
   for (const queue of queues) queue.destroy()
 })
 
+const fresh = () => ({
+  requestQueue: { ...still },
+  chunks: [] as Buffer[],
+  bytesBuffered: 0,
+  bytesNeeded: 4,
+  isConnected: () => false,
+  connect: async () => true,
+  processData: () => {},
+})
+
+test('a connection that was cut in the middle of an answer begins from scratch; bytes that are no answer end it alone', async () => {
+  const socket = new Socket().on('error', () => {})
+  const cut = { chunks: [Buffer.from('part')], bytesBuffered: 4, bytesNeeded: 100 }
+  const noAnswer = new RangeError('no answer')
+  const processData = () => {
+    throw noAnswer
+  }
+  const connection: Connection = { ...fresh(), ...cut, processData, socket }
+  beginFromScratch(connection)
+  await connection.connect()
+  const { chunks, bytesBuffered, bytesNeeded } = connection
+  assert.deepEqual({ chunks, bytesBuffered, bytesNeeded }, { chunks: [], bytesBuffered: 0, bytesNeeded: 4 })
+  const open: Connection = { ...fresh(), ...cut, isConnected: () => true }
+  beginFromScratch(open)
+  await open.connect()
+  assert.equal(open.bytesNeeded, 100, 'a connection that is there keeps what has come')
+  connection.processData(Buffer.from('what is no answer'))
+  assert.equal(socket.errored, noAnswer)
+})
+
 test('the socket of a connection is what is ended', async () => {
   const socket = new Socket().on('error', () => {})
-  const connection: Connection = { requestQueue: { ...still }, socket, connect: async () => true }
+  const connection: Connection = { ...fresh(), socket }
   endWhenUnanswered(connection)
   await connection.connect()
   assert.equal(connection.requestQueue.breakOff?.(0, new Error('late')), true)
