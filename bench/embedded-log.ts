@@ -9,7 +9,7 @@ import { performance } from 'node:perf_hooks'
 import { DatabaseSync } from 'node:sqlite'
 import { openEmbeddedLog } from '../runtime/log/embedded/log.ts'
 import type { Log, OpenLane, OutgoingRecord } from '../runtime/log/port.ts'
-import type { Durability } from '../runtime/store/data-file.ts'
+import type { Durability } from '../runtime/store/data-file/data-file.ts'
 
 const LANES = 64
 const secondsEach = Number(process.argv[2] ?? 2)

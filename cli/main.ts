@@ -1,9 +1,9 @@
 // The `flotilla` command.
 import { CommanderError } from 'commander'
-import { exitCodes } from './exit-codes.ts'
-import { noticingOmissions } from './omission-notice.ts'
-import { fail } from './output.ts'
-import { createProgram, wantedCommands } from './program.ts'
+import { exitCodes } from './program/exit-codes.ts'
+import { noticingOmissions } from './output/omission-notice.ts'
+import { fail } from './output/output.ts'
+import { createProgram, wantedCommands } from './program/program.ts'
 
 process.on('unhandledRejection', fail)
 const program = await createProgram(wantedCommands(process.argv.slice(2)))

@@ -1,9 +1,9 @@
 // The rights of each service on the broker, derived from the topics and the stages. docs/principals.md shows them,
 // `flotilla topics --acls` grants them, the chart of deploy/helm opens its network policies by them.
-import { readEnvironment } from '../runtime/config/environment.ts'
+import { readEnvironment } from '../runtime/config/environment/environment.ts'
 import { completeFleet } from '../runtime/config/load.ts'
-import type { Grant } from '../runtime/log/kafka/access.ts'
-import { MOVE } from '../runtime/log/kafka/move-progress.ts'
+import type { Grant } from '../runtime/log/kafka/admin/access.ts'
+import { MOVE } from '../runtime/log/kafka/admin/move-progress.ts'
 import { topics, type TopicName } from '../schemas/topics.ts'
 import { loadServices } from '../services/index.ts'
 

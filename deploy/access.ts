@@ -1,7 +1,7 @@
 // The facts that the chart needs of the fleet's own tables: what each service reads, writes and reaches, and which
 // secrets it gets. Written to deploy/helm/flotilla/files/access.json by deploy/generate.ts.
 import { serviceRights } from '../cli/principals.ts'
-import { fromFileVariable, pathVariable } from '../runtime/config/secrets.ts'
+import { fromFileVariable, pathVariable } from '../runtime/config/environment/secrets.ts'
 
 /** What is outside of the fleet's own servers, by the names that the chart's networkPolicy has. */
 type Outside = 'models' | 'web' | 'channels' | 'identity' | 'sandbox'

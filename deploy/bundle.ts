@@ -3,7 +3,7 @@
 //
 // 1. A start reads 150 files instead of 1,400: resolving and linking them took half of its processor time.
 // 2. import.meta.url stays that of the source, because files are found beside it; import.meta.filename is the
-//    bundle's (runtime/config/own-modules.ts). No module of the bundle is a program by itself: import.meta.main is false.
+//    bundle's (runtime/config/project/own-modules.ts). No module of the bundle is a program by itself: import.meta.main is false.
 // 3. Scripts of threads and children stay files of their own, which the bundle does not contain.
 // 4. In a clone the bundle counts only while every file that it was made of is unchanged.
 import { builtinModules } from 'node:module'
@@ -11,7 +11,7 @@ import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:
 import { relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'esbuild'
-import { ownModules } from '../runtime/config/own-modules.ts'
+import { ownModules } from '../runtime/config/project/own-modules.ts'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
 

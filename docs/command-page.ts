@@ -1,8 +1,8 @@
 // docs/cli.md: every command as its help shows it, and the exit codes, from the command's own tables.
 import type { Command } from 'commander'
-import { commands } from '../cli/command-table.ts'
-import { exitCodes } from '../cli/exit-codes.ts'
-import { createProgram } from '../cli/program.ts'
+import { commands } from '../cli/program/command-table.ts'
+import { exitCodes } from '../cli/program/exit-codes.ts'
+import { createProgram } from '../cli/program/program.ts'
 
 const WIDTH = 80
 
@@ -16,7 +16,7 @@ export async function commandPage(): Promise<string> {
   })
   return `# The command
 
-Generated from \`cli/command-table.ts\` and the commands by \`npm run generate\`. Do not edit.
+Generated from \`cli/program/command-table.ts\` and the commands by \`npm run generate\`. Do not edit.
 
 Results are on stdout, everything else on stderr. \`--json\` prints JSON on stdout and nothing else there. A table fits
 the terminal: text that is too long is cut, columns of less weight are left out. In a pipe every value is whole, and

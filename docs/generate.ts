@@ -1,6 +1,6 @@
 // Generates pages from other files: docs/errors.md from the error table, services/README.md and docs/principals.md from
 // the stages and the topics, docs/cli.md from the commands, docs/openapi.json from the
-// routes, docs/licences.md from package-lock.json, runtime/python-modules.ts from the list that the sandbox
+// routes, docs/licences.md from package-lock.json, runtime/python/modules.ts from the list that the sandbox
 // enforces.
 // `npm run generate` writes them; with `--check` this only compares, and fails on a difference.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { openApi } from '../api/openapi.ts'
-import { errorTable } from '../runtime/errors.ts'
+import { errorTable } from '../runtime/errors/errors.ts'
 import { readBy, serviceRights, type ServiceRights } from '../cli/principals.ts'
 import { topics } from '../schemas/topics.ts'
 import { stageNames } from '../services/index.ts'
@@ -105,7 +105,7 @@ function errorsPage(): string {
   })
   return `# Errors
 
-Generated from \`runtime/error-table.ts\` by \`npm run generate\`. Do not edit.
+Generated from \`runtime/errors/table.ts\` by \`npm run generate\`. Do not edit.
 
 Every error that Flotilla reports is one of these: in a result (\`error.code\`), in the history of a task, in a
 dead letter, in an HTTP answer (\`{"error": {code, message, remedy}}\`), at the command line. The message says what
@@ -190,7 +190,7 @@ export async function generatedPages(): Promise<Map<string, string>> {
     ['docs/cli.md', await commandPage()],
     ['docs/licences.md', licencesPage()],
     ['docs/openapi.json', JSON.stringify(openApi())],
-    ['runtime/python-modules.ts', pythonModules()],
+    ['runtime/python/modules.ts', pythonModules()],
   ] as const
   const formatted = pages.map(async ([page, text]) => {
     const path = join(root, page)

@@ -1,8 +1,8 @@
 // What a case of a run is as a task, and what is stored of it.
 import { MAX_KEPT_CHARS, type EvaluationCase, type EvaluationRun } from '../api/schemas/evaluations.ts'
 import type { TaskInput, TaskResult } from '../client/types.ts'
-import { shortened } from '../runtime/bounded-text.ts'
-import { toFailure, type FlotillaError } from '../runtime/errors.ts'
+import { shortened } from '../runtime/text/bounded-text.ts'
+import { toFailure, type FlotillaError } from '../runtime/errors/errors.ts'
 import type { ToolPolicy } from '../runtime/recording.ts'
 import { noUsage } from '../runtime/task-result.ts'
 import type { Json } from '../schemas/json.ts'

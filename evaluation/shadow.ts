@@ -12,7 +12,7 @@ import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.t
 import type { EndedTask } from '../api/schemas/results.ts'
 import type { Client, TaskResult } from '../client/types.ts'
 import type { Operator } from '../operator/index.ts'
-import { shortened } from '../runtime/bounded-text.ts'
+import { shortened } from '../runtime/text/bounded-text.ts'
 import { shadowTask, type Candidate, type ShadowTaskParts } from './shadow-task.ts'
 import { Budget, Tally } from './spending.ts'
 import { storedCases } from './stored-cases.ts'

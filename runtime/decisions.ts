@@ -1,5 +1,5 @@
 // Several decisions as one, and rows with a decision's changes.
-import { setOwn } from './own-property.ts'
+import { setOwn } from './json/own-property.ts'
 import type { Decision, Rows } from './stage.ts'
 
 /**
@@ -48,7 +48,7 @@ export function changedRows(
   return changeRows(copy as Record<string, unknown>, changes)
 }
 
-/** The rows themselves, with these changes. A row that is missing (missing-row.ts) may be written. */
+/** The rows themselves, with these changes. A row that is missing (errors/missing-row.ts) may be written. */
 export function changeRows(
   rows: Record<string, unknown>,
   changes: Readonly<Record<string, unknown>> = {},

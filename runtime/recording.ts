@@ -7,8 +7,8 @@
 import type { Failure } from '../schemas/generated/events.ts'
 import { shown } from '../schemas/identity.ts'
 import type { Json } from '../schemas/json.ts'
-import { isDeeperThan, MAX_JSON_DEPTH } from './json-depth.ts'
-import { sortedJson } from './sorted-json.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from './json/depth.ts'
+import { sortedJson } from './json/sorted.ts'
 
 export const toolPolicies = ['live', 'recorded', 'ask', 'refuse'] as const
 export type ToolPolicy = (typeof toolPolicies)[number]

@@ -199,7 +199,7 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
   keyOf?(event: RecordEvent): Key | string
   /**
    * Creates the rows that all keys of a lane share: called when a lane opens, before the rows that it has are
-   * written to the index. A value may be a MissingRow (missing-row.ts).
+   * written to the index. A value may be a MissingRow (errors/missing-row.ts).
    */
   laneIndex?(): L
   /**

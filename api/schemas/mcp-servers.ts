@@ -1,6 +1,6 @@
 // MCP servers whose tools a fleet uses: what is pinned of them, and how their calls went of late.
 import { z } from 'zod'
-import { mcpHints } from '../../runtime/config/mcp.ts'
+import { mcpHints } from '../../runtime/config/mcp/servers.ts'
 import { timeMs } from './values.ts'
 
 const text = z.string().nullable()

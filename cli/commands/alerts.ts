@@ -1,12 +1,12 @@
 import { userInfo } from 'node:os'
 import type { Command } from 'commander'
 import type { AlertView } from '../../operator/direct/alerts.ts'
-import { defaultSubcommand } from '../default-subcommand.ts'
-import { duration } from '../arguments.ts'
+import { defaultSubcommand } from '../program/default-subcommand.ts'
+import { duration } from '../program/arguments.ts'
 import { usingAlerts } from '../alerts.ts'
-import { paint, print, printJson } from '../output.ts'
-import { printTable, type Column } from '../table.ts'
-import { elapsed, moment, plural } from '../units.ts'
+import { paint, print, printJson } from '../output/output.ts'
+import { printTable, type Column } from '../output/table.ts'
+import { elapsed, moment, plural } from '../output/units.ts'
 
 export function defineAlerts(command: Command): void {
   command.description('rules with their state and silences; mute a rule; test its channels')

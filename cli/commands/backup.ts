@@ -1,10 +1,10 @@
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { readEnvironment } from '../../runtime/config/environment.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
-import { copyDataFile } from '../../runtime/store/data-file-backup.ts'
-import { print, printJson } from '../output.ts'
-import { quoted } from '../quoted.ts'
+import { readEnvironment } from '../../runtime/config/environment/environment.ts'
+import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { copyDataFile } from '../../runtime/store/data-file/backup.ts'
+import { print, printJson } from '../output/output.ts'
+import { quoted } from '../output/quoted.ts'
 
 export function defineBackup(command: Command): void {
   command

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import type { BreakerView } from '../../operator/direct/breakers.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { print, printJson } from '../output.ts'
-import { printTable, type Column } from '../table.ts'
-import { moment } from '../units.ts'
+import { print, printJson } from '../output/output.ts'
+import { printTable, type Column } from '../output/table.ts'
+import { moment } from '../output/units.ts'
 
 export function defineBreakers(command: Command): void {
   command

@@ -1,8 +1,8 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { capacityFor, type Capacity, type Load } from '../capacity-model.ts'
-import { print, printJson } from '../output.ts'
-import { beside } from '../text-width.ts'
-import { count, plural } from '../units.ts'
+import { print, printJson } from '../output/output.ts'
+import { beside } from '../output/text-width.ts'
+import { count, plural } from '../output/units.ts'
 
 /** Columns of the names. */
 const INDENT = 12

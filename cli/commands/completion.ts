@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander'
-import { completionScript, shells, type Shell } from '../completion.ts'
-import { print } from '../output.ts'
+import { completionScript, shells, type Shell } from '../program/completion.ts'
+import { print } from '../output/output.ts'
 
 export function defineCompletion(command: Command): void {
   command
@@ -18,6 +18,6 @@ fish  flotilla completion fish | source           in ~/.config/fish/config.fish`
 
 async function completion(shell: Shell): Promise<void> {
   // The program imports the table, and the table this file, when it is used.
-  const { createProgram } = await import('../program.ts')
+  const { createProgram } = await import('../program/program.ts')
   print(completionScript(shell, await createProgram('all')).trimEnd())
 }

@@ -2,16 +2,16 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { exportFormats } from '../../runtime/ledger/choices.ts'
 import { promote } from '../../evaluation/promote.ts'
-import { withEvaluationFleet } from '../evaluation-fleet.ts'
+import { withEvaluationFleet } from '../evaluation/fleet.ts'
 import { compareRuns } from '../../evaluation/compare-runs.ts'
 import { scorerTypes } from '../../evaluation/scorers/specs.ts'
 import { storedCases } from '../../evaluation/stored-cases.ts'
 import type { Json } from '../../schemas/json.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { Operator } from '../../operator/index.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
-import { jsonOrText, number, taskId, wholeNumber } from '../arguments.ts'
-import { defaultSubcommand } from '../default-subcommand.ts'
+import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { jsonOrText, number, taskId, wholeNumber } from '../program/arguments.ts'
+import { defaultSubcommand } from '../program/default-subcommand.ts'
 import {
   defaultSettings,
   evaluate,
@@ -19,14 +19,14 @@ import {
   type Evaluated,
   type EvaluationSettings,
   type Shown,
-} from '../evaluation.ts'
-import { exporterTo, exportTools, type ExportTarget } from '../evaluation-export.ts'
-import { printComparison, printFailures, printRun, printThresholds, summaryIn } from '../evaluation-report.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { endOnInterrupt } from '../interrupts.ts'
-import { keepStdoutForResults, paint, print, printJson, say, writeResult } from '../output.ts'
-import { printTable } from '../table.ts'
-import { count, moment, money, plural } from '../units.ts'
+} from '../evaluation/runs.ts'
+import { exporterTo, exportTools, type ExportTarget } from '../evaluation/export.ts'
+import { printComparison, printFailures, printRun, printThresholds, summaryIn } from '../evaluation/report.ts'
+import { exitCodes } from '../program/exit-codes.ts'
+import { endOnInterrupt } from '../program/interrupts.ts'
+import { keepStdoutForResults, paint, print, printJson, say, writeResult } from '../output/output.ts'
+import { printTable } from '../output/table.ts'
+import { count, moment, money, plural } from '../output/units.ts'
 
 const MAX_CONCURRENCY = 100
 const MAX_EPOCHS = 100

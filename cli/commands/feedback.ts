@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { FlotillaError } from '../../runtime/errors.ts'
-import { number, taskId } from '../arguments.ts'
-import { AT_NEXT_START, withClient } from '../fleet-client.ts'
-import { assertNotUnknown, assertTask } from '../known-task.ts'
-import { print } from '../output.ts'
+import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { number, taskId } from '../program/arguments.ts'
+import { AT_NEXT_START, withClient } from '../fleet/client.ts'
+import { assertNotUnknown, assertTask } from '../fleet/known-task.ts'
+import { print } from '../output/output.ts'
 
 export function defineFeedback(command: Command): void {
   command

@@ -9,16 +9,16 @@ import {
 } from '../../operator/direct/configured.ts'
 import type { LaneView } from '../../operator/direct/lanes.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { readEnvironment } from '../../runtime/config/environment.ts'
+import { readEnvironment } from '../../runtime/config/environment/environment.ts'
 import { loadFleet } from '../../runtime/config/load.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError } from '../../runtime/errors/errors.ts'
 import { stages } from '../../schemas/topics.ts'
 import type { Setting } from '../../runtime/config/effective.ts'
-import { defaultSubcommand } from '../default-subcommand.ts'
-import { sayLeaderless } from '../leaderless-notice.ts'
-import { paint, print, printJson, say } from '../output.ts'
-import { printTable, type Column } from '../table.ts'
-import { count, elapsed } from '../units.ts'
+import { defaultSubcommand } from '../program/default-subcommand.ts'
+import { sayLeaderless } from '../output/leaderless-notice.ts'
+import { paint, print, printJson, say } from '../output/output.ts'
+import { printTable, type Column } from '../output/table.ts'
+import { count, elapsed } from '../output/units.ts'
 
 export function defineAgents(command: Command): void {
   command

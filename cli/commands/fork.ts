@@ -5,18 +5,18 @@ import type { Client, TaskResult } from '../../client/types.ts'
 import type { Comparison, ComparedStep, ComparedTask } from '../../operator/direct/comparison.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { Forked, ForkOptions } from '../../operator/direct/forks.ts'
-import { messageOf } from '../../runtime/errors.ts'
+import { messageOf } from '../../runtime/errors/errors.ts'
 import { toolPolicies, type ToolPolicy } from '../../runtime/recording.ts'
 import { taskStages } from '../../services/index.ts'
-import { number, taskId, wholeNumber } from '../arguments.ts'
-import { exitCode, exitCodeHelp } from '../exit-codes.ts'
-import { AT_NEXT_START, withClient } from '../fleet-client.ts'
-import { followToEnd } from '../fleet-here.ts'
-import { LiveView } from '../live-view.ts'
-import { paint, print, printJson, say } from '../output.ts'
-import { renderResult, renderStep, shorten } from '../render.ts'
-import { count, elapsed, money } from '../units.ts'
-import { detailOf } from '../view-options.ts'
+import { number, taskId, wholeNumber } from '../program/arguments.ts'
+import { exitCode, exitCodeHelp } from '../program/exit-codes.ts'
+import { AT_NEXT_START, withClient } from '../fleet/client.ts'
+import { followToEnd } from '../fleet/here.ts'
+import { LiveView } from '../output/live-view.ts'
+import { paint, print, printJson, say } from '../output/output.ts'
+import { renderResult, renderStep, shorten } from '../output/render.ts'
+import { count, elapsed, money } from '../output/units.ts'
+import { detailOf } from '../program/view-options.ts'
 
 export function defineFork(command: Command): void {
   command
@@ -102,7 +102,7 @@ async function fork(taskId: string, flags: ForkFlags): Promise<void> {
 
 /** In a fleet inside this command. */
 async function forkHere(taskId: string, flags: ForkFlags): Promise<void> {
-  const { startEmbedded } = await import('../embedded.ts')
+  const { startEmbedded } = await import('../fleet/embedded.ts')
   const fleet = await startEmbedded({}, { model: flags.model ?? null })
   let result: TaskResult
   try {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { FIRST_TASK, init, type Initialized, type InitOptions } from '../init.ts'
-import { paint, print } from '../output.ts'
+import { paint, print } from '../output/output.ts'
 
 export function defineInit(command: Command): void {
   command

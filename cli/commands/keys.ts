@@ -4,11 +4,11 @@ import type { KeyView, NewKey } from '../../api/keys.ts'
 import { roleNames, roles, scopesNamed, allScopes, type Role, type Scope } from '../../api/scopes.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { parseKey } from '../../operator/direct/keys.ts'
-import { duration } from '../arguments.ts'
-import { defaultSubcommand } from '../default-subcommand.ts'
-import { paint, print, printJson, printSecret, say } from '../output.ts'
-import { printTable, type Column } from '../table.ts'
-import { moment } from '../units.ts'
+import { duration } from '../program/arguments.ts'
+import { defaultSubcommand } from '../program/default-subcommand.ts'
+import { paint, print, printJson, printSecret, say } from '../output/output.ts'
+import { printTable, type Column } from '../output/table.ts'
+import { moment } from '../output/units.ts'
 
 export function defineKeys(command: Command): void {
   command.description('keys of the HTTP API: who may do what')

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import type { BudgetLine } from '../../runtime/limits/budget-report.ts'
-import { defaultSubcommand } from '../default-subcommand.ts'
+import { defaultSubcommand } from '../program/default-subcommand.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { paint, print, printJson } from '../output.ts'
-import { printTable, type Column } from '../table.ts'
-import { count, moment, share } from '../units.ts'
+import { paint, print, printJson } from '../output/output.ts'
+import { printTable, type Column } from '../output/table.ts'
+import { count, moment, share } from '../output/units.ts'
 
 export function defineLimits(command: Command): void {
   command.description('show today’s token budgets: of the fleet, of users, of models')

@@ -2,12 +2,12 @@
 import type { Command } from 'commander'
 import { HttpClient } from '../../client/http/client.ts'
 import type { Client, FeedQuery, StreamedEvent } from '../../client/types.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
-import { taskId } from '../arguments.ts'
-import { eventLine } from '../event-line.ts'
-import { withClient } from '../fleet-client.ts'
-import { assertTask } from '../known-task.ts'
-import { paint, print, printJson, say } from '../output.ts'
+import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { taskId } from '../program/arguments.ts'
+import { eventLine } from '../output/event-line.ts'
+import { withClient } from '../fleet/client.ts'
+import { assertTask } from '../fleet/known-task.ts'
+import { paint, print, printJson, say } from '../output/output.ts'
 
 export function defineLogs(command: Command): void {
   command

@@ -6,11 +6,11 @@ import { HttpClient } from '../../client/http/client.ts'
 import { askJson, authorization } from '../../client/http/requests.ts'
 import { httpOperator } from '../../operator/http.ts'
 import { gatewayBehind } from '../../operator/running-fleet.ts'
-import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { readEnvironment, type Environment } from '../../runtime/config/environment/environment.ts'
+import { FlotillaError } from '../../runtime/errors/errors.ts'
 import type { McpFleet } from '../../services/gateway/mcp/fleet.ts'
-import { keepStdoutForResults, paint, say } from '../output.ts'
-import { shorten } from '../render.ts'
+import { keepStdoutForResults, paint, say } from '../output/output.ts'
+import { shorten } from '../output/render.ts'
 import { defineMcpServers } from './mcp-servers.ts'
 
 export function defineMcp(command: Command): void {
@@ -117,4 +117,4 @@ async function embedded(environment: Environment): Promise<Opened> {
 /** Most that the end of the command waits for the end of a cancelled task. */
 const CANCEL_MS = 5_000
 
-const startHere = async () => (await import('../embedded.ts')).startEmbedded()
+const startHere = async () => (await import('../fleet/embedded.ts')).startEmbedded()

@@ -1,10 +1,10 @@
 import { Option, type Command } from 'commander'
-import { readEnvironment } from '../../runtime/config/environment.ts'
+import { readEnvironment } from '../../runtime/config/environment/environment.ts'
 import type { MoveReport } from '../../runtime/migration/to-kafka.ts'
 import { stageNames } from '../../services/index.ts'
-import { print, printJson, say } from '../output.ts'
-import { printTable, type Column } from '../table.ts'
-import { count } from '../units.ts'
+import { print, printJson, say } from '../output/output.ts'
+import { printTable, type Column } from '../output/table.ts'
+import { count } from '../output/units.ts'
 
 export function defineMigrate(command: Command): void {
   command

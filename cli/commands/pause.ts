@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { usingOperator } from '../../operator/connect.ts'
 import type { Pause } from '../../runtime/pauses.ts'
-import { print, printJson } from '../output.ts'
-import { pauseLines } from '../task-state.ts'
+import { print, printJson } from '../output/output.ts'
+import { pauseLines } from '../output/task-state.ts'
 
 export function definePause(command: Command): void {
   command

@@ -3,11 +3,11 @@ import type { TaskView } from '../../operator/direct/tasks.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { queryFrom } from '../../api/schemas/task-query.ts'
 import type { TaskQuery } from '../../runtime/ledger/tasks.ts'
-import { paint, print, printJson, say } from '../output.ts'
-import { printTable, type Column } from '../table.ts'
-import { addTaskFilters, filtersOf } from '../task-filters.ts'
-import { doing, pauseLines, sayNotRunning, statusColours } from '../task-state.ts'
-import { elapsed, money } from '../units.ts'
+import { paint, print, printJson, say } from '../output/output.ts'
+import { printTable, type Column } from '../output/table.ts'
+import { addTaskFilters, filtersOf } from '../program/task-filters.ts'
+import { doing, pauseLines, sayNotRunning, statusColours } from '../output/task-state.ts'
+import { elapsed, money } from '../output/units.ts'
 
 export function definePs(command: Command): void {
   addTaskFilters(command)

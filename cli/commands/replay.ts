@@ -3,10 +3,10 @@ import type { Command } from 'commander'
 import { usingOperator } from '../../operator/connect.ts'
 import type { TaskReplay } from '../../operator/direct/task-replay.ts'
 import { taskStages } from '../../services/index.ts'
-import { taskId } from '../arguments.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { paint, print, printJson } from '../output.ts'
-import { plural } from '../units.ts'
+import { taskId } from '../program/arguments.ts'
+import { exitCodes } from '../program/exit-codes.ts'
+import { paint, print, printJson } from '../output/output.ts'
+import { plural } from '../output/units.ts'
 
 export function defineReplay(command: Command): void {
   command

@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
-import { decidedByCommand, decidedLater, type WaitingCall } from '../decision-notice.ts'
-import { exitCode, exitCodeHelp } from '../exit-codes.ts'
-import { print, printJson, say } from '../output.ts'
-import { LiveView } from '../live-view.ts'
+import { decidedByCommand, decidedLater, type WaitingCall } from '../output/decision-notice.ts'
+import { exitCode, exitCodeHelp } from '../program/exit-codes.ts'
+import { print, printJson, say } from '../output/output.ts'
+import { LiveView } from '../output/live-view.ts'
 import { readStdin } from '../read-text.ts'
-import { renderResult } from '../render.ts'
-import { addViewOptions, detailOf, type ViewOptions } from '../view-options.ts'
-import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
-import { openFleet, runToEnd } from '../fleet-here.ts'
-import { watchPauses } from '../pause-notice.ts'
+import { renderResult } from '../output/render.ts'
+import { addViewOptions, detailOf, type ViewOptions } from '../program/view-options.ts'
+import { addTaskOptions, toTask, type TaskOptions } from '../program/task-options.ts'
+import { openFleet, runToEnd } from '../fleet/here.ts'
+import { watchPauses } from '../output/pause-notice.ts'
 
 type RunOptions = TaskOptions & ViewOptions & { readonly json?: boolean }
 

@@ -3,11 +3,11 @@ import type { Command } from 'commander'
 import type { KeptVariablesView, SessionDetail, SessionView } from '../../api/sessions.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { SessionOperator } from '../../operator/direct/sessions.ts'
-import { wholeNumber } from '../arguments.ts'
-import { paint, print, printJson, say } from '../output.ts'
-import { seconds } from '../render.ts'
-import { printTable, type Column } from '../table.ts'
-import { moment, plural } from '../units.ts'
+import { wholeNumber } from '../program/arguments.ts'
+import { paint, print, printJson, say } from '../output/output.ts'
+import { seconds } from '../output/render.ts'
+import { printTable, type Column } from '../output/table.ts'
+import { moment, plural } from '../output/units.ts'
 
 export function defineSessions(command: Command): void {
   command.description('sessions: conversations whose turns are tasks')

@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
 import { openCodec } from '../../runtime/codec/open.ts'
-import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { readEnvironment, type Environment } from '../../runtime/config/environment/environment.ts'
+import { FlotillaError } from '../../runtime/errors/errors.ts'
 import { openLog } from '../../runtime/log/open.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { dropRow } from '../drop-row.ts'
-import { sayLeaderless } from '../leaderless-notice.ts'
-import { paint, printJson, say } from '../output.ts'
-import { printTable, type Column } from '../table.ts'
-import { count } from '../units.ts'
+import { sayLeaderless } from '../output/leaderless-notice.ts'
+import { paint, printJson, say } from '../output/output.ts'
+import { printTable, type Column } from '../output/table.ts'
+import { count } from '../output/units.ts'
 import { shown } from '../../schemas/identity.ts'
 import { stageNames } from '../../services/index.ts'
 
@@ -123,7 +123,7 @@ function principalForm(environment: Environment, form: string): string {
 
 async function grantRights(environment: Environment, form: string): Promise<void> {
   const { grantsFor, serviceRights } = await import('../principals.ts')
-  const { grantAccess } = await import('../../runtime/log/kafka/access.ts')
+  const { grantAccess } = await import('../../runtime/log/kafka/admin/access.ts')
   const services = await serviceRights()
   const principal = (service: string): string => form.replaceAll('{service}', service)
   const grants = grantsFor(services, environment.prefix, principal)

@@ -2,11 +2,11 @@ import { type Command, Option } from 'commander'
 import { exportFormats, exportTables, summaryBy } from '../../runtime/ledger/choices.ts'
 import { exportOptions, summaryOptions } from '../../runtime/ledger/reader.ts'
 import type { SummaryBy, SummaryLine } from '../../runtime/ledger/summary.ts'
-import { defaultSubcommand } from '../default-subcommand.ts'
+import { defaultSubcommand } from '../program/default-subcommand.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { print, printJson, writeResult } from '../output.ts'
-import { printTable, type Column } from '../table.ts'
-import { count, elapsed, money, share } from '../units.ts'
+import { print, printJson, writeResult } from '../output/output.ts'
+import { printTable, type Column } from '../output/table.ts'
+import { count, elapsed, money, share } from '../output/units.ts'
 
 export function defineUsage(command: Command): void {
   command

@@ -1,5 +1,5 @@
-import { FlotillaError } from '../../runtime/errors.ts'
-import { exactTime } from '../../runtime/quantities.ts'
+import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { exactTime } from '../../runtime/text/quantities.ts'
 
 /** Node's timers count in 32 bits, and fire at once beyond that: a longer wait ends after this, 24 days. */
 const MAX_TIMER_MS = 2_147_483_647

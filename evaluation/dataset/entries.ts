@@ -1,8 +1,8 @@
 // Entries of a data set as its file has them, before they are checked.
-import { strictRecords } from '../../runtime/csv-records.ts'
-import { messageOf } from '../../runtime/errors.ts'
-import { parseExact } from '../../runtime/exact-json.ts'
-import { mayRepeatNames, repeatedNames } from '../../runtime/json-names.ts'
+import { strictRecords } from '../../runtime/text/csv-records.ts'
+import { messageOf } from '../../runtime/errors/errors.ts'
+import { parseExact } from '../../runtime/json/exact.ts'
+import { mayRepeatNames, repeatedNames } from '../../runtime/json/names.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { Mistakes } from './mistakes.ts'
 

@@ -1,6 +1,6 @@
 // Scorers of how an agent worked: tools, steps, cost, time.
 import type { TaskResult } from '../../client/types.ts'
-import { plural } from '../../runtime/quantities.ts'
+import { plural } from '../../runtime/text/quantities.ts'
 import { costOf, type Score } from '../cases.ts'
 import type { SpecOf } from './specs.ts'
 import { right, scoreIf, wrong } from './text.ts'

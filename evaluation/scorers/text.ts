@@ -1,6 +1,6 @@
 // Scorers that compare texts.
 import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
-import { shortened } from '../../runtime/bounded-text.ts'
+import { shortened } from '../../runtime/text/bounded-text.ts'
 import type { Json } from '../../schemas/json.ts'
 import { textOf, type Score } from '../cases.ts'
 import type { SpecOf } from './specs.ts'

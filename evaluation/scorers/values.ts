@@ -1,7 +1,7 @@
 // Scorers that compare values: JSON and numbers.
-import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
-import { parseExact } from '../../runtime/exact-json.ts'
-import { plural } from '../../runtime/quantities.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json/depth.ts'
+import { parseExact } from '../../runtime/json/exact.ts'
+import { plural } from '../../runtime/text/quantities.ts'
 import type { Json } from '../../schemas/json.ts'
 import { numberIn, type SpecOf } from './specs.ts'
 import { scoreIf, shownText, wrong } from './text.ts'

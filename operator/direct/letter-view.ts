@@ -1,6 +1,6 @@
 // A dead letter as operators see it.
 import type { LogRecord } from '../../runtime/log/port.ts'
-import { plural } from '../../runtime/quantities.ts'
+import { plural } from '../../runtime/text/quantities.ts'
 import type { DeadLettered } from '../../schemas/generated/events.ts'
 
 export interface DeadLetterView {

@@ -1,6 +1,6 @@
 // The codec that the environment asks for.
-import type { Environment } from '../config/environment.ts'
-import type { ServerSecurity } from '../config/server-security.ts'
+import type { Environment } from '../config/environment/environment.ts'
+import type { ServerSecurity } from '../config/environment/server-security.ts'
 import { createCodec } from './codec.ts'
 import { createEmbeddedRegistry } from './embedded-registry.ts'
 import { once } from '../once.ts'

@@ -6,7 +6,7 @@
 // 2. Nothing is read past the end, and no list is begun that announces more items than there are bytes.
 import { isUtf8 } from 'node:buffer'
 import { bufferOf } from '../bytes.ts'
-import { parseExact } from '../exact-json.ts'
+import { parseExact } from '../json/exact.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { WireInput, WireOutput } from '../../schemas/wire.ts'
 

@@ -1,13 +1,13 @@
 // Functions that users import into flotilla.config.ts.
 import { z, type ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
-import { FlotillaError, messageOf } from '../errors.ts'
-import { inexactTextsHint } from '../exact-json.ts'
+import { FlotillaError, messageOf } from '../errors/errors.ts'
+import { inexactTextsHint } from '../json/exact.ts'
 import type { FleetDefinition, JsonSchema, Tool, ToolDefinition, ToolSpec } from './fleet.ts'
 import { completeTerms, defaultTerms, termsMistakes, type ApprovalDefinition } from './approvals.ts'
-import { coerce, compileArguments } from './coercion.ts'
-import { shownPath, thrownPlace } from './source-place.ts'
-import { compileJsonSchema, type Checked } from './json-schema.ts'
+import { coerce, compileArguments } from './json-schema/coercion.ts'
+import { shownPath, thrownPlace } from './project/source-place.ts'
+import { compileJsonSchema, type Checked } from './json-schema/compile.ts'
 
 /** Gives flotilla.config.ts its types. Loading checks it, adds defaults and reports every mistake. */
 export function defineFleet(definition: FleetDefinition): FleetDefinition {

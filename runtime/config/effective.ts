@@ -1,10 +1,10 @@
 // The effective configuration, setting by setting, with the source of each value: for people.
 import { discoverModels } from '../models/discovery.ts'
-import { plural } from '../quantities.ts'
-import { redactedJson } from '../redaction.ts'
-import { environmentDefaults, type Environment } from './environment.ts'
+import { plural } from '../text/quantities.ts'
+import { redactedJson } from '../text/redaction.ts'
+import { environmentDefaults, type Environment } from './environment/environment.ts'
 import type { Fleet } from './fleet.ts'
-import { holdsSecret } from './secrets.ts'
+import { holdsSecret } from './environment/secrets.ts'
 
 export interface Setting {
   /** A variable, or the path of a field of flotilla.config.ts. */

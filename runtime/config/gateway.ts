@@ -1,6 +1,6 @@
 // The settings of the gateway in flotilla.config.ts. Which scopes and roles there are, the gateway checks.
 import { z } from 'zod'
-import { isLoopback } from './transport.ts'
+import { isLoopback } from './environment/transport.ts'
 
 /** Asymmetric only: with a symmetric one the provider's public key would do as the secret. */
 const algorithms = [

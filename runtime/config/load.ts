@@ -3,11 +3,11 @@
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { identityMistakes } from '../../schemas/identity.ts'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError } from '../errors/errors.ts'
 import { discoverModels, isServed, keysElsewhere } from '../models/discovery.ts'
 import { fullName } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
-import { plural } from '../quantities.ts'
+import { plural } from '../text/quantities.ts'
 import { alertsSchema, completeAlerts } from './alerts.ts'
 import {
   allOverrides,
@@ -21,7 +21,7 @@ import { delegatesSchema, delegationSchema } from './delegates.ts'
 import { longestTask } from './long-tasks.ts'
 import { collectToolMistakes, toolMistake } from './define.ts'
 import { fieldsOf } from './effective.ts'
-import type { Environment } from './environment.ts'
+import type { Environment } from './environment/environment.ts'
 import type { Fleet, FleetDefinition, ProviderSettings, Tool } from './fleet.ts'
 import {
   completeSandbox,
@@ -30,20 +30,20 @@ import {
   knownExecutors,
   sandboxSchema,
 } from './executors.ts'
-import { mcpExposureSchema } from './mcp-exposure.ts'
+import { mcpExposureSchema } from './mcp/exposure.ts'
 import { meteringSchema, telemetrySchema } from './recording.ts'
 import { gatewaySchema } from './gateway.ts'
 import { defaultSessions, whenBusyChoices } from './sessions.ts'
 import { sessionsSchema } from './sessions-schema.ts'
-import { findDefinition, importDefinition } from './definition-file.ts'
+import { findDefinition, importDefinition } from './project/definition-file.ts'
 import { mistakesOf } from './issues.ts'
 import { mistakeList } from './mistake-list.ts'
-import { completeMcpServers, mcpServersSchema, type McpServerDefinition } from './mcp.ts'
-import { toolsOfServers } from './mcp-load.ts'
+import { completeMcpServers, mcpServersSchema, type McpServerDefinition } from './mcp/servers.ts'
+import { toolsOfServers } from './mcp/load.ts'
 import { isObject, references } from './references.ts'
-import { fleetSecrets } from './secrets.ts'
-import { placesOf, shownPath } from './source-place.ts'
-import { keepSecrets } from '../redaction.ts'
+import { fleetSecrets } from './environment/secrets.ts'
+import { placesOf, shownPath } from './project/source-place.ts'
+import { keepSecrets } from '../text/redaction.ts'
 
 /** Longest delay of a Node timer. */
 const MAX_TIMER_MS = 2_147_483_647

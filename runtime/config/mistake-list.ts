@@ -1,7 +1,7 @@
 // Mistakes of a configuration as one message, which an error cuts in its middle past 8,000 characters: whole lines as far
 // as they go, and how many more there are.
-import { boundedText } from '../bounded-text.ts'
-import { plural } from '../quantities.ts'
+import { boundedText } from '../text/bounded-text.ts'
+import { plural } from '../text/quantities.ts'
 
 const LIST_CHARS = 7_000
 const MISTAKE_CHARS = 1_000

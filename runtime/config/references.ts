@@ -4,7 +4,7 @@ import { fullName, parseModel } from '../models/names.ts'
 import { alertMistakes } from './alerts.ts'
 import { delegateMistakes } from './delegates.ts'
 import type { Fleet, FleetDefinition, JsonSchema, Overrides, ToolSpec } from './fleet.ts'
-import { compileJsonSchema } from './json-schema.ts'
+import { compileJsonSchema } from './json-schema/compile.ts'
 import { nameList } from './mistake-list.ts'
 import { allScopes, isScope, roleNames, scopesNamed } from '../../api/scopes.ts'
 

@@ -13,8 +13,8 @@ import {
   DIALECTS_SUPPORTED,
   isSchemaObject,
   schemaMaps,
-} from '../config/json-schema-dialects.ts'
-import { isDeeperThan } from '../json-depth.ts'
+} from '../config/json-schema/dialects.ts'
+import { isDeeperThan } from '../json/depth.ts'
 import type { Json } from '../../schemas/json.ts'
 
 const DEPTH = 64

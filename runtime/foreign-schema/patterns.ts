@@ -2,8 +2,8 @@
 // ways to match it. RE2 has no look-around and no back-references, and bounds the product of nested repetitions.
 import { RE2JS } from 're2js'
 import type { ToolSpec } from '../config/fleet.ts'
-import type { PatternEngine } from '../config/json-schema.ts'
-import { messageOf } from '../errors.ts'
+import type { PatternEngine } from '../config/json-schema/compile.ts'
+import { messageOf } from '../errors/errors.ts'
 import { asRe2 } from './pattern-syntax.ts'
 
 const SHOWN_CHARS = 100

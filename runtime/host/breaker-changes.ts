@@ -3,7 +3,7 @@ import type { BreakerChange } from '../breakers.ts'
 import type { Codec } from '../codec/port.ts'
 import { homeOf } from '../log/home.ts'
 import type { Log } from '../log/port.ts'
-import { redactedJson } from '../redaction.ts'
+import { redactedJson } from '../text/redaction.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
 
 const levels = { closed: 0, half_open: 1, open: 2 } as const

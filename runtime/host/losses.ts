@@ -1,6 +1,6 @@
 // How lost input and lost state are said: in the log, and by /ready for a while.
 import type { InputLoss, StateLoss } from '../log/port.ts'
-import { plural } from '../quantities.ts'
+import { plural } from '../text/quantities.ts'
 
 export function inputLossText(stage: string, lane: number, { topic, cause, from, to }: InputLoss): string {
   if (cause === 'retention')

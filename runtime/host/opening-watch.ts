@@ -1,5 +1,5 @@
 // Reports an opening of a lane that takes long, with what it waits for by then: none may wait in silence.
-import { plural } from '../quantities.ts'
+import { plural } from '../text/quantities.ts'
 import type { HostParts } from './context.ts'
 
 const REPORT_EVERY_MS = 30_000

@@ -1,6 +1,6 @@
 // What a task was asked, as the ledger keeps it: enough to recognise the task, and a repeated submission.
 import { hash } from 'node:crypto'
-import { shortened } from '../bounded-text.ts'
+import { shortened } from '../text/bounded-text.ts'
 
 /** A result repeats this many characters of a task's text (services/router/events.ts). */
 const COMPARED_CHARS = 10_000

@@ -2,7 +2,7 @@
 import type { Fleet, ProviderRates } from '../config/fleet.ts'
 import { parseModel } from '../models/names.ts'
 import { longestPrefix } from '../models/prices.ts'
-import { plural } from '../quantities.ts'
+import { plural } from '../text/quantities.ts'
 import type { Claim, Refusal } from './port.ts'
 
 type LimitSettings = Pick<Fleet['limits'], 'budgets' | 'rates'>

@@ -1,7 +1,7 @@
 // Copies the limits of a data file's fleet to Redis: reservations, budgets, windows. Every figure is written as a whole,
 // so that copying again changes nothing.
-import type { DataFile } from '../store/data-file.ts'
-import { connectRedis, type RedisServer } from '../store/redis-connection.ts'
+import type { DataFile } from '../store/data-file/data-file.ts'
+import { connectRedis, type RedisServer } from '../store/redis/connection.ts'
 import type { Entry } from './accounts.ts'
 import { limitsPrefix } from './redis.ts'
 

@@ -5,7 +5,7 @@
 //    else is written at once.
 // 2. Memory says what the file says within the open transaction: after a rollback, `forget` drops all of it.
 import { keepNewest } from '../keep-newest.ts'
-import type { DataFile } from '../store/data-file.ts'
+import type { DataFile } from '../store/data-file/data-file.ts'
 import type { Budget, Entry, Taken, Tables } from './accounts.ts'
 import { SqliteWindows, windowTables } from './sqlite-windows.ts'
 

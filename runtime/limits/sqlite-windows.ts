@@ -1,7 +1,7 @@
 // Sliding windows of the limits in the data file. A window that a large rate fills has thousands of rows, so its sum
 // is kept in memory, and only what leaves the window is read.
 import type { StatementSync } from 'node:sqlite'
-import type { DataFile } from '../store/data-file.ts'
+import type { DataFile } from '../store/data-file/data-file.ts'
 
 export const windowTables = `
 CREATE TABLE IF NOT EXISTS limit_windows (

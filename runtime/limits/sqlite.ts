@@ -4,7 +4,7 @@
 // written once a transaction, at its end. When a transaction is rolled back the memory is dropped and read
 // again.
 import { systemClock, type Clock } from '../clock.ts'
-import { onDataFile, type DataFile, type DataFileOptions } from '../store/data-file.ts'
+import { onDataFile, type DataFile, type DataFileOptions } from '../store/data-file/data-file.ts'
 import { Accounts } from './accounts.ts'
 import type { Limits } from './port.ts'
 import { sqliteTables } from './sqlite-tables.ts'

@@ -10,14 +10,19 @@ import { createHash } from 'node:crypto'
 import { headers, topics as contract, type TopicName, type TopicSpec } from '../../schemas/topics.ts'
 import { bufferOf } from '../bytes.ts'
 import type { Reframer } from '../codec/reframe.ts'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError } from '../errors/errors.ts'
 import { eventIdOf } from '../host/lane/event-records.ts'
 import type { StoppedGroup, StoppedLog, StoppedSlot } from '../log/embedded/stopped.ts'
-import type { ProducedMessage } from '../log/kafka/client.ts'
-import type { Move } from '../log/kafka/move-progress.ts'
-import { targetKey, type GroupPositions, type MoveTarget, type Target } from '../log/kafka/move-target.ts'
+import type { ProducedMessage } from '../log/kafka/connection/client.ts'
+import type { Move } from '../log/kafka/admin/move-progress.ts'
+import {
+  targetKey,
+  type GroupPositions,
+  type MoveTarget,
+  type Target,
+} from '../log/kafka/admin/move-target.ts'
 import type { LogRecord } from '../log/port.ts'
-import { plural } from '../quantities.ts'
+import { plural } from '../text/quantities.ts'
 import { compareSlot, type OffsetMap, type Digested } from './copied-slot.ts'
 
 const DAY_MS = 86_400_000

@@ -1,14 +1,14 @@
 // Opens the stores that the environment asks for. Clients of servers are loaded only if they are used.
-import type { Environment } from '../config/environment.ts'
-import type { ServerSecurity } from '../config/server-security.ts'
-import { FlotillaError } from '../errors.ts'
+import type { Environment } from '../config/environment/environment.ts'
+import type { ServerSecurity } from '../config/environment/server-security.ts'
+import { FlotillaError } from '../errors/errors.ts'
 import type { Limits } from '../limits/port.ts'
 import { openSqliteLimits } from '../limits/sqlite.ts'
 import { sqlBlobs } from './blobs-sql.ts'
-import { openedDataFile } from './data-file.ts'
+import { openedDataFile } from './data-file/data-file.ts'
 import type { BlobStore, KeyValue } from './port.ts'
-import type { RedisOptions } from './redis.ts'
-import type { StoreLog } from './redis-connection.ts'
+import type { RedisOptions } from './redis/key-value.ts'
+import type { StoreLog } from './redis/connection.ts'
 import { openSqliteSql } from './sql-sqlite.ts'
 import type { Sql } from './sql.ts'
 import { openSqliteKeyValue } from './sqlite.ts'
@@ -63,11 +63,11 @@ export async function openStores(environment: StoreSettings, log?: StoreLog): Pr
  */
 async function openRedis(options: RedisOptions): Promise<[KeyValue, Limits]> {
   const [{ openRedisKeyValue }, { openRedisLimits }] = await Promise.all([
-    import('./redis.ts'),
+    import('./redis/key-value.ts'),
     import('../limits/redis.ts'),
   ])
   if ((options.waitReplicas ?? 0) > 0) return [openRedisKeyValue(options), openRedisLimits(options)]
-  const connection = (await import('./redis-connection.ts')).connectRedis(options, options.log)
+  const connection = (await import('./redis/connection.ts')).connectRedis(options, options.log)
   return [openRedisKeyValue({ ...options, connection }), openRedisLimits({ ...options, connection })]
 }
 

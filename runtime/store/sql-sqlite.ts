@@ -7,8 +7,8 @@
 import { Kysely, SelectQueryNode, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
 import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult } from 'kysely'
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
-import { openDataFile } from './data-file.ts'
-import type { DataFile, DataFileOptions } from './data-file.ts'
+import { openDataFile } from './data-file/data-file.ts'
+import type { DataFile, DataFileOptions } from './data-file/data-file.ts'
 import { migrate } from './migrations.ts'
 import type { Sql, Tables } from './sql.ts'
 

@@ -2,9 +2,9 @@
 // of its own if a lane commits in the same tick.
 import type { Clock } from '../clock.ts'
 import { systemClock } from '../clock.ts'
-import { FlotillaError } from '../errors.ts'
-import { onDataFile } from './data-file.ts'
-import type { DataFile, DataFileOptions } from './data-file.ts'
+import { FlotillaError } from '../errors/errors.ts'
+import { onDataFile } from './data-file/data-file.ts'
+import type { DataFile, DataFileOptions } from './data-file/data-file.ts'
 import type { KeyValue } from './port.ts'
 
 export interface SqliteKeyValueOptions extends DataFileOptions {

@@ -4,7 +4,7 @@
 //    says how long it was, and of a long history the newest messages are kept.
 // 2. No secret that the process knows is in it. Texts are cleaned before they are cut, because half a secret
 //    is not recognised.
-import { redacted, redactedJson } from '../redaction.ts'
+import { redacted, redactedJson } from '../text/redaction.ts'
 import type { Call, CallOutcome } from '../stage.ts'
 import { fieldOf, genAi, type Attributes } from './names.ts'
 

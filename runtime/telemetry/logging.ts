@@ -5,7 +5,7 @@
 // 3. agent_execution and tool_execution are written at level info, even at LOG_LEVEL warn; not at error,
 //    fatal or silent.
 import { destination, pino, stdTimeFunctions, type Logger } from 'pino'
-import { redacted } from '../redaction.ts'
+import { redacted } from '../text/redaction.ts'
 import { logLine } from './log-line.ts'
 
 /** The logger's interface for everybody else: fields first, then the message. */

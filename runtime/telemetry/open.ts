@@ -1,9 +1,9 @@
 // The telemetry of a process, as its environment asks for it.
 import type { Decoded } from '../codec/port.ts'
-import type { Environment } from '../config/environment.ts'
+import type { Environment } from '../config/environment/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
 import { defaultTelemetry } from '../config/recording.ts'
-import type { TracingSettings } from '../config/tracing.ts'
+import type { TracingSettings } from '../config/environment/tracing.ts'
 import type { ContentLimits } from './content.ts'
 import { untracedHandling, type CommittedContext, type Instruments, type Log } from './instruments.ts'
 import { createLoggers, type Loggers } from './logging.ts'
@@ -11,7 +11,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { wantsOldNames, withOldNames } from './names.ts'
 import { allNames, knownNames } from './known-names.ts'
 import { agentExecution, measure, toolExecution, type KnownNames } from './records.ts'
-import { redacted, redactedJson } from '../redaction.ts'
+import { redacted, redactedJson } from '../text/redaction.ts'
 import {
   startHandling,
   startSend,

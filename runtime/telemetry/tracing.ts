@@ -26,8 +26,8 @@ import {
   serviceInstanceIdDetector,
 } from '@opentelemetry/resources'
 import { NodeSDK, type NodeSDKConfiguration } from '@opentelemetry/sdk-node'
-import type { TracingSettings } from '../config/tracing.ts'
-import { shownUrl } from '../redaction.ts'
+import type { TracingSettings } from '../config/environment/tracing.ts'
+import { shownUrl } from '../text/redaction.ts'
 import { ExportReport, exportFailure, isPage, QUEUE_FULL } from './export-report.ts'
 import type { Log } from './logging.ts'
 import { parentLink } from './names.ts'

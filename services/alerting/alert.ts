@@ -5,7 +5,7 @@
 // 2. Channels that were notified of an alert are notified of its end, silence or not: none is left with an
 //    alert that is over.
 import type { NamedRule } from '../../runtime/config/alert-rules.ts'
-import { plural } from '../../runtime/quantities.ts'
+import { plural } from '../../runtime/text/quantities.ts'
 import type { AlertRaised, AlertResolved } from '../../schemas/generated/events.ts'
 import type { Notice } from './events.ts'
 import { isOfBudgets, describeBudgets } from './budgets.ts'

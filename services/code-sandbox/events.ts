@@ -1,7 +1,7 @@
 // Events that code-sandbox emits.
-import { glimpse } from '../../runtime/bounded-text.ts'
-import { failure, type ErrorCode } from '../../runtime/errors.ts'
-import { asJson, type StepReport } from '../../runtime/kept-variables.ts'
+import { glimpse } from '../../runtime/text/bounded-text.ts'
+import { failure, type ErrorCode } from '../../runtime/errors/errors.ts'
+import { asJson, type StepReport } from '../../runtime/python/kept-variables.ts'
 import type { CallOutcome, Emit, Failure, Json } from '../../runtime/stage.ts'
 import type { Delegation, TaskProgressed } from '../../schemas/generated/events.ts'
 import type { Finished, PendingCall } from './executors/port.ts'

@@ -4,8 +4,8 @@
 //    so everything is as after a crash: an executor runs them again, lazily, and no tool is called.
 // 2. If they do not come out as before, they are dropped and the task's first step runs without them, once.
 import { MAX_VARIABLES_CHARS } from '../../runtime/config/sessions.ts'
-import { charsOf, lastOf, sum, type KeptStep, type StepReport } from '../../runtime/kept-variables.ts'
-import { isLost } from '../../runtime/missing-row.ts'
+import { charsOf, lastOf, sum, type KeptStep, type StepReport } from '../../runtime/python/kept-variables.ts'
+import { isLost } from '../../runtime/errors/missing-row.ts'
 import type { Decision } from '../../runtime/stage.ts'
 import type { Finished } from './executors/port.ts'
 import { callRows, type ActiveRow, type SandboxRows, type SessionRow, type View } from './rows.ts'

@@ -1,5 +1,5 @@
 // State rows of a task: one for each step and each call, so that no row grows with a session.
-import type { KeptStep } from '../../runtime/kept-variables.ts'
+import type { KeptStep } from '../../runtime/python/kept-variables.ts'
 import type { KeptOutcome } from '../../runtime/recording.ts'
 import type { HeldCalls } from '../../runtime/held-calls.ts'
 import type { Json } from '../../schemas/json.ts'

@@ -9,7 +9,7 @@ import type { Json } from '../../runtime/stage.ts'
 import type { Delegation } from '../../schemas/generated/events.ts'
 import { totalCost } from './step.ts'
 import type { Run, Situation, Step, StepToolCall } from './rows.ts'
-import type { ToolBook } from './tool-catalogue.ts'
+import type { ToolBook } from './tools/catalogue.ts'
 
 /** What `count` calls of other agents go by, each with its share. */
 export function delegationOf({ task, run }: Situation, count: number): Delegation {

@@ -1,8 +1,8 @@
 // Applies a failed model call to its task; retries.ts has the rules.
-import { plainFailure } from '../../runtime/errors.ts'
-import { plural } from '../../runtime/quantities.ts'
+import { plainFailure } from '../../runtime/errors/errors.ts'
+import { plural } from '../../runtime/text/quantities.ts'
 import type { CallFailure, Failure, Json } from '../../runtime/stage.ts'
-import { fail, stop, timeOut } from './task-end.ts'
+import { fail, stop, timeOut } from './result/task-end.ts'
 import { progressEvent } from './events.ts'
 import { react, type Reaction } from './retries.ts'
 import { costSpent } from './step.ts'

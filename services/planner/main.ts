@@ -4,7 +4,7 @@ import type { Service } from '../../runtime/service.ts'
 import type { ModelCaller } from './model/client.ts'
 import { modelSlots } from './model/slots.ts'
 import { createModelGuard } from './model/guard.ts'
-import { createOutputCaller } from './output-check.ts'
+import { createOutputCaller } from './result/output-check.ts'
 import { createPlannerStage } from './stage.ts'
 
 export const planner: Service = {

@@ -7,9 +7,9 @@
 //    is `live`, or that a person approved, is.
 // 3. A recorded step is a row until it was repeated. An outcome that has answered is marked by a row of its
 //    own, so that no row is rewritten for each call.
-import { boundedText, glimpse } from '../../runtime/bounded-text.ts'
+import { boundedText, glimpse } from '../../runtime/text/bounded-text.ts'
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
-import { failure } from '../../runtime/errors.ts'
+import { failure } from '../../runtime/errors/errors.ts'
 import {
   isRefusedByPolicy,
   keptOutcomes,

@@ -2,14 +2,14 @@
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
 import type { RecordedStep } from '../../runtime/recording.ts'
-import { runCode } from './code-step.ts'
-import { readCode } from './code-blocks.ts'
+import { runCode } from './code/step.ts'
+import { readCode } from './code/blocks.ts'
 import { progressEvent } from './events.ts'
 import { repeated } from './recorded.ts'
 import { change, put, type Changes, type Move, type Situation } from './rows.ts'
 import { newStep, nextStep } from './step.ts'
-import type { ToolBook } from './tool-catalogue.ts'
-import { assistantMessage, toolMessages } from './tools-step.ts'
+import type { ToolBook } from './tools/catalogue.ts'
+import { assistantMessage, toolMessages } from './tools/step.ts'
 
 export function repeatStep(from: Situation, recorded: RecordedStep, fleet: Fleet, book: ToolBook): Move {
   const shown: Changes = { emit: [progressEvent(from, 'model_called', describe(from, recorded))] }

@@ -5,22 +5,22 @@
 import { packagesOf } from '../../runtime/config/executors.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
-import { failure } from '../../runtime/errors.ts'
-import { plural } from '../../runtime/quantities.ts'
+import { failure } from '../../runtime/errors/errors.ts'
+import { plural } from '../../runtime/text/quantities.ts'
 import { callLimitsOf } from '../../runtime/models/call-limits.ts'
 import { parseModel } from '../../runtime/models/names.ts'
 import type { Call, Failure } from '../../runtime/stage.ts'
 import type { HistoryMessage } from '../../schemas/history.ts'
 import { noUsage } from '../../runtime/task-result.ts'
 import { restarted } from './held.ts'
-import { fail, stop } from './task-end.ts'
+import { fail, stop } from './result/task-end.ts'
 import { MODEL_MARGIN_MS } from './constants.ts'
 import type { Message, ModelRequest } from './call.ts'
 import { divergence, recordedStep, sharedTools } from './recorded.ts'
-import { portable } from './portable.ts'
+import { portable } from './conversation/portable.ts'
 import { progressEvent } from './events.ts'
-import { tellVariables } from './kept-variables.ts'
-import { keepStep } from './kept-steps.ts'
+import { tellVariables } from './code/kept-variables.ts'
+import { keepStep } from './conversation/kept-steps.ts'
 import { lastTurn, truncated } from './prompts/replies.ts'
 import { systemPrompt } from './prompts/system.ts'
 import {
@@ -35,8 +35,8 @@ import {
   type Situation,
   type Step,
 } from './rows.ts'
-import { takeSteers } from './steering.ts'
-import type { ToolBook } from './tool-catalogue.ts'
+import { takeSteers } from './conversation/steering.ts'
+import type { ToolBook } from './tools/catalogue.ts'
 
 /** Longest observation kept in history, in characters; the result keeps all of it. */
 const MAX_HISTORY_CHARS = 500

@@ -6,7 +6,7 @@ import type { CallOutcome, Emit } from '../../runtime/stage.ts'
 import type { Usage, UsageRecorded } from '../../schemas/generated/events.ts'
 import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from './call.ts'
 import { currentModel, type Run, type Situation } from './rows.ts'
-import { estimatedInputTokens } from './token-estimates.ts'
+import { estimatedInputTokens } from './conversation/token-estimates.ts'
 
 export interface Spent {
   readonly run: Run

@@ -12,7 +12,7 @@
 // 4. Which task is next follows from the rows alone. The count of turns served is lost with the lane; it only
 //    says where users who come later begin.
 import TinyQueue from 'tinyqueue'
-import { MissingRow } from '../../runtime/missing-row.ts'
+import { MissingRow } from '../../runtime/errors/missing-row.ts'
 import type { LaneIndex } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import { Answered } from './answered.ts'

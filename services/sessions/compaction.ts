@@ -1,6 +1,6 @@
 // Replaces older turns by a summary, or by a line each where no summary can be had.
 import type { Sessions } from '../../runtime/config/sessions.ts'
-import { withoutLost } from '../../runtime/missing-row.ts'
+import { withoutLost } from '../../runtime/errors/missing-row.ts'
 import type { SessionSummarised, TurnEnded } from '../../schemas/generated/events.ts'
 import { progressed } from './events.ts'
 import { isPressing, linesOf, replaceable, transcriptOf } from './memory.ts'

@@ -4,7 +4,7 @@
 //    until half of the limit is left: so a summary is asked for once in many turns, and never while one is awaited.
 // 2. If no summary can be had, a line for each of the turns takes their place: what is remembered stays bounded.
 // 3. What is replaced is named in the session's history, and stays there and in the ledger until its retention ends.
-import { boundedText, shortened } from '../../runtime/bounded-text.ts'
+import { boundedText, shortened } from '../../runtime/text/bounded-text.ts'
 import type { Sessions } from '../../runtime/config/sessions.ts'
 import type { Json } from '../../runtime/stage.ts'
 import type { TurnEnded } from '../../schemas/generated/events.ts'

@@ -2,7 +2,7 @@
 //
 // 1. `session` is small, and every transition rewrites it; a turn is written once.
 // 2. Turns from `oldest` on are rows; `summary` stands for those before.
-import type { KeptStep } from '../../runtime/kept-variables.ts'
+import type { KeptStep } from '../../runtime/python/kept-variables.ts'
 import type { Decision } from '../../runtime/stage.ts'
 import type { TurnEnded, TurnRequested } from '../../schemas/generated/events.ts'
 

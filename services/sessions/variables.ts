@@ -15,8 +15,8 @@ import {
   type GivenVariables,
   type KeptStep,
   type TurnVariables,
-} from '../../runtime/kept-variables.ts'
-import { exactTime, plural } from '../../runtime/quantities.ts'
+} from '../../runtime/python/kept-variables.ts'
+import { exactTime, plural } from '../../runtime/text/quantities.ts'
 import type { Json } from '../../runtime/stage.ts'
 import type { TurnEnded } from '../../schemas/generated/events.ts'
 import type { KeptVariables, Running, Session, SessionDecision, State, TurnSteps, Waiting } from './rows.ts'

@@ -5,7 +5,7 @@ import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
-import { sortedJson } from '../../runtime/sorted-json.ts'
+import { sortedJson } from '../../runtime/json/sorted.ts'
 
 /** Longer keys are hashed. Characters. */
 const MAX_KEY_CHARS = 1_024

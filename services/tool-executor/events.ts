@@ -1,9 +1,9 @@
 // Events that end a call. Every request gets exactly one ToolCompleted. They are keyed by the task, because a
 // timer's event has the call's key.
-import { glimpse } from '../../runtime/bounded-text.ts'
+import { glimpse } from '../../runtime/text/bounded-text.ts'
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
-import { failure, plainFailure } from '../../runtime/errors.ts'
-import { exactTime } from '../../runtime/quantities.ts'
+import { failure, plainFailure } from '../../runtime/errors/errors.ts'
+import { exactTime } from '../../runtime/text/quantities.ts'
 import type { Child, ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
 import type { Pending, ToolAnswer } from './call.ts'

@@ -1,5 +1,5 @@
 // Answers of people to questions of MCP servers.
-import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
+import { compileJsonSchema } from '../../runtime/config/json-schema/compile.ts'
 import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { Given, ServerQuestion } from './call.ts'

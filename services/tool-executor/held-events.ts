@@ -1,5 +1,5 @@
 // Events of calls that wait for a person. Those of one call have one order: all are emitted under its own key.
-import { boundedText } from '../../runtime/bounded-text.ts'
+import { boundedText } from '../../runtime/text/bounded-text.ts'
 import type { Emit } from '../../runtime/stage.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { ApprovalDecided, CallHeld, Failure } from '../../schemas/generated/events.ts'

@@ -10,7 +10,7 @@ import { test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { defineTool } from '../../runtime/config/define.ts'
 import type { Tool } from '../../runtime/config/fleet.ts'
-import { isSchemaObject } from '../../runtime/config/json-schema-dialects.ts'
+import { isSchemaObject } from '../../runtime/config/json-schema/dialects.ts'
 import { schemaMistakes } from '../../runtime/foreign-schema/bounds.ts'
 import { createSchemaJobs } from '../../runtime/foreign-schema/jobs.ts'
 import { createToolCaller } from '../../services/tool-executor/caller.ts'
@@ -134,7 +134,7 @@ const taskOutput: Way = (schema) => {
 
 const refusals: readonly RegExp[] = [
   /not an object/,
-  // Defaults, and values that can only mean one thing (runtime/config/coercion.ts).
+  // Defaults, and values that can only mean one thing (runtime/config/json-schema/coercion.ts).
   /read otherwise than written/,
   /must be a (zod schema or a )?JSON Schema/,
   /must describe an object/,

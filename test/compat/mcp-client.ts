@@ -1,7 +1,7 @@
 // The client that `conformance client` drives: the last argument is a server's URL. Its tools are pinned and called
 // as tool-executor does it; credentials are those of the scenario (MCP_CONFORMANCE_CONTEXT).
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
-import type { McpServerDefinition } from '../../runtime/config/mcp.ts'
+import type { McpServerDefinition } from '../../runtime/config/mcp/servers.ts'
 import type { Json } from '../../schemas/json.ts'
 import { AskingCall } from '../../services/tool-executor/call.ts'
 import { givenBy } from '../../services/tool-executor/given.ts'

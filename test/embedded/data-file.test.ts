@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { toFailure } from '../../runtime/errors.ts'
+import { toFailure } from '../../runtime/errors/errors.ts'
 import { openSqliteLimits } from '../../runtime/limits/sqlite.ts'
 import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
-import { commitError, WriteUncertain } from '../../runtime/store/data-file-errors.ts'
-import { openDataFile } from '../../runtime/store/data-file.ts'
-import type { DataFile } from '../../runtime/store/data-file.ts'
+import { commitError, WriteUncertain } from '../../runtime/store/data-file/errors.ts'
+import { openDataFile } from '../../runtime/store/data-file/data-file.ts'
+import type { DataFile } from '../../runtime/store/data-file/data-file.ts'
 import { openSqliteKeyValue } from '../../runtime/store/sqlite.ts'
 import { outgoing, textOf } from '../conformance/member.ts'
 
@@ -194,7 +194,7 @@ test('commits of a process that may start no thread are no failures', (context) 
   const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-file-'))
   context.after(() => rmSync(dataDir, { recursive: true, force: true }))
   const source = `
-    const { openDataFile } = await import(${JSON.stringify(import.meta.resolve('../../runtime/store/data-file.ts'))})
+    const { openDataFile } = await import(${JSON.stringify(import.meta.resolve('../../runtime/store/data-file/data-file.ts'))})
     const file = openDataFile({ dataDir: ${JSON.stringify(dataDir)} })
     for (let commit = 0; commit < 250; commit++) await file.write(() => file.db.exec('PRAGMA user_version'))
     file.release()`

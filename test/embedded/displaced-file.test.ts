@@ -14,8 +14,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { copyDataFile } from '../../runtime/store/data-file-backup.ts'
-import { inspectDataFile, openDataFile } from '../../runtime/store/data-file.ts'
+import { copyDataFile } from '../../runtime/store/data-file/backup.ts'
+import { inspectDataFile, openDataFile } from '../../runtime/store/data-file/data-file.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet } from '../support/fleet.ts'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { memoryLimits } from '../../runtime/testing/memory/limits.ts'
 import { openSqliteLimits } from '../../runtime/limits/sqlite.ts'
-import { openDataFile } from '../../runtime/store/data-file.ts'
+import { openDataFile } from '../../runtime/store/data-file/data-file.ts'
 import { limitsSuite } from '../conformance/limits-suite.ts'
 
 limitsSuite('memory', async (clock) => {

@@ -2,7 +2,7 @@
 // can unpack is said, and holds up nothing else.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { createClient, TOPIC_RESOURCE, type Admin } from '../../runtime/log/kafka/client.ts'
+import { createClient, TOPIC_RESOURCE, type Admin } from '../../runtime/log/kafka/connection/client.ts'
 import type { Log, LogTopic } from '../../runtime/log/port.ts'
 import { mark, TestMember } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'

@@ -1,7 +1,7 @@
 // Topics that are deleted and created under the same name while a whole fleet works: tasks accepted afterwards get results.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { createClient, type Admin } from '../../runtime/log/kafka/client.ts'
+import { createClient, type Admin } from '../../runtime/log/kafka/connection/client.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'

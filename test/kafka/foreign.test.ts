@@ -8,8 +8,8 @@ import {
   TOPIC_RESOURCE,
   type Admin,
   type ProducedMessage,
-} from '../../runtime/log/kafka/client.ts'
-import { Link } from '../../runtime/log/kafka/link.ts'
+} from '../../runtime/log/kafka/connection/client.ts'
+import { Link } from '../../runtime/log/kafka/connection/link.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { headers as names } from '../../schemas/topics.ts'

@@ -2,7 +2,7 @@
 // Then the only one that holds a partition.
 import assert from 'node:assert/strict'
 import { after, before, test, type TestContext } from 'node:test'
-import { createClient, type Admin } from '../../runtime/log/kafka/client.ts'
+import { createClient, type Admin } from '../../runtime/log/kafka/connection/client.ts'
 import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
 import { LaneFenced, type Log } from '../../runtime/log/port.ts'
 import { commitOf, mark, outgoing, TestMember, textOf } from '../conformance/member.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
-import { createClient, TOPIC_RESOURCE } from '../../runtime/log/kafka/client.ts'
+import { createClient, TOPIC_RESOURCE } from '../../runtime/log/kafka/connection/client.ts'
 import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
 import type { Log, LogTopic, Tail } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, TestMember } from '../conformance/member.ts'

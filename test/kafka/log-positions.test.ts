@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test, type TestContext } from 'node:test'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
-import { createClient } from '../../runtime/log/kafka/client.ts'
+import { createClient } from '../../runtime/log/kafka/connection/client.ts'
 import type { Log, LogTopic } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, outgoing, TestMember } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'

@@ -2,9 +2,9 @@
 // up its own partition alone, is reported with the remedy, and reading goes on when it ends.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { createClient } from '../../runtime/log/kafka/client.ts'
-import { Link } from '../../runtime/log/kafka/link.ts'
-import { ProducerSession, type PartitionRecords } from '../../runtime/log/kafka/producer-session.ts'
+import { createClient } from '../../runtime/log/kafka/connection/client.ts'
+import { Link } from '../../runtime/log/kafka/connection/link.ts'
+import { ProducerSession, type PartitionRecords } from '../../runtime/log/kafka/produce/producer-session.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { mark, TestMember } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'

@@ -1,8 +1,8 @@
 // State topics that somebody deleted, recreated, or gave other partitions: what is said, and what brings them back.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { createClient, type Admin } from '../../runtime/log/kafka/client.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { createClient, type Admin } from '../../runtime/log/kafka/connection/client.ts'
+import { FlotillaError } from '../../runtime/errors/errors.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, TestMember } from '../conformance/member.ts'
 import { eventually, succeeds } from '../conformance/waiting.ts'

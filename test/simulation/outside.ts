@@ -9,7 +9,7 @@
 // Long because one process reaches all of it by the same wire, with the same faults.
 import type { Reconciled } from '../../runtime/config/approvals.ts'
 import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
-import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { CallContext, Caller } from '../../runtime/stage.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -38,7 +38,7 @@ import type {
 } from '../../services/metering/call.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/call.ts'
 import { createModelGuard } from '../../services/planner/model/guard.ts'
-import { createOutputCaller } from '../../services/planner/output-check.ts'
+import { createOutputCaller } from '../../services/planner/result/output-check.ts'
 import { countedTokens } from '../../services/planner/model/token-count.ts'
 import { createLimitsCaller } from '../../services/router/caller.ts'
 import { createPeopleCallers } from '../../services/tool-executor/people-callers.ts'

@@ -1,5 +1,5 @@
 // Fleets whose sessions break one promise each.
-import type { KeptStep, TurnVariables } from '../../runtime/kept-variables.ts'
+import type { KeptStep, TurnVariables } from '../../runtime/python/kept-variables.ts'
 import type { Json, StageEvent } from '../../runtime/stage.ts'
 import { stage } from './mutations.ts'
 import type { Mutation } from './simulate.ts'

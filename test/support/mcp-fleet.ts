@@ -1,9 +1,9 @@
 // Tools of MCP servers for tests: pinned as `flotilla mcp sync` pins them, and connected as tool-executor does it.
-import { readEnvironment } from '../../runtime/config/environment.ts'
+import { readEnvironment } from '../../runtime/config/environment/environment.ts'
 import type { Fleet, Tool } from '../../runtime/config/fleet.ts'
-import { completeMcpServers, type McpServerDefinition } from '../../runtime/config/mcp.ts'
-import type { McpLock } from '../../runtime/config/mcp-lock.ts'
-import { mcpTools } from '../../runtime/config/mcp-tools.ts'
+import { completeMcpServers, type McpServerDefinition } from '../../runtime/config/mcp/servers.ts'
+import type { McpLock } from '../../runtime/config/mcp/lock.ts'
+import { mcpTools } from '../../runtime/config/mcp/tools.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
 import type { Given } from '../../services/tool-executor/call.ts'
 import { connectServers, type ConnectedServers } from '../../services/tool-executor/tools/mcp/connect.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { changeRows, merge } from '../../runtime/decisions.ts'
-import { MissingRow } from '../../runtime/missing-row.ts'
+import { MissingRow } from '../../runtime/errors/missing-row.ts'
 import type { Decision, Emit } from '../../runtime/stage.ts'
 
 const ended = (task: string): Emit => ({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { after, test } from 'node:test'
-import { connectRedis } from '../../runtime/store/redis-connection.ts'
+import { connectRedis } from '../../runtime/store/redis/connection.ts'
 
 const sockets = new Set<Socket>()
 

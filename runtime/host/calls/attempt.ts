@@ -6,11 +6,11 @@
 //    nobody waits for the answer.
 // 3. The outcome says whether the caller was invoked at all: a call that may have reached the outside may
 //    have cost something.
-import { boundedDetails } from '../../bounded-text.ts'
-import { exactTime } from '../../quantities.ts'
-import { redactedJson } from '../../redaction.ts'
+import { boundedDetails } from '../../text/bounded-text.ts'
+import { exactTime } from '../../text/quantities.ts'
+import { redactedJson } from '../../text/redaction.ts'
 import type { Clock } from '../../clock.ts'
-import { FlotillaError, toFailure } from '../../errors.ts'
+import { FlotillaError, toFailure } from '../../errors/errors.ts'
 import type { Call, CallContext, CallFailure, CallOutcome, Caller } from '../../stage.ts'
 import type { Instruments } from '../../telemetry/instruments.ts'
 import type { StopSignal } from './stop.ts'

@@ -3,7 +3,7 @@
 // 1. A letter is small, whatever it is about: many bytes go to the blob store, and so do a long key and long
 //    headers. Its beginning stays readable, and replaying it finds the rest.
 // 2. A letter names where its record was read, and why it was given up.
-import { boundedText } from '../../bounded-text.ts'
+import { boundedText } from '../../text/bounded-text.ts'
 import { recordBytes } from '../../log/limits.ts'
 import type { LogRecord } from '../../log/port.ts'
 import type { Emit, EventMap, Failure } from '../../stage.ts'

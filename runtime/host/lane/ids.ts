@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { homeOf } from '../../log/home.ts'
-import { jsonWithWritten } from '../../written-json.ts'
+import { jsonWithWritten } from '../../json/written.ts'
 
 /** Position of a record. `topicId` distinguishes its topic from deleted namesakes (log/port.ts). */
 export interface RecordPlace {

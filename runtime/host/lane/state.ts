@@ -18,7 +18,7 @@ import { rowObject } from '../../log/row-object.ts'
 import type { LaneIndex, Stage } from '../../stage.ts'
 import type { BlobStore } from '../../store/port.ts'
 import { isWithin, rootOf } from '../../keys.ts'
-import { MissingRow } from '../../missing-row.ts'
+import { MissingRow } from '../../errors/missing-row.ts'
 import { Turns } from '../../turns.ts'
 
 export interface TimerRow {

@@ -1,5 +1,5 @@
 // Rows of a lane that no release of Flotilla has written.
-import { plural } from '../../quantities.ts'
+import { plural } from '../../text/quantities.ts'
 import type { HostParts } from '../context.ts'
 
 const KEY_CHARS = 100

@@ -2,7 +2,7 @@
 // (record-table.ts); records that are not indexed yet are tracked in memory.
 import type { StatementSync } from 'node:sqlite'
 import { topics } from '../../../schemas/topics.ts'
-import type { DataFile } from '../../store/data-file.ts'
+import type { DataFile } from '../../store/data-file/data-file.ts'
 import type { LogTopic } from '../port.ts'
 
 const lookedUp = topics.filter((spec) => spec.lookedUp === true).map(({ name }) => name)

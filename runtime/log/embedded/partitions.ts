@@ -1,8 +1,8 @@
 // Whether the topics of a data file have as many partitions as are configured.
 import type { TopicName } from '../../../schemas/topics.ts'
-import { FlotillaError } from '../../errors.ts'
-import { plural } from '../../quantities.ts'
-import type { DataFile } from '../../store/data-file.ts'
+import { FlotillaError } from '../../errors/errors.ts'
+import { plural } from '../../text/quantities.ts'
+import type { DataFile } from '../../store/data-file/data-file.ts'
 
 /** Topics that share the configured number all have that of this one. */
 const EXAMPLE = 'tasks.submitted' satisfies TopicName

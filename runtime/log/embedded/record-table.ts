@@ -7,8 +7,8 @@
 // 3. Ids only grow, even past records that were deleted.
 // 4. Topics that are looked up by key have an index of their keys too (key-table.ts).
 import type { StatementSync } from 'node:sqlite'
-import type { DataFile } from '../../store/data-file.ts'
-import { damagedRow } from '../../store/data-file-errors.ts'
+import type { DataFile } from '../../store/data-file/data-file.ts'
+import { damagedRow } from '../../store/data-file/errors.ts'
 import { KeyTable, keyTables, lookedUpSlots } from './key-table.ts'
 import type { LogRecord } from '../port.ts'
 import type { ReadLimit, Slot } from './storage.ts'

@@ -3,7 +3,7 @@
 // `slots.next_offset` is a lower bound, written before records are deleted; else the newest record gives the
 // next offset.
 import { randomUUID } from 'node:crypto'
-import type { DataFile } from '../../store/data-file.ts'
+import type { DataFile } from '../../store/data-file/data-file.ts'
 import { isLookedUp } from './key-table.ts'
 import { RecentRecords } from './recent-records.ts'
 import { recordTable, type RecordTable } from './record-table.ts'

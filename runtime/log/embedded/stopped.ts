@@ -1,7 +1,7 @@
 // The log of a stopped fleet, read from its data file in the order in which it is copied to another log. No engine is
 // started on it: nothing is delivered, and no lane is opened.
 import { topics as contract } from '../../../schemas/topics.ts'
-import type { DataFile } from '../../store/data-file.ts'
+import type { DataFile } from '../../store/data-file/data-file.ts'
 import { namesReaders } from '../groups.ts'
 import type { LogRecord, LogTopic, Position, StateRow } from '../port.ts'
 import { openEmbeddedLog } from './log.ts'

@@ -1,10 +1,10 @@
 // Context that the parts of one Kafka log share.
-import { createClient, type Client, type KafkaLogger } from './client.ts'
-import { Fetcher } from './fetcher.ts'
-import { Link } from './link.ts'
+import { createClient, type Client, type KafkaLogger } from './connection/client.ts'
+import { Fetcher } from './fetch/fetcher.ts'
+import { Link } from './connection/link.ts'
 import { namesUnder, type Names } from './names.ts'
-import { settingsOf, type KafkaLogOptions, type Settings } from './options.ts'
-import { TopicWatch } from './topic-watch.ts'
+import { settingsOf, type KafkaLogOptions, type Settings } from './connection/options.ts'
+import { TopicWatch } from './admin/topic-watch.ts'
 
 export interface Context {
   readonly client: Client

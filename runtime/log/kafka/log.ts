@@ -1,5 +1,5 @@
-// The log on Kafka: see the port for its promises, lane.ts and membership.ts for how lanes keep them.
-import { FlotillaError } from '../../errors.ts'
+// The log on Kafka: see the port for its promises, lane/lane.ts and group/membership.ts for how lanes keep them.
+import { FlotillaError } from '../../errors/errors.ts'
 import { logFailure } from './errors.ts'
 import type { GroupKind } from '../groups.ts'
 import type {
@@ -17,22 +17,22 @@ import type {
   Tail,
   TailOptions,
 } from '../port.ts'
-import { advice, check, ensureTopics, members, positions, ranges } from './admin.ts'
-import type { RawMessage } from './client.ts'
+import { advice, check, ensureTopics, members, positions, ranges } from './admin/admin.ts'
+import type { RawMessage } from './connection/client.ts'
 import { once } from '../../once.ts'
 import { contextOf, type Context } from './context.ts'
-import { KeyIndex } from './key-index.ts'
-import { Link } from './link.ts'
-import { KafkaMembership } from './membership.ts'
-import { refuseUnfinishedMove } from './move-progress.ts'
+import { KeyIndex } from './fetch/key-index.ts'
+import { Link } from './connection/link.ts'
+import { KafkaMembership } from './group/membership.ts'
+import { refuseUnfinishedMove } from './admin/move-progress.ts'
 import { toLogRecord } from './names.ts'
-import type { KafkaLogOptions } from './options.ts'
-import { readRange } from './partition-reader.ts'
-import { Publisher, type Published } from './publisher.ts'
-import { KafkaTail } from './tail.ts'
-import { topicIds } from './topic-ids.ts'
+import type { KafkaLogOptions } from './connection/options.ts'
+import { readRange } from './fetch/partition-reader.ts'
+import { Publisher, type Published } from './produce/publisher.ts'
+import { KafkaTail } from './fetch/tail.ts'
+import { topicIds } from './admin/topic-ids.ts'
 
-export type { KafkaLogOptions } from './options.ts'
+export type { KafkaLogOptions } from './connection/options.ts'
 
 /** A committed transaction becomes visible a moment later; one that hangs must not delay a read. */
 const PATIENCE_MS = 500

@@ -1,11 +1,11 @@
 // Names on the broker, all with the fleet's prefix, and records as stored there.
 import { topics as contract } from '../../../schemas/topics.ts'
 import { bufferOf } from '../../bytes.ts'
-import { FlotillaError } from '../../errors.ts'
+import { FlotillaError } from '../../errors/errors.ts'
 import { groupName, type GroupKind } from '../groups.ts'
 import type { LogRecord, LogTopic, OutgoingRecord, StateRow } from '../port.ts'
-import type { ProducedMessage, RawMessage } from './client.ts'
-import { partitionKey, type PartitionRecords } from './producer-session.ts'
+import type { ProducedMessage, RawMessage } from './connection/client.ts'
+import { partitionKey, type PartitionRecords } from './produce/producer-session.ts'
 
 /** Row committed first by every opening of a lane: its offset is the epoch. Never shown as a row. */
 export const OPENED_KEY = '$opened'

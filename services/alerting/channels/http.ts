@@ -1,6 +1,6 @@
 // POSTs to a channel, and interprets its answer.
-import { FlotillaError } from '../../../runtime/errors.ts'
-import { redacted } from '../../../runtime/redaction.ts'
+import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { redacted } from '../../../runtime/text/redaction.ts'
 
 const SHOWN_CHARS = 300
 const READ_BYTES = 10_000

@@ -1,6 +1,6 @@
 // Frames from an interpreter. Nothing in them is trusted: size, shape, tool names and counts are checked
 // here.
-import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json/depth.ts'
 import type { Json } from '../../../schemas/json.ts'
 
 export interface ToolCallFrame {

@@ -7,7 +7,7 @@ import type { FastifyRequest } from 'fastify'
 import { MCP_PATH, RESOURCE_PATH } from '../../../api/sign-in.ts'
 import { roles } from '../../../api/scopes.ts'
 import type { GatewayDefinition, JwtDefinition } from '../../../runtime/config/gateway.ts'
-import { isLoopback } from '../../../runtime/config/transport.ts'
+import { isLoopback } from '../../../runtime/config/environment/transport.ts'
 
 export interface ResourceMetadata {
   readonly resource: string

@@ -4,7 +4,7 @@ import type { AgentTool } from '../../../api/agents.ts'
 import type { TaskInput } from '../../../client/types.ts'
 import { defaultOverrides } from '../../../runtime/config/defaults.ts'
 import type { AgentDefinition, Fleet, JsonSchema, Overrides } from '../../../runtime/config/fleet.ts'
-import { compileJsonSchema, type SchemaCheck } from '../../../runtime/config/json-schema.ts'
+import { compileJsonSchema, type SchemaCheck } from '../../../runtime/config/json-schema/compile.ts'
 import { ownPatterns } from '../../../runtime/foreign-schema/patterns.ts'
 import type { Json } from '../../../schemas/json.ts'
 

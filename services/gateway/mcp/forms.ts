@@ -5,7 +5,7 @@
 // 3. Forms of the protocol are flat. An answer of another shape is asked for as JSON.
 import { z } from 'zod'
 import type { ApprovalInput } from '../../../client/types.ts'
-import { shortened } from '../../../runtime/bounded-text.ts'
+import { shortened } from '../../../runtime/text/bounded-text.ts'
 import type { Json } from '../../../schemas/json.ts'
 import type { WaitingCall } from './waiting.ts'
 

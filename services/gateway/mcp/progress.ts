@@ -1,5 +1,5 @@
 import type { StreamedEvent } from '../../../client/types.ts'
-import { shortened } from '../../../runtime/bounded-text.ts'
+import { shortened } from '../../../runtime/text/bounded-text.ts'
 
 const MAX_CHARS = 200
 

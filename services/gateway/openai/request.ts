@@ -14,7 +14,7 @@ import { chatRequest, type ChatMessage, type ChatRequest } from '../../../api/op
 import { paramOf, RESERVED_LABELS } from '../../../api/openai/fields.ts'
 import { responseRequest, type InputItem, type ResponseRequest } from '../../../api/openai/responses.ts'
 import type { TaskInput } from '../../../client/types.ts'
-import { boundedText } from '../../../runtime/bounded-text.ts'
+import { boundedText } from '../../../runtime/text/bounded-text.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { Refusal, refuse } from './errors.ts'

@@ -3,7 +3,7 @@
 // Read by shape: {"error": {…}} and {"error": "…"} (nearly all), a list of these (Gemini), the error at the
 // top ({"object":"error"} of vLLM, {"type":"error"}), {"detail": …} (FastAPI), {"message": …} (gateways), and
 // within the choice (OpenRouter). Routers put their provider's words into `metadata`.
-import { isDeeperThan } from '../../../runtime/json-depth.ts'
+import { isDeeperThan } from '../../../runtime/json/depth.ts'
 import { entriesOf, firstText, hasFields, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
 
 /** Levels of an error that is shown whole. */

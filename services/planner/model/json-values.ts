@@ -4,8 +4,8 @@
 // 1. Text that is one JSON value is parsed once, and nothing else is done.
 // 2. Words behind a value are ignored: the value itself is whole.
 // 3. NaN and Infinity are read as null, control characters within strings as text.
-import { parseExact } from '../../../runtime/exact-json.ts'
-import { withoutSlips } from '../../../runtime/json-slips.ts'
+import { parseExact } from '../../../runtime/json/exact.ts'
+import { withoutSlips } from '../../../runtime/json/slips.ts'
 
 /** Longest text in which such slips are corrected. Characters. */
 const MAX_CORRECTED_CHARS = 1_000_000

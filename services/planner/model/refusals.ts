@@ -3,7 +3,7 @@
 // Newer models refuse `max_tokens` or a temperature, older servers refuse `stream_options` or a message
 // without text, some know a part of JSON Schema only, and some miss what another model never had. No list
 // exists: the refusal shows it, is free of charge, and is remembered for the model.
-import { LIST_OF_TYPES } from '../tool-schemas.ts'
+import { LIST_OF_TYPES } from '../tools/schemas.ts'
 import { CALL_FIELDS, MESSAGE_FIELDS } from './attached.ts'
 import type { ProviderFailure } from './errors.ts'
 

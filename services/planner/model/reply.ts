@@ -6,14 +6,14 @@
 //    answer.
 // 3. The size of an answer is bounded (MAX_REPLY_CHARS, MAX_CALLS).
 // 4. Of several choices one is read: the one whose index came first.
-import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
+import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors/errors.ts'
 import { AttachedReader } from './attached.ts'
 import { CallReader } from './tool-calls.ts'
 import type { CallSite } from './errors.ts'
 import { endOf } from './finish.ts'
 import { contentText, isMessage, messageOf, reasoningText, refusalText } from './message-text.ts'
 import { entriesOf, hasFields, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
-import { estimatedTokens } from '../token-estimates.ts'
+import { estimatedTokens } from '../conversation/token-estimates.ts'
 import { UsageReader } from './usage.ts'
 import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from '../call.ts'
 

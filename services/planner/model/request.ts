@@ -1,9 +1,9 @@
 // The body of a chat completion, without what its model refuses (refusals.ts).
-import { jsonOf } from '../../../runtime/written-json.ts'
+import { jsonOf } from '../../../runtime/json/written.ts'
 import type { ChatBody } from './openai.ts'
 import { attachable, type Refused } from './refusals.ts'
 import type { Message, ModelRequest, ModelTool } from '../call.ts'
-import { withoutKeywords } from '../tool-schemas.ts'
+import { withoutKeywords } from '../tools/schemas.ts'
 
 export function bodyOf(request: ModelRequest, model: string, refused: Refused, isOpenAi: boolean) {
   const { messages, tools, temperature, maxOutputTokens, stream } = request

@@ -9,12 +9,12 @@
 // 5. An event or a body with several values (lines of JSON, a list of chunks) is as many chunks.
 // 6. No part of an answer is skipped for how its line begins: a mark that nobody sees, blanks, capitals.
 import { createParser } from 'eventsource-parser'
-import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json/depth.ts'
 import { decoderFor } from './answer-text.ts'
 import { errorIn } from './bodies.ts'
 import { NotJson, valuesIn, type Found } from './json-values.ts'
 import { listOf, shapeOf } from './shapes.ts'
-import { isJson } from '../json-text.ts'
+import { isJson } from '../result/json-text.ts'
 import { MAX_REPLY_CHARS } from './reply.ts'
 import type { BodyReader } from './transport.ts'
 

@@ -1,5 +1,5 @@
 // Reads a body as text: the JSON of a list, or what a server says about an error.
-import { isDeeperThan } from '../../../runtime/json-depth.ts'
+import { isDeeperThan } from '../../../runtime/json/depth.ts'
 import { MAX_SHOWN_DEPTH } from './bodies.ts'
 import type { BodyReader } from './transport.ts'
 

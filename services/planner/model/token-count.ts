@@ -2,7 +2,7 @@
 // is never too low, so the first is a cheap upper bound; only if that does not fit are the tokens counted.
 import { once } from '../../../runtime/once.ts'
 import type { ModelRequest } from '../call.ts'
-import { requestBytes, textOf } from '../token-estimates.ts'
+import { requestBytes, textOf } from '../conversation/token-estimates.ts'
 
 /** Most tokens a byte that a common tokenizer makes of the densest texts (base64, hexadecimal, emoji). */
 const MOST_TOKENS_PER_BYTE = 0.75

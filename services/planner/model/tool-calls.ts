@@ -12,7 +12,7 @@
 // 7. Work for a piece does not grow with the number of calls.
 import { attachedTo } from './attached.ts'
 import type { Attached, ModelToolCall } from '../call.ts'
-import { isJson } from '../json-text.ts'
+import { isJson } from '../result/json-text.ts'
 import { countOf, hasFields, shapeOf, textOf } from './shapes.ts'
 
 interface Growing {

@@ -10,7 +10,7 @@
 import type { ModelRequest, ModelSpend } from '../call.ts'
 import { countOf, shapeOf, type Shape } from './shapes.ts'
 import { mostTokens } from './token-count.ts'
-import { estimatedInputTokens, estimatedTokens } from '../token-estimates.ts'
+import { estimatedInputTokens, estimatedTokens } from '../conversation/token-estimates.ts'
 
 /** Allowance: a provider may add a prompt and tools of its own, and its tokenizer may be poor. */
 const MOST_PROMPT = { factor: 2, more: 10_000 }

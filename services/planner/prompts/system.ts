@@ -1,7 +1,7 @@
 // The system prompts, in one place. Change the version with the words: results of different words are not comparable.
 // An agent's `systemPrompt` replaces the built-in words; `{{tools}}` in it stands for the list of tools, which is added at
 // the end where the placeholder is missing, and `{{imports}}` for the names of the modules that Python may import. An agent's `instructions` are added to either.
-import { PYTHON_MODULES } from '../../../runtime/python-modules.ts'
+import { PYTHON_MODULES } from '../../../runtime/python/modules.ts'
 import type { AgentDefinition, ToolSpec } from '../../../runtime/config/fleet.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import { signature } from './signatures.ts'

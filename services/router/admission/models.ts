@@ -3,7 +3,7 @@
 import type { Fleet, Profile } from '../../../runtime/config/fleet.ts'
 import { missingFor } from '../../../runtime/models/missing.ts'
 import { modelsFor, tierFor, type Strategy } from '../../../runtime/models/strategies.ts'
-import { plural } from '../../../runtime/quantities.ts'
+import { plural } from '../../../runtime/text/quantities.ts'
 import type { Failure } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { complexityOf, historyChars, tokensOf } from './estimate.ts'

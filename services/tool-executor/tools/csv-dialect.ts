@@ -1,5 +1,5 @@
 // The dialect of a CSV file, from its first lines: the delimiter, and the position of the header.
-import { recordsIn } from '../../../runtime/csv-records.ts'
+import { recordsIn } from '../../../runtime/text/csv-records.ts'
 
 /** Characters that are inspected. */
 export const SAMPLE_CHARS = 64 * 1024

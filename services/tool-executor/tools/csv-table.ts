@@ -8,7 +8,7 @@ import {
   readRecords,
   type Cells,
   type Quoting,
-} from '../../../runtime/csv-records.ts'
+} from '../../../runtime/text/csv-records.ts'
 import { isCanonical } from './numerals.ts'
 import type { OpenFile } from './open-file.ts'
 import { assertColumnCount, counted, distinctNames, shown, type Table } from './table.ts'

@@ -1,9 +1,9 @@
 // Reads and queries data files, in a thread (parsing.ts). The last results are cached until the file changes:
 // JSON as a whole, other tables by the result of their first reading.
 import { extname } from 'node:path'
-import { FlotillaError } from '../../../runtime/errors.ts'
-import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
-import { plural } from '../../../runtime/quantities.ts'
+import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json/depth.ts'
+import { plural } from '../../../runtime/text/quantities.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { csvTable, profileCsv, type CsvForm, type CsvProfile } from './csv-table.ts'
 import { formOf, jsonIn, LinesProfile, tableOfLines, tableOfList } from './json-table.ts'

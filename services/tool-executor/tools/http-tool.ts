@@ -1,8 +1,13 @@
 import type { ZodType } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { JsonSchema, Tool, ToolContext, ToolDefinition } from '../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../runtime/errors.ts'
-import { keepPassingSecrets, keepSecrets, secretsOfHeader, secretsOfUrl } from '../../../runtime/redaction.ts'
+import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import {
+  keepPassingSecrets,
+  keepSecrets,
+  secretsOfHeader,
+  secretsOfUrl,
+} from '../../../runtime/text/redaction.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { parseJson } from './http-json.ts'
 import { decodePage } from './page-encoding.ts'

@@ -1,8 +1,8 @@
 // JSON as a table: a list of objects, or objects line by line.
-import { parseExact } from '../../../runtime/exact-json.ts'
-import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
-import { mayRepeatNames, withNamesKept } from '../../../runtime/json-names.ts'
-import { withoutSlips } from '../../../runtime/json-slips.ts'
+import { parseExact } from '../../../runtime/json/exact.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json/depth.ts'
+import { mayRepeatNames, withNamesKept } from '../../../runtime/json/names.ts'
+import { withoutSlips } from '../../../runtime/json/slips.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { Column } from './columns.ts'
 import type { OpenFile } from './open-file.ts'

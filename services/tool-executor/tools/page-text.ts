@@ -1,8 +1,8 @@
 // A web page as the text that a reader sees. No recursion: nesting may be as deep as the page is long.
 // Elements are counted: HTML's rules for misnested tags can make a tree many times the page's size.
 import { defaultTreeAdapter as tree, parse, type DefaultTreeAdapterTypes } from 'parse5'
-import { beginning } from '../../../runtime/bounded-text.ts'
-import { FlotillaError } from '../../../runtime/errors.ts'
+import { beginning } from '../../../runtime/text/bounded-text.ts'
+import { FlotillaError } from '../../../runtime/errors/errors.ts'
 import { hides, HidingRules } from './page-visibility.ts'
 
 type Node = DefaultTreeAdapterTypes.Node

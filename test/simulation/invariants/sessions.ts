@@ -1,6 +1,6 @@
 // Sessions: one task at a time, in the order in which they came, for one user only; Python variables that earlier turns
 // of the session left, for the agent that defined them, all of them or none.
-import type { GivenVariables, StepReport } from '../../../runtime/kept-variables.ts'
+import type { GivenVariables, StepReport } from '../../../runtime/python/kept-variables.ts'
 import { grouped, type Evidence, type Written } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { commands } from '../../../cli/command-table.ts'
-import { completionScript, shells } from '../../../cli/completion.ts'
-import { createProgram } from '../../../cli/program.ts'
+import { commands } from '../../../cli/program/command-table.ts'
+import { completionScript, shells } from '../../../cli/program/completion.ts'
+import { createProgram } from '../../../cli/program/program.ts'
 
 const program = await createProgram('all')
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-completion-'))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { eventLine } from '../../../cli/event-line.ts'
-import { paint } from '../../../cli/output.ts'
+import { eventLine } from '../../../cli/output/event-line.ts'
+import { paint } from '../../../cli/output/output.ts'
 import type { StreamedEvent } from '../../../client/types.ts'
 
 const event = (type: string, more: object): StreamedEvent =>

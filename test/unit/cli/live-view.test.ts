@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { stripVTControlCharacters } from 'node:util'
 import { test } from 'node:test'
-import { LiveView, type LiveViewOptions } from '../../../cli/live-view.ts'
+import { LiveView, type LiveViewOptions } from '../../../cli/output/live-view.ts'
 import type { TaskUpdate } from '../../../client/types.ts'
 import type { TaskProgressed } from '../../../schemas/generated/events.ts'
 import type { Json } from '../../../schemas/json.ts'

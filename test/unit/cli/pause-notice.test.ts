@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
-import { LiveView } from '../../../cli/live-view.ts'
-import { watchPauses } from '../../../cli/pause-notice.ts'
+import { LiveView } from '../../../cli/output/live-view.ts'
+import { watchPauses } from '../../../cli/output/pause-notice.ts'
 import type { Pause } from '../../../runtime/pauses.ts'
 import { eventually } from '../../conformance/waiting.ts'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Command } from 'commander'
-import { commands } from '../../../cli/command-table.ts'
-import { visibleOptions } from '../../../cli/default-subcommand.ts'
-import { createProgram, wantedCommands } from '../../../cli/program.ts'
+import { commands } from '../../../cli/program/command-table.ts'
+import { visibleOptions } from '../../../cli/program/default-subcommand.ts'
+import { createProgram, wantedCommands } from '../../../cli/program/program.ts'
 
 const program = await createProgram('all')
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { tableLines, type Column } from '../../../cli/table.ts'
-import { elapsed, money, moment, plural, share } from '../../../cli/units.ts'
+import { tableLines, type Column } from '../../../cli/output/table.ts'
+import { elapsed, money, moment, plural, share } from '../../../cli/output/units.ts'
 
 const columns: readonly Column[] = [
   { name: 'id', keep: true },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Command } from 'commander'
-import { addTaskOptions, taskOptions, toTask } from '../../../cli/task-options.ts'
+import { addTaskOptions, taskOptions, toTask } from '../../../cli/program/task-options.ts'
 import { taskFields } from '../../../schemas/task-fields.ts'
 
 const optionsOf = (args: readonly string[]) => {

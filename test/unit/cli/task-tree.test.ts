@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { stripVTControlCharacters } from 'node:util'
 import { test } from 'node:test'
-import { treeLines } from '../../../cli/task-tree.ts'
+import { treeLines } from '../../../cli/output/task-tree.ts'
 import type { TaskTree } from '../../../operator/index.ts'
 
 const task = (taskId: string, depth: number) => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { tableLines } from '../../../cli/table.ts'
-import { cutTo, widthOf, wrapped } from '../../../cli/text-width.ts'
+import { tableLines } from '../../../cli/output/table.ts'
+import { cutTo, widthOf, wrapped } from '../../../cli/output/text-width.ts'
 
 test('the columns that a terminal gives a text', () => {
   for (const [text, width] of [

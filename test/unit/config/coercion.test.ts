@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { compileArguments } from '../../../runtime/config/coercion.ts'
+import { compileArguments } from '../../../runtime/config/json-schema/coercion.ts'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { JsonSchema } from '../../../runtime/config/fleet.ts'
 import type { Json } from '../../../schemas/json.ts'

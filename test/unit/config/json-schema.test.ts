@@ -1,7 +1,7 @@
 // Users' schemas are answered as their draft says, or refused with what to write instead.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compileJsonSchema, type CompilerOptions } from '../../../runtime/config/json-schema.ts'
+import { compileJsonSchema, type CompilerOptions } from '../../../runtime/config/json-schema/compile.ts'
 import type { Json } from '../../../schemas/json.ts'
 
 type Schema = { [name: string]: Json }

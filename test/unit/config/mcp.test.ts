@@ -1,15 +1,15 @@
 // mcpServers in the configuration, and what the lock file makes of them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEnvironment } from '../../../runtime/config/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
 import { completeFleet } from '../../../runtime/config/load.ts'
-import { completeMcpServers, isAllowedTool, mcpServersSchema } from '../../../runtime/config/mcp.ts'
-import { pinHash, type DescribedTool, type McpLock } from '../../../runtime/config/mcp-lock.ts'
-import { mcpToolNames } from '../../../runtime/config/mcp-names.ts'
-import { mcpTools } from '../../../runtime/config/mcp-tools.ts'
+import { completeMcpServers, isAllowedTool, mcpServersSchema } from '../../../runtime/config/mcp/servers.ts'
+import { pinHash, type DescribedTool, type McpLock } from '../../../runtime/config/mcp/lock.ts'
+import { mcpToolNames } from '../../../runtime/config/mcp/names.ts'
+import { mcpTools } from '../../../runtime/config/mcp/tools.ts'
 import { references } from '../../../runtime/config/references.ts'
 import { settingsOf } from '../../../runtime/config/effective.ts'
-import { lockChanges } from '../../../runtime/config/mcp-lock-diff.ts'
+import { lockChanges } from '../../../runtime/config/mcp/lock-diff.ts'
 
 const described: DescribedTool = {
   description: 'Finds.',

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { hookProjectModules } from '../../../runtime/config/project-modules.ts'
+import { hookProjectModules } from '../../../runtime/config/project/modules.ts'
 
 const cases: readonly (readonly [name: string, text: string])[] = [
   ['default.ts', 'const x: number = 1\nexport default x'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEnvironment } from '../../../runtime/config/environment.ts'
-import { readTracing, type TracingSettings } from '../../../runtime/config/tracing.ts'
+import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readTracing, type TracingSettings } from '../../../runtime/config/environment/tracing.ts'
 import { isSampled } from '../../../runtime/telemetry/trace-context.ts'
 
 const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
-import { formatWarnings } from '../../../runtime/config/unknown-formats.ts'
+import { formatWarnings } from '../../../runtime/config/json-schema/unknown-formats.ts'
 
 test('a format that is not known is reported once, with its tool or agent, and nothing on the console', (t) => {
   const printed = t.mock.method(console, 'warn')

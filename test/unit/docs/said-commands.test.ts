@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Command } from 'commander'
-import { createProgram } from '../../../cli/program.ts'
+import { createProgram } from '../../../cli/program/program.ts'
 import { isProduct, isTypeScript, textFiles } from '../house/tree.ts'
 
 const program = await createProgram('all')

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { EvaluationCase, EvaluationRun } from '../../../api/schemas/evaluations.ts'
-import { exporterTo } from '../../../cli/evaluation-export.ts'
+import { exporterTo } from '../../../cli/evaluation/export.ts'
 import { inspectLogs } from '../../../evaluation/exports/inspect.ts'
 
 const run = (id: string, models: string[] = ['m']): EvaluationRun => ({

@@ -13,7 +13,7 @@ import {
   positionRow,
   withoutFinished,
   type MarkedPosition,
-} from '../../../runtime/log/kafka/positions.ts'
+} from '../../../runtime/log/kafka/lane/positions.ts'
 import type { LogRecord, Position } from '../../../runtime/log/port.ts'
 import { cutAt } from '../../../runtime/log/position-metadata.ts'
 import { memoryBlobs } from '../../../runtime/testing/memory/store.ts'

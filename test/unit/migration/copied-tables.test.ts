@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test'
 import type { KyselyPlugin } from 'kysely'
 import { sqlBlobs } from '../../../runtime/store/blobs-sql.ts'
 import { copyTable } from '../../../runtime/store/copy-tables.ts'
-import { openDataFile } from '../../../runtime/store/data-file.ts'
+import { openDataFile } from '../../../runtime/store/data-file/data-file.ts'
 import { openSqliteSql } from '../../../runtime/store/sql-sqlite.ts'
 
 /** Two data files: the copied one, and one in the place of the database. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findCode, readCode, withoutThinking } from '../../../services/planner/code-blocks.ts'
+import { findCode, readCode, withoutThinking } from '../../../services/planner/code/blocks.ts'
 import { ownMs } from '../../support/own-time.ts'
 
 const F = '```'

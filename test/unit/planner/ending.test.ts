@@ -1,12 +1,12 @@
 // However a task ends: one result, the end told, nothing left. Long because every way to an end stands here once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure } from '../../../runtime/errors.ts'
+import { failure } from '../../../runtime/errors/errors.ts'
 import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { TaskCompleted } from '../../../schemas/generated/events.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
-import type { OutputCheck } from '../../../services/planner/output-schema.ts'
+import type { OutputCheck } from '../../../services/planner/result/output-schema.ts'
 import type { State } from '../../../services/planner/rows.ts'
 import { fleetOf } from '../router/fleet.ts'
 import {

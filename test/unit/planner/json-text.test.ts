@@ -1,7 +1,7 @@
 // What counts as JSON is what JSON.parse takes, whatever is left out for being words.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isJson, parseJson } from '../../../services/planner/json-text.ts'
+import { isJson, parseJson } from '../../../services/planner/result/json-text.ts'
 
 const parsed = (text: string): unknown => {
   try {

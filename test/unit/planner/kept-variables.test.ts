@@ -2,12 +2,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defaultSessions } from '../../../runtime/config/sessions.ts'
-import type { GivenVariables, KeptStep, StepReport, TurnVariables } from '../../../runtime/kept-variables.ts'
+import type {
+  GivenVariables,
+  KeptStep,
+  StepReport,
+  TurnVariables,
+} from '../../../runtime/python/kept-variables.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { State } from '../../../services/planner/rows.ts'
-import { withoutLostVariables } from '../../../services/planner/kept-variables.ts'
-import { MissingRow } from '../../../runtime/missing-row.ts'
+import { withoutLostVariables } from '../../../services/planner/code/kept-variables.ts'
+import { MissingRow } from '../../../runtime/errors/missing-row.ts'
 import type { CodeCompleted } from '../../../schemas/generated/events.ts'
 import { fleetOf } from '../router/fleet.ts'
 import { answerCode, asked, start, writes } from './task.ts'

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { JsonSchema } from '../../../runtime/config/fleet.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import { directSchemaChecks } from '../../../runtime/testing/schema-checks.ts'
-import { createOutputCaller } from '../../../services/planner/output-check.ts'
+import { createOutputCaller } from '../../../services/planner/result/output-check.ts'
 import { ownMs } from '../../support/own-time.ts'
 
 const check = createOutputCaller({ schemas: directSchemaChecks() })

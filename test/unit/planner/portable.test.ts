@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Message } from '../../../services/planner/call.ts'
-import { portable } from '../../../services/planner/portable.ts'
+import { portable } from '../../../services/planner/conversation/portable.ts'
 import { truncated } from '../../../services/planner/prompts/replies.ts'
 
 const opening: Message[] = [

@@ -4,8 +4,8 @@ import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import type { TaskAdmitted } from '../../../schemas/generated/events.ts'
-import { jsonBytes } from '../../../runtime/written-json.ts'
-import { toolBook } from '../../../services/planner/tool-catalogue.ts'
+import { jsonBytes } from '../../../runtime/json/written.ts'
+import { toolBook } from '../../../services/planner/tools/catalogue.ts'
 
 const tool = (name: string) =>
   defineTool({

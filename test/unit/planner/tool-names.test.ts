@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nameMeant } from '../../../services/planner/tool-names.ts'
+import { nameMeant } from '../../../services/planner/tools/names.ts'
 
 const tools = ['look', 'get_weather', 'python']
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JsonSchema } from '../../../runtime/config/fleet.ts'
-import { LIST_OF_TYPES, portableSchema, withoutKeywords } from '../../../services/planner/tool-schemas.ts'
+import { LIST_OF_TYPES, portableSchema, withoutKeywords } from '../../../services/planner/tools/schemas.ts'
 
 const text = { type: 'string' }
 const number = { type: 'number' }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KeptVariablesView } from '../../../api/sessions.ts'
-import type { GivenVariables, KeptStep, TurnVariables } from '../../../runtime/kept-variables.ts'
+import type { GivenVariables, KeptStep, TurnVariables } from '../../../runtime/python/kept-variables.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { SessionProgressed, TurnEnded, TurnRequested } from '../../../schemas/generated/events.ts'

@@ -1,7 +1,7 @@
 // Content on spans: it fits the convention, is bounded, shows no secret, and is there only if asked for.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keepSecrets } from '../../../runtime/redaction.ts'
+import { keepSecrets } from '../../../runtime/text/redaction.ts'
 import type { Call, CallOutcome } from '../../../runtime/stage.ts'
 import { callContent, taskContent } from '../../../runtime/telemetry/content.ts'
 import type { HandlingInput } from '../../../runtime/telemetry/instruments.ts'

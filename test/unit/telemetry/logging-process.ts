@@ -6,7 +6,7 @@ import { samples } from '../../golden/samples.ts'
 const loaded: string[] = []
 registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
 const { openTelemetry } = await import('../../../runtime/telemetry/open.ts')
-const { readTracing } = await import('../../../runtime/config/tracing.ts')
+const { readTracing } = await import('../../../runtime/config/environment/tracing.ts')
 
 const [, , logLevel = 'warn', records = 'true', modules] = process.argv
 const endpoint = readTracing({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })

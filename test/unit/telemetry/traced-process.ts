@@ -1,6 +1,6 @@
 // One process of a fleet as far as its telemetry goes: handles the events given as JSON in argv[2] and prints the trace context
 // that its last handling hands on. Run by tracing tests, here and against a real Jaeger.
-import { readTracing } from '../../../runtime/config/tracing.ts'
+import { readTracing } from '../../../runtime/config/environment/tracing.ts'
 import { openTelemetry } from '../../../runtime/telemetry/open.ts'
 import type { HandlingInput } from '../../../runtime/telemetry/instruments.ts'
 import { samples } from '../../golden/samples.ts'

@@ -1,5 +1,5 @@
 // Traces some work inside this process, as a process of the fleet with these variables would.
-import { readTracing } from '../../../runtime/config/tracing.ts'
+import { readTracing } from '../../../runtime/config/environment/tracing.ts'
 import type { Log } from '../../../runtime/telemetry/logging.ts'
 import type { SpanData } from '../../../runtime/telemetry/spans.ts'
 import { startTracing } from '../../../runtime/telemetry/tracing.ts'

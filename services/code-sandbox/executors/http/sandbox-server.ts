@@ -1,6 +1,6 @@
 // Requests to a sandbox server. Redirects are not followed: the token is for this server only.
 import { Agent, request, type Dispatcher } from 'undici'
-import { redacted } from '../../../../runtime/redaction.ts'
+import { redacted } from '../../../../runtime/text/redaction.ts'
 
 const PROTOCOL = 'flotilla-sandbox/1'
 

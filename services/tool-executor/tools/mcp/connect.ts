@@ -3,9 +3,9 @@
 // 1. Arguments are checked before the server sees them, with patterns in linear time.
 // 2. A call that the server continues as a task ends with PendingCall; tool-executor's stage asks for its outcome
 //    later (polling.ts). One that the server asks people about ends with AskingCall (server-question.ts).
-import { compileArguments } from '../../../../runtime/config/coercion.ts'
+import { compileArguments } from '../../../../runtime/config/json-schema/coercion.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../../runtime/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors/errors.ts'
 import { linearPatterns } from '../../../../runtime/foreign-schema/patterns.ts'
 import type { Json } from '../../../../schemas/json.ts'
 import { AskingCall, PendingCall, type Given, type Pending } from '../../call.ts'

@@ -11,8 +11,8 @@ import {
   SdkHttpError,
   UnauthorizedError,
 } from '@modelcontextprotocol/client'
-import { shortened } from '../../../../runtime/bounded-text.ts'
-import { type ErrorCode, FlotillaError, messageOf } from '../../../../runtime/errors.ts'
+import { shortened } from '../../../../runtime/text/bounded-text.ts'
+import { type ErrorCode, FlotillaError, messageOf } from '../../../../runtime/errors/errors.ts'
 import { WrongAnswer, wrongAnswer } from './wrong-answer.ts'
 
 const SHOWN_CHARS = 500

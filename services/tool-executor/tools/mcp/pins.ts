@@ -3,14 +3,14 @@
 // 1. A tool is left out, with the reason, if a model could not call it, if its schemas pass the bounds of
 //    foreign schemas, or if its text holds characters that a reviewer does not see.
 import type { JsonSchema } from '../../../../runtime/config/fleet.ts'
-import { compileJsonSchema } from '../../../../runtime/config/json-schema.ts'
-import { compileArguments } from '../../../../runtime/config/coercion.ts'
-import { mcpHints } from '../../../../runtime/config/mcp.ts'
-import type { DescribedTool, McpHints, PinnedTool } from '../../../../runtime/config/mcp-lock.ts'
-import { messageOf } from '../../../../runtime/errors.ts'
+import { compileJsonSchema } from '../../../../runtime/config/json-schema/compile.ts'
+import { compileArguments } from '../../../../runtime/config/json-schema/coercion.ts'
+import { mcpHints } from '../../../../runtime/config/mcp/servers.ts'
+import type { DescribedTool, McpHints, PinnedTool } from '../../../../runtime/config/mcp/lock.ts'
+import { messageOf } from '../../../../runtime/errors/errors.ts'
 import { schemaMistakes } from '../../../../runtime/foreign-schema/bounds.ts'
 import { linearPatterns } from '../../../../runtime/foreign-schema/patterns.ts'
-import { sortedJson } from '../../../../runtime/sorted-json.ts'
+import { sortedJson } from '../../../../runtime/json/sorted.ts'
 import type { Json } from '../../../../schemas/json.ts'
 import type { ListedTool } from './link.ts'
 

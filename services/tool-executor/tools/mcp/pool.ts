@@ -8,15 +8,15 @@
 //    calls that are under way on it get their own answers, and the last of them closes it.
 // 3. At most `users` connections of a server are open: the one that was used longest ago, and is idle, goes.
 import { systemClock } from '../../../../runtime/clock.ts'
-import type { McpServer } from '../../../../runtime/config/mcp.ts'
-import type { PinnedMcpServer } from '../../../../runtime/config/mcp-tools.ts'
+import type { McpServer } from '../../../../runtime/config/mcp/servers.ts'
+import type { PinnedMcpServer } from '../../../../runtime/config/mcp/tools.ts'
 import {
   pinHash,
   type DescribedTool,
   type PinnedServer,
   type PinnedTool,
-} from '../../../../runtime/config/mcp-lock.ts'
-import { FlotillaError } from '../../../../runtime/errors.ts'
+} from '../../../../runtime/config/mcp/lock.ts'
+import { FlotillaError } from '../../../../runtime/errors/errors.ts'
 import type { Instruments } from '../../../../runtime/telemetry/instruments.ts'
 import { credentialsFor, type CredentialParts } from './credentials.ts'
 import { needsNewLink, openLink, type Link, type ListedTool } from './link.ts'

@@ -15,8 +15,8 @@ import {
   type OAuthClientProvider,
   UnauthorizedError,
 } from '@modelcontextprotocol/client'
-import { FlotillaError } from '../../../../runtime/errors.ts'
-import { exactTime } from '../../../../runtime/quantities.ts'
+import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { exactTime } from '../../../../runtime/text/quantities.ts'
 import { said } from './link-error.ts'
 
 type AuthOptions = Parameters<typeof auth>[1]

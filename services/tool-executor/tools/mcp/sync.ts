@@ -3,15 +3,15 @@
 // 1. A server that can't be read keeps what is pinned of it, and is reported: nobody loses tools because a
 //    server was down for a moment.
 // 2. Tools that the filter leaves out are not pinned, and those that can't be pinned are reported with the reason.
-import { isAllowedTool, type McpServer } from '../../../../runtime/config/mcp.ts'
+import { isAllowedTool, type McpServer } from '../../../../runtime/config/mcp/servers.ts'
 import {
   pinHash,
   type DescribedTool,
   type McpLock,
   type PinnedServer,
   type PinnedTool,
-} from '../../../../runtime/config/mcp-lock.ts'
-import { type FlotillaError, toFailure } from '../../../../runtime/errors.ts'
+} from '../../../../runtime/config/mcp/lock.ts'
+import { type FlotillaError, toFailure } from '../../../../runtime/errors/errors.ts'
 import { credentialsFor, type CredentialParts } from './credentials.ts'
 import { openLink } from './link.ts'
 import { describedTool, whyLeftOut } from './pins.ts'

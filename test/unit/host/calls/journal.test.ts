@@ -10,7 +10,7 @@ import { openJournal } from '../../../../runtime/host/calls/journal.ts'
 import type { Call, CallOutcome } from '../../../../runtime/stage.ts'
 import { memoryKeyValue } from '../../../../runtime/testing/memory/store.ts'
 import type { KeyValue, ValueHead } from '../../../../runtime/store/port.ts'
-import { openDataFile } from '../../../../runtime/store/data-file.ts'
+import { openDataFile } from '../../../../runtime/store/data-file/data-file.ts'
 import { openSqliteKeyValue } from '../../../../runtime/store/sqlite.ts'
 import { VirtualClock } from '../../../../runtime/testing/simulator/virtual-clock.ts'
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { changedRows } from '../../../../runtime/decisions.ts'
 import { LaneState, NewerState } from '../../../../runtime/host/lane/state.ts'
 import { encodeKey } from '../../../../runtime/keys.ts'
-import { MissingRow } from '../../../../runtime/missing-row.ts'
+import { MissingRow } from '../../../../runtime/errors/missing-row.ts'
 import { memoryBlobs } from '../../../../runtime/testing/memory/store.ts'
 
 const LIMIT = 400_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FetchedPartition, RawMessage } from '../../../../runtime/log/kafka/client.ts'
-import { committedMessages } from '../../../../runtime/log/kafka/read-committed.ts'
+import type { FetchedPartition, RawMessage } from '../../../../runtime/log/kafka/connection/client.ts'
+import { committedMessages } from '../../../../runtime/log/kafka/fetch/read-committed.ts'
 
 const ABORT = Buffer.from([0, 0, 0, 0])
 const COMMIT = Buffer.from([0, 0, 0, 1])

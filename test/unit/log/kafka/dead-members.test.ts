@@ -1,10 +1,10 @@
 // A member whose process is dead is taken out of its group, by one that has just joined.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { encodeAssignment, encodeSubscription } from '../../../../runtime/log/kafka/client.ts'
-import { GroupMember } from '../../../../runtime/log/kafka/group-member.ts'
-import { decodeClaim, encodeClaim } from '../../../../runtime/log/kafka/lane-assigner.ts'
-import type { Link } from '../../../../runtime/log/kafka/link.ts'
+import { encodeAssignment, encodeSubscription } from '../../../../runtime/log/kafka/connection/client.ts'
+import { GroupMember } from '../../../../runtime/log/kafka/group/member.ts'
+import { decodeClaim, encodeClaim } from '../../../../runtime/log/kafka/group/assigner.ts'
+import type { Link } from '../../../../runtime/log/kafka/connection/link.ts'
 import { ownMark } from '../../../../runtime/process-mark.ts'
 
 const options = {

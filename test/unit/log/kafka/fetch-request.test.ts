@@ -1,9 +1,9 @@
 // Answers to fetches outside of sessions.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Broker, Exchange } from '../../../../runtime/log/kafka/client.ts'
+import type { Broker, Exchange } from '../../../../runtime/log/kafka/connection/client.ts'
 import { isTransient } from '../../../../runtime/log/kafka/errors.ts'
-import { fetchOnce } from '../../../../runtime/log/kafka/fetch-request.ts'
+import { fetchOnce } from '../../../../runtime/log/kafka/fetch/request.ts'
 
 const limits = { maxWaitMs: 1, minBytes: 1, maxBytes: 1_000, partitionBytes: 1_000 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { errorType } from '../../../../runtime/log/kafka/errors.ts'
-import { FetchSession } from '../../../../runtime/log/kafka/fetch-session.ts'
+import { FetchSession } from '../../../../runtime/log/kafka/fetch/session.ts'
 import { fetchingBroker, type Answer, type Fetched } from './fetching-broker.ts'
 
 const limits = { maxWaitMs: 100, minBytes: 1, maxBytes: 1_000, partitionBytes: 500 }

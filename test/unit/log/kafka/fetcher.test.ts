@@ -1,9 +1,9 @@
 // What is asked for together and apart, and how long a broker is asked to hold an empty fetch.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Broker } from '../../../../runtime/log/kafka/client.ts'
-import { Fetcher } from '../../../../runtime/log/kafka/fetcher.ts'
-import type { Stuck } from '../../../../runtime/log/kafka/open-transactions.ts'
+import type { Broker } from '../../../../runtime/log/kafka/connection/client.ts'
+import { Fetcher } from '../../../../runtime/log/kafka/fetch/fetcher.ts'
+import type { Stuck } from '../../../../runtime/log/kafka/produce/open-transactions.ts'
 import { eventually } from '../../../conformance/waiting.ts'
 import { fetchingBroker, linkTo } from './fetching-broker.ts'
 

@@ -1,8 +1,8 @@
 // A broker that takes requests for records, and answers with what a test gives, both as bytes of Fetch version 11.
-import { writeBatch } from '../../../../runtime/log/kafka/batch-encoding.ts'
-import { ByteWriter } from '../../../../runtime/log/kafka/byte-writer.ts'
-import type { Broker, Client, Cluster, Exchange } from '../../../../runtime/log/kafka/client.ts'
-import { Link } from '../../../../runtime/log/kafka/link.ts'
+import { writeBatch } from '../../../../runtime/log/kafka/produce/batch-encoding.ts'
+import { ByteWriter } from '../../../../runtime/log/kafka/connection/byte-writer.ts'
+import type { Broker, Client, Cluster, Exchange } from '../../../../runtime/log/kafka/connection/client.ts'
+import { Link } from '../../../../runtime/log/kafka/connection/link.ts'
 
 export interface Fetched {
   readonly maxWaitMs: number

@@ -1,9 +1,9 @@
 // A member that leaves while requests of its are under way: callers that wait for it learn so.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeAssignment } from '../../../../runtime/log/kafka/client.ts'
-import { GroupMember } from '../../../../runtime/log/kafka/group-member.ts'
-import type { Link } from '../../../../runtime/log/kafka/link.ts'
+import { encodeAssignment } from '../../../../runtime/log/kafka/connection/client.ts'
+import { GroupMember } from '../../../../runtime/log/kafka/group/member.ts'
+import type { Link } from '../../../../runtime/log/kafka/connection/link.ts'
 
 const options = {
   groupId: 'g',

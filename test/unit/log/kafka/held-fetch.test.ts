@@ -1,9 +1,9 @@
 // Fetches that a broker holds for long: what breaks one off.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Broker } from '../../../../runtime/log/kafka/client.ts'
-import { Fetcher } from '../../../../runtime/log/kafka/fetcher.ts'
-import type { Link } from '../../../../runtime/log/kafka/link.ts'
+import type { Broker } from '../../../../runtime/log/kafka/connection/client.ts'
+import { Fetcher } from '../../../../runtime/log/kafka/fetch/fetcher.ts'
+import type { Link } from '../../../../runtime/log/kafka/connection/link.ts'
 import { eventually } from '../../../conformance/waiting.ts'
 import { fetchingBroker, linkTo } from './fetching-broker.ts'
 

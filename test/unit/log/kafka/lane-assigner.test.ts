@@ -5,7 +5,7 @@ import {
   decodeClaim,
   encodeClaim,
   type Claim,
-} from '../../../../runtime/log/kafka/lane-assigner.ts'
+} from '../../../../runtime/log/kafka/group/assigner.ts'
 
 const claim = (memberId: string, lanes: number[] = [], generation = 1): Claim => ({
   memberId,

@@ -1,8 +1,8 @@
 // OffsetForLeaderEpoch, byte for byte as Kafka 4.2's own classes write it, and what is read from its answer.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Broker, Exchange } from '../../../../runtime/log/kafka/client.ts'
-import { endFrom } from '../../../../runtime/log/kafka/leader-epochs.ts'
+import type { Broker, Exchange } from '../../../../runtime/log/kafka/connection/client.ts'
+import { endFrom } from '../../../../runtime/log/kafka/fetch/leader-epochs.ts'
 
 const golden = {
   asked: '00fffffffe020c666c6565742e7461736b730200000003ffffffff00000006000000',

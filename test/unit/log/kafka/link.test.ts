@@ -1,9 +1,9 @@
 // A missing topic and the leaders of the others; work that never ends.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Client, Cluster } from '../../../../runtime/log/kafka/client.ts'
+import type { Client, Cluster } from '../../../../runtime/log/kafka/connection/client.ts'
 import { isUnreachable } from '../../../../runtime/log/kafka/errors.ts'
-import { Link } from '../../../../runtime/log/kafka/link.ts'
+import { Link } from '../../../../runtime/log/kafka/connection/link.ts'
 
 /** As kafkajs: one topic with an error, and nothing is learnt. */
 function clusterWith(existing: Set<string>) {

@@ -1,10 +1,10 @@
 // Publishing outside lanes, while a partition takes no records.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Client, ProduceRequest } from '../../../../runtime/log/kafka/client.ts'
+import type { Client, ProduceRequest } from '../../../../runtime/log/kafka/connection/client.ts'
 import type { Context } from '../../../../runtime/log/kafka/context.ts'
 import { namesUnder } from '../../../../runtime/log/kafka/names.ts'
-import { Publisher } from '../../../../runtime/log/kafka/publisher.ts'
+import { Publisher } from '../../../../runtime/log/kafka/produce/publisher.ts'
 import { outgoing } from '../../../conformance/member.ts'
 
 /**

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { gzipSync, gunzipSync } from 'node:zlib'
-import { writeBatch, type OutgoingBatch } from '../../../../runtime/log/kafka/batch-encoding.ts'
-import { ByteWriter } from '../../../../runtime/log/kafka/byte-writer.ts'
-import { decodeBatches, type Unpacker } from '../../../../runtime/log/kafka/record-batches.ts'
+import { writeBatch, type OutgoingBatch } from '../../../../runtime/log/kafka/produce/batch-encoding.ts'
+import { ByteWriter } from '../../../../runtime/log/kafka/connection/byte-writer.ts'
+import { decodeBatches, type Unpacker } from '../../../../runtime/log/kafka/fetch/record-batches.ts'
 
 const plain = (): Unpacker => null
 

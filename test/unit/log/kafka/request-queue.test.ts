@@ -10,7 +10,7 @@ import {
   noteThrottling,
   type Connection,
   type RequestQueue,
-} from '../../../../runtime/log/kafka/request-queue.ts'
+} from '../../../../runtime/log/kafka/connection/request-queue.ts'
 import { eventually } from '../../../conformance/waiting.ts'
 
 const still = {

@@ -1,14 +1,14 @@
 // Requests and answers of the second transaction protocol, byte for byte as Kafka 4.2's own classes write them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Broker, Exchange } from '../../../../runtime/log/kafka/client.ts'
+import type { Broker, Exchange } from '../../../../runtime/log/kafka/connection/client.ts'
 import { isFencing, isMisdirected, isTransient } from '../../../../runtime/log/kafka/errors.ts'
 import {
   nextIdentity,
   protocolOf,
   requestsTo,
   txnOffsetCommit,
-} from '../../../../runtime/log/kafka/transaction-v2.ts'
+} from '../../../../runtime/log/kafka/produce/transaction-v2.ts'
 
 /** Written by org.apache.kafka.common.message (kafka-clients 4.2.0), with the tagged fields that end a header in front. */
 const golden = {

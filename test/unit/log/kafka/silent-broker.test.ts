@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { BrokerSockets, giveUp } from '../../../../runtime/log/kafka/silent-broker.ts'
-import { Sockets } from '../../../../runtime/log/kafka/socket.ts'
+import { BrokerSockets, giveUp } from '../../../../runtime/log/kafka/connection/silent-broker.ts'
+import { Sockets } from '../../../../runtime/log/kafka/connection/socket.ts'
 import { eventually } from '../../../conformance/waiting.ts'
 
 const PATIENT_MS = 60_000

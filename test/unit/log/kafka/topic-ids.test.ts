@@ -1,8 +1,8 @@
 // Ids of topics, asked for and answered byte for byte as Kafka's message definitions say (Metadata, version 10).
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Broker, Exchange } from '../../../../runtime/log/kafka/client.ts'
-import { idsFrom } from '../../../../runtime/log/kafka/topic-ids.ts'
+import type { Broker, Exchange } from '../../../../runtime/log/kafka/connection/client.ts'
+import { idsFrom } from '../../../../runtime/log/kafka/admin/topic-ids.ts'
 
 /** Written by org.apache.kafka.common.message (kafka-clients 4.2.0), with the tagged fields that end a header in front. */
 const golden = {

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { otherCount, topicsMismatch, type Counted } from '../../../../runtime/log/kafka/topic-mismatch.ts'
+import {
+  otherCount,
+  topicsMismatch,
+  type Counted,
+} from '../../../../runtime/log/kafka/admin/topic-mismatch.ts'
 
 const counted = (...found: number[]): Counted[] =>
   found.map((each, index) => ({ topic: `x.t${index}`, found: each, wanted: 6 }))

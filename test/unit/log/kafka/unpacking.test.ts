@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
-import { createClient } from '../../../../runtime/log/kafka/client.ts'
+import { createClient } from '../../../../runtime/log/kafka/connection/client.ts'
 
 interface Codec {
   decompress(packed: Buffer): Promise<Buffer>

@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import type { Check } from '../../../../operator/doctor/checks.ts'
 import { Doctor } from '../../../../operator/doctor/doctor.ts'
 import { examine } from '../../../../operator/doctor/examine.ts'
-import { FlotillaError } from '../../../../runtime/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors/errors.ts'
 import { ok, warn } from '../../../../runtime/finding.ts'
-import { keepSecrets } from '../../../../runtime/redaction.ts'
+import { keepSecrets } from '../../../../runtime/text/redaction.ts'
 
 const failing = (error: unknown): Check => ({ name: 'log', run: () => Promise.reject(error as Error) })
 

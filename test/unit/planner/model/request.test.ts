@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Message, ModelRequest } from '../../../../services/planner/call.ts'
 import { bodyOf, jsonOfBody } from '../../../../services/planner/model/request.ts'
-import { jsonBytes, jsonOf } from '../../../../runtime/written-json.ts'
+import { jsonBytes, jsonOf } from '../../../../runtime/json/written.ts'
 
 const call = {
   id: 'call00000',

@@ -1,0 +1,119 @@
+// The commander program: every command by name and summary, and in full only those that are asked for.
+import { Command } from 'commander'
+import { commands } from './command-table.ts'
+import { defaultOf, visibleOptions } from './default-subcommand.ts'
+import { visible, writeResult } from '../output/output.ts'
+import { VERSION } from '../version.ts'
+
+const WIDTH = 80
+/** A mistake quotes the argument, which may be a whole file: this much of its beginning and of its end is shown. */
+const MAX_SHOWN_CHARS = 400
+
+const MORE_HELP = `
+Where it runs
+  KAFKA_BROKERS unset  one process, one file under FLOTILLA_DATA (.flotilla/)
+  KAFKA_BROKERS set    services on Kafka, with REDIS_URL, DATABASE_URL and
+                       SCHEMA_REGISTRY_URL
+
+First steps
+  flotilla run "How many orders are open?"    one task, with its steps
+  flotilla start                              the fleet, its API on PORT (8000)
+  flotilla submit "…"                         prints an ID
+  flotilla result --wait ID
+  flotilla doctor                             what works here, and what does not
+
+Models: set OPENAI_API_KEY (or GROQ_API_KEY, …), or OPENAI_BASE_URL for a
+server of your own. Exit codes and every option: docs/cli.md`
+
+/** `wanted`: names of the commands to load in full, or `all`. */
+export async function createProgram(
+  wanted: readonly string[] | 'all',
+  width = Math.min(WIDTH, process.stdout.columns ?? WIDTH),
+): Promise<Command> {
+  const program = new Command('flotilla')
+    .description('Run LLM agents as an event-driven fleet: on this machine alone, or on Kafka.')
+    .version(VERSION, '-V, --version', 'show the version')
+    .usage('<command> [options]')
+    .commandsGroup('Development:')
+    .helpCommand(false)
+    .helpOption('-h, --help', 'show this help')
+    .showHelpAfterError('(see flotilla --help)')
+    .exitOverride()
+    .addHelpText('after', MORE_HELP)
+    .configureHelp({ helpWidth: width, visibleOptions })
+    .configureOutput({
+      writeOut: writeResult,
+      outputError: (text, write) => write(printable(asUnknownCommand(text, program))),
+    })
+    .on('beforeHelp', () => assertCommand(program))
+  for (const { name, summary, group, load } of commands) {
+    const command = program.command(name).summary(summary).description(summary)
+    command.helpGroup(`${group}:`).helpCommand(false).showHelpAfterError(`(see flotilla ${name} --help)`)
+    if (wanted === 'all' || wanted.includes(name)) (await load())(command)
+    for (const each of command.commands) {
+      const meant = each === defaultOf(command) ? name : `${name} ${each.name()}`
+      each.showHelpAfterError(`(see flotilla ${meant} --help)`)
+    }
+  }
+  program
+    .command('help')
+    .description('show the help of a command')
+    .argument('[command...]')
+    .action((names: readonly string[]) => showHelp(program, names))
+  return program
+}
+
+/** Writes the help of the command of these names, such as `dead-letters replay`. Ends with the mistake if there is none. */
+function showHelp(program: Command, names: readonly string[]): void {
+  let command = program
+  for (const name of names) {
+    const next = command.commands.find((each) => each.name() === name)
+    if (next === undefined && command === program) return refuseCommand(program, name)
+    if (next === undefined) command.error(unknownCommand(command, name))
+    else command = next
+  }
+  command.help()
+}
+
+/** For `flotilla nonsense --help`, which commander answers with the help of everything. */
+function assertCommand(program: Command): void {
+  const name = program.args.find((arg) => !arg.startsWith('-'))
+  if (name !== undefined && !program.commands.some((each) => each.name() === name))
+    refuseCommand(program, name)
+}
+
+/** Commander's own words for a command that there is not, with the name that is meant. */
+function refuseCommand(program: Command, name: string): void {
+  program.parse(['--', name], { from: 'user' })
+}
+
+/** Safe to show on a terminal, and bounded: first and last part of a text that is longer. */
+function printable(text: string): string {
+  if (text.length <= 2 * MAX_SHOWN_CHARS) return visible(text)
+  const cut = `… (${text.length} characters) …`
+  return visible(`${text.slice(0, MAX_SHOWN_CHARS)}${cut}${text.slice(-MAX_SHOWN_CHARS)}`)
+}
+
+/**
+ * A word that is no subcommand is an argument of the default one to commander, which then complains about a command
+ * that nobody named.
+ */
+function asUnknownCommand(text: string, program: Command): string {
+  const [, word] = /^error: too many arguments for .* but got \d+: ([^,\n]+?)(?:,.*)?\.$/m.exec(text) ?? []
+  const [name, second] = program.args
+  const command = program.commands.find((each) => each.name() === name)
+  if (word === undefined || word !== second || !command || command.commands.length === 0) return text
+  return `${unknownCommand(command, word)}\n`
+}
+
+function unknownCommand(command: Command, word: string): string {
+  const known = command.commands.map((each) => each.name()).join(', ')
+  const has = known === '' ? 'has no commands of its own' : `has ${known}`
+  return `error: unknown command '${word}': flotilla ${command.name()} ${has}`
+}
+
+/** The command that the arguments mean, also as in `flotilla help run`; an unknown one loads none. */
+export function wantedCommands(args: readonly string[]): string[] {
+  const [first = '', second = ''] = args.filter((arg) => !arg.startsWith('-'))
+  return [first === 'help' ? second : first]
+}
