@@ -3,7 +3,7 @@ import { decidedByCommand, decidedLater, type WaitingCall } from '../output/deci
 import { exitCode, exitCodeHelp } from '../program/exit-codes.ts'
 import { print, printJson, say } from '../output/output.ts'
 import { LiveView } from '../output/live-view.ts'
-import { readStdin } from '../read-text.ts'
+import { readStdin } from '../program/read-text.ts'
 import { renderResult } from '../output/render.ts'
 import { addViewOptions, detailOf, type ViewOptions } from '../program/view-options.ts'
 import { addTaskOptions, toTask, type TaskOptions } from '../program/task-options.ts'

@@ -11,7 +11,7 @@ import { openExecutors } from '../../services/code-sandbox/executors/open.ts'
 import type { Executor, ToolSignature } from '../../services/code-sandbox/executors/port.ts'
 import { number } from '../program/arguments.ts'
 import { paint, print, printJson, say } from '../output/output.ts'
-import { namesIn, readStdin, readText } from '../read-text.ts'
+import { namesIn, readStdin, readText } from '../program/read-text.ts'
 import { runSnippet, type SnippetOutcome } from '../../services/code-sandbox/try-out.ts'
 
 type Results = Map<string, Json[]>

@@ -6,7 +6,7 @@ import { FlotillaError } from '../../errors/errors.ts'
 import type { Environment } from '../environment/environment.ts'
 import { importMistake } from './import-mistake.ts'
 import { hookProjectModules } from './modules.ts'
-import { settled } from '../settled-import.ts'
+import { settled } from './settled-import.ts'
 import { shownPath } from './source-place.ts'
 
 /** Used if a project has no file. */

@@ -32,8 +32,8 @@ import {
   sqliteCode,
   unavailable,
 } from './errors.ts'
-import { openDatabase, refuseForeignLog, requireFormat, type Durability } from '../data-file-format.ts'
-import { DataFilePlace } from '../data-file-place.ts'
+import { openDatabase, refuseForeignLog, requireFormat, type Durability } from './format.ts'
+import { DataFilePlace } from './place.ts'
 
 export type { Durability }
 

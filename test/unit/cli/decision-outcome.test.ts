@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { saidOf } from '../../../cli/decision-outcome.ts'
+import { saidOf } from '../../../cli/fleet/decision-outcome.ts'
 import type { TaskProgressed } from '../../../schemas/generated/events.ts'
 
 const event = (kind: TaskProgressed['kind'], detail: object): TaskProgressed => ({

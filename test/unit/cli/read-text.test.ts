@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { namesIn, readText } from '../../../cli/read-text.ts'
+import { namesIn, readText } from '../../../cli/program/read-text.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-read-'))
 after(() => rmSync(directory, { recursive: true, force: true }))

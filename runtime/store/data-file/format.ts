@@ -2,11 +2,11 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { shown } from '../../schemas/identity.ts'
-import { FlotillaError } from '../errors/errors.ts'
-import { OWN_PAGES } from './data-file/checkpoints.ts'
-import { keepPrivate } from './data-file/directory.ts'
-import { unavailable } from './data-file/errors.ts'
+import { shown } from '../../../schemas/identity.ts'
+import { FlotillaError } from '../../errors/errors.ts'
+import { OWN_PAGES } from './checkpoints.ts'
+import { keepPrivate } from './directory.ts'
+import { unavailable } from './errors.ts'
 
 /**
  * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
