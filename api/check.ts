@@ -1,7 +1,7 @@
 // Checks what comes from outside by a schema of the API. A message names the field, says what it must be and
 // shows what it is; a field that is not known is refused, because it may be a misspelt one.
 import type { z } from 'zod'
-import { FlotillaError } from '../runtime/errors/errors.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 import { plural } from '../runtime/text/quantities.ts'
 
 interface CheckOptions {

@@ -1,7 +1,7 @@
 // The HTTP API as an OpenAPI 3.1 document, made of the route table.
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { errorTable, type ErrorCode } from '../runtime/errors/errors.ts'
+import { errorTable, type ErrorCode } from '../runtime/errors.ts'
 import { statusOfCode } from '../runtime/host/http/errors.ts'
 import { mcpError } from './mcp.ts'
 import { openaiError } from './openai/fields.ts'

@@ -3,7 +3,7 @@
 // 1. What comes in is checked by these schemas. In a body, null is the same as an absent optional field.
 // 2. What goes out is not cut to its schema: a field that the schema lacks is a mistake that tests find.
 import type { z } from 'zod'
-import type { ErrorCode } from '../runtime/errors/errors.ts'
+import type { ErrorCode } from '../runtime/errors.ts'
 
 export const tags = {
   tasks: 'Submit tasks, follow them, get their results, decide what waits for a person',

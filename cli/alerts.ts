@@ -2,10 +2,10 @@
 import { usingOperator } from '../operator/connect.ts'
 import { alertViews, namedRule, type AlertOperator, type TestAnswer } from '../operator/direct/alerts.ts'
 import { LOG_CHANNEL } from '../runtime/config/alerts.ts'
-import { readEnvironment, type Environment } from '../runtime/config/environment/environment.ts'
+import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
-import { FlotillaError, hasCode, messageOf } from '../runtime/errors/errors.ts'
+import { FlotillaError, hasCode, messageOf } from '../runtime/errors.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { say } from './output/output.ts'
 

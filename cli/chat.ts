@@ -1,7 +1,7 @@
 // The turns of a conversation on a terminal or in a pipe: answers on stdout, everything else on stderr.
 import { randomUUID } from 'node:crypto'
 import type { ApprovalInput, TaskResult } from '../client/types.ts'
-import { describe, FlotillaError } from '../runtime/errors/errors.ts'
+import { describe, FlotillaError } from '../runtime/errors.ts'
 import type { Read, TakeLine } from './chat-input.ts'
 import { decidedByCommand, decidedLater, shellWord, type WaitingCall } from './output/decision-notice.ts'
 import { exitCode, exitCodes } from './program/exit-codes.ts'

@@ -4,7 +4,7 @@ import { checksOf, configuration, type Check } from '../operator/doctor/checks.t
 import { examine } from '../operator/doctor/examine.ts'
 import { gatewayOf } from '../operator/running-fleet.ts'
 import { openCodec } from '../runtime/codec/open.ts'
-import { readEnvironment, type Environment } from '../runtime/config/environment/environment.ts'
+import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import { createSchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import { openLog } from '../runtime/log/open.ts'
 import type { Log } from '../runtime/log/port.ts'

@@ -3,7 +3,7 @@ import { lstatSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync 
 import { createRequire } from 'node:module'
 import { basename, dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { FlotillaError, messageOf } from '../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { makeDirectory } from '../runtime/make-directory.ts'
 import { shown } from '../schemas/identity.ts'
 import { VERSION } from './version.ts'

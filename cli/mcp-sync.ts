@@ -1,11 +1,11 @@
 // Pins what MCP servers offer: for `flotilla mcp sync`, and for `flotilla start` in development.
 import { writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
-import type { Environment } from '../runtime/config/environment/environment.ts'
+import type { Environment } from '../runtime/config/environment.ts'
 import type { McpServer } from '../runtime/config/mcp/servers.ts'
 import { loadMcpServers } from '../runtime/config/mcp/load.ts'
 import { mcpLockText, readMcpLock, type McpLock } from '../runtime/config/mcp/lock.ts'
-import { FlotillaError, hasCode, messageOf } from '../runtime/errors/errors.ts'
+import { FlotillaError, hasCode, messageOf } from '../runtime/errors.ts'
 import { openStores } from '../runtime/store/open.ts'
 import type { ReadServers } from '../services/tool-executor/tools/mcp/sync.ts'
 import { lockChanges, type PinChange } from '../runtime/config/mcp/lock-diff.ts'

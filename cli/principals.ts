@@ -1,6 +1,6 @@
 // The rights of each service on the broker, derived from the topics and the stages. docs/principals.md shows them,
 // `flotilla topics --acls` grants them, the chart of deploy/helm opens its network policies by them.
-import { readEnvironment } from '../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../runtime/config/environment.ts'
 import { completeFleet } from '../runtime/config/load.ts'
 import type { Grant } from '../runtime/log/kafka/admin/access.ts'
 import { MOVE } from '../runtime/log/kafka/admin/move-progress.ts'

@@ -1,6 +1,6 @@
 // The scripted model, for those who ask for it by name: recorded conversations for the bundled tasks, and for
 // any other task, how to connect a model. It is a server of its own, called like every provider.
-import type { Environment } from '../runtime/config/environment/environment.ts'
+import type { Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
 import { discoverModels } from '../runtime/models/discovery.ts'

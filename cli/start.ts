@@ -1,6 +1,6 @@
 import { flushCompileCache } from 'node:module'
-import { readEnvironment, type Environment } from '../runtime/config/environment/environment.ts'
-import { FlotillaError, messageOf } from '../runtime/errors/errors.ts'
+import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
+import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { runServices } from '../runtime/host/run.ts'
 import { agentsWithoutModel, fleetWithoutModel } from '../runtime/models/missing.ts'
 import { syncedLines, syncServers } from './mcp-sync.ts'

@@ -1,4 +1,4 @@
-import { readEnvironment } from '../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../runtime/config/environment.ts'
 import { HttpClient, type HttpClientOptions } from './http/client.ts'
 import type { Client } from './types.ts'
 

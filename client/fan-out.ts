@@ -3,7 +3,7 @@
 // 1. No reader blocks another: items that one does not take are buffered up to a limit (stream.ts), then its
 //    stream ends with READER_TOO_SLOW. Best-effort items are dropped before that.
 // 2. The tail is open while there is a follower.
-import { FlotillaError } from '../runtime/errors/errors.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 import type { LogRecord, Tail } from '../runtime/log/port.ts'
 import { Stream, type Room } from './stream.ts'
 

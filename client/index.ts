@@ -3,7 +3,7 @@
 export { connect, type ConnectOptions } from './connect.ts'
 export { HttpClient, type HttpClientOptions } from './http/client.ts'
 export { defineFleet, defineTool } from '../runtime/config/define.ts'
-export { FlotillaError, errorTable, type ErrorCode } from '../runtime/errors/errors.ts'
+export { FlotillaError, errorTable, type ErrorCode } from '../runtime/errors.ts'
 export type * from './types.ts'
 export type { ApprovalDefinition, Approvers, DecisionTerms, Reconciled } from '../runtime/config/approvals.ts'
 export type {

@@ -1,6 +1,6 @@
 import type { TaskCompleted } from '../schemas/generated/events.ts'
 import { taskIdMistake } from '../schemas/identity.ts'
-import { FlotillaError } from '../runtime/errors/errors.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 import type { RefusedCall, TaskResult, TaskStep } from './types.ts'
 
 export function toResult(event: TaskCompleted): TaskResult {

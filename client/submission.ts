@@ -4,7 +4,7 @@ import { historyMistakes, metadataMistakes } from '../schemas/history.ts'
 import { identityMistakes, shown } from '../schemas/identity.ts'
 import { emptyTask, taskFields, type TaskFieldKind } from '../schemas/task-fields.ts'
 import { halfPairs } from '../schemas/whole-text.ts'
-import { FlotillaError } from '../runtime/errors/errors.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 import { recordingMistakes } from '../runtime/recording.ts'
 import type { TaskInput } from './types.ts'
 

@@ -1,7 +1,7 @@
 // Compares a run with an earlier one, model by model.
 import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.ts'
 import type { EvaluationOperator } from '../operator/index.ts'
-import { FlotillaError } from '../runtime/errors/errors.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 import { compare, type Comparison } from './comparison.ts'
 import { storedCases, type MostCases } from './stored-cases.ts'
 

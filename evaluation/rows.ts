@@ -2,7 +2,7 @@
 import { MAX_KEPT_CHARS, type EvaluationCase, type EvaluationRun } from '../api/schemas/evaluations.ts'
 import type { TaskInput, TaskResult } from '../client/types.ts'
 import { shortened } from '../runtime/text/bounded-text.ts'
-import { toFailure, type FlotillaError } from '../runtime/errors/errors.ts'
+import { toFailure, type FlotillaError } from '../runtime/errors.ts'
 import type { ToolPolicy } from '../runtime/recording.ts'
 import { noUsage } from '../runtime/task-result.ts'
 import type { Json } from '../schemas/json.ts'

@@ -7,7 +7,7 @@
 import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.ts'
 import type { Client, TaskResult } from '../client/types.ts'
 import type { EvaluationOperator } from '../operator/index.ts'
-import { FlotillaError, messageOf, type ErrorCode } from '../runtime/errors/errors.ts'
+import { FlotillaError, messageOf, type ErrorCode } from '../runtime/errors.ts'
 import type { SchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import type { Json } from '../schemas/json.ts'
 import type { Answer, Case } from './cases.ts'

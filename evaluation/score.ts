@@ -6,7 +6,7 @@
 import type { EvaluationScore } from '../api/schemas/evaluations.ts'
 import type { TaskResult } from '../client/types.ts'
 import { shortened } from '../runtime/text/bounded-text.ts'
-import { FlotillaError, messageOf } from '../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import type { JsonSchema } from '../runtime/config/fleet.ts'
 import type { SchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import { textOf, type Answer, type Case, type Score, type Scorer } from './cases.ts'

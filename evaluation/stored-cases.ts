@@ -1,6 +1,6 @@
 import type { EvaluationCase } from '../api/schemas/evaluations.ts'
 import type { EvaluationOperator } from '../operator/index.ts'
-import { FlotillaError } from '../runtime/errors/errors.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 
 /** Bounds of what is read of one run. */
 export interface MostCases {

@@ -10,7 +10,7 @@ import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EvaluationCase } from '../api/schemas/evaluations.ts'
 import type { Client, TaskResult } from '../client/types.ts'
-import { errorTable } from '../runtime/errors/errors.ts'
+import { errorTable } from '../runtime/errors.ts'
 
 /** Below every task that names no priority. */
 export const EVALUATION_PRIORITY = -5

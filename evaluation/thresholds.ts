@@ -1,5 +1,5 @@
 // Thresholds: what a run must reach, as `--threshold exact>=0.9` says it.
-import { FlotillaError } from '../runtime/errors/errors.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 import type { ModelSummary, Summary } from './summary.ts'
 
 const comparisons = {

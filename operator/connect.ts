@@ -1,7 +1,7 @@
 // Connects operators to a fleet: the gateway at FLOTILLA_URL, or of the fleet that holds the data directory;
 // else the log and the stores themselves, each opened when it is first needed (own-parts.ts). Where no fleet has run,
 // the gateway of this machine at PORT, which the clients of tasks use too.
-import { readEnvironment } from '../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../runtime/config/environment.ts'
 import type { StagesOf } from './direct/index.ts'
 import { httpOperator } from './http.ts'
 import type { Operator } from './index.ts'

@@ -1,7 +1,7 @@
 // The parts of a fleet for an operator without a gateway: log, stores, ledger.
 import { openCodec } from '../runtime/codec/open.ts'
 import type { Codec } from '../runtime/codec/port.ts'
-import type { Environment } from '../runtime/config/environment/environment.ts'
+import type { Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
 import type { Limits } from '../runtime/limits/port.ts'

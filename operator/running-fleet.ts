@@ -1,8 +1,8 @@
 // Finds the process that holds an embedded fleet's directory: its owner.json says where its gateway listens.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Environment } from '../runtime/config/environment/environment.ts'
-import { FlotillaError, hasCode } from '../runtime/errors/errors.ts'
+import type { Environment } from '../runtime/config/environment.ts'
+import { FlotillaError, hasCode } from '../runtime/errors.ts'
 import type { Readiness } from '../runtime/host/http/server.ts'
 import type { Log } from '../runtime/log/port.ts'
 import { hasDataFile } from '../runtime/store/data-file/data-file.ts'

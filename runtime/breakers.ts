@@ -10,7 +10,7 @@
 //    calls that began before the breaker opened are ignored once it has, even after it has closed again.
 // 4. Nothing here keeps the process alive.
 import CircuitBreaker from 'opossum'
-import { type ErrorCode, FlotillaError, messageOf } from './errors/errors.ts'
+import { type ErrorCode, FlotillaError, messageOf } from './errors.ts'
 import { exactTime } from './text/quantities.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half_open'

@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { FlotillaError, messageOf } from './errors/errors.ts'
+import { FlotillaError, messageOf } from './errors.ts'
 
 export interface DirectoryOptions {
   /** Mode of each directory that is made. Default 0o777, less the umask. */

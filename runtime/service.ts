@@ -2,7 +2,7 @@
 // calls; or HTTP routes instead of consumed events.
 import type { FastifyInstance } from 'fastify'
 import type { Codec } from './codec/port.ts'
-import type { Environment } from './config/environment/environment.ts'
+import type { Environment } from './config/environment.ts'
 import type { Fleet } from './config/fleet.ts'
 import type { SchemaChecks } from './foreign-schema/checks.ts'
 import type { Guard } from './host/calls/guard.ts'

@@ -1,6 +1,6 @@
 // Every service of a fleet. Each is loaded when it is asked for, so that commands which only need a name, or
 // a single service, start quickly.
-import { FlotillaError } from '../runtime/errors/errors.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import type { Stage } from '../runtime/stage.ts'
 import type { Service } from '../runtime/service.ts'

@@ -1,6 +1,6 @@
 // Conversations of OpenAI's API, which are sessions, and their items, which are the sides of turns.
 import { z } from 'zod'
-import type { ErrorCode } from '../../runtime/errors/errors.ts'
+import type { ErrorCode } from '../../runtime/errors.ts'
 import { route, type Answer, type Route } from '../route.ts'
 import { whole } from '../schemas/values.ts'
 import { metadata, openaiError } from './fields.ts'

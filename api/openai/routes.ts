@@ -1,6 +1,6 @@
 // Routes for clients of OpenAI's API: docs/openai-compatible.md.
 import { z } from 'zod'
-import type { ErrorCode } from '../../runtime/errors/errors.ts'
+import type { ErrorCode } from '../../runtime/errors.ts'
 import { idempotencyKey } from '../request-headers.ts'
 import { route, type Answer, type Route } from '../route.ts'
 import { flag, whole } from '../schemas/values.ts'

@@ -1,6 +1,6 @@
 // Errors as every route answers with them.
 import { z } from 'zod'
-import { errorTable, type ErrorCode } from '../../runtime/errors/errors.ts'
+import { errorTable, type ErrorCode } from '../../runtime/errors.ts'
 
 const codes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]
 

@@ -9,7 +9,7 @@ import { storedCases } from '../../evaluation/stored-cases.ts'
 import type { Json } from '../../schemas/json.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { Operator } from '../../operator/index.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { jsonOrText, number, taskId, wholeNumber } from '../program/arguments.ts'
 import { defaultSubcommand } from '../program/default-subcommand.ts'
 import {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { number, taskId } from '../program/arguments.ts'
 import { AT_NEXT_START, withClient } from '../fleet/client.ts'
 import { assertNotUnknown, assertTask } from '../fleet/known-task.ts'

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { HttpClient } from '../../client/http/client.ts'
 import type { Client, FeedQuery, StreamedEvent } from '../../client/types.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { taskId } from '../program/arguments.ts'
 import { eventLine } from '../output/event-line.ts'
 import { withClient } from '../fleet/client.ts'

@@ -1,10 +1,10 @@
 // Subcommands of `flotilla mcp` about the servers whose tools the fleet uses.
 import type { Command } from 'commander'
-import { readEnvironment } from '../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
 import { loadMcpServers } from '../../runtime/config/mcp/load.ts'
 import { readMcpLock } from '../../runtime/config/mcp/lock.ts'
 import { mcpTools } from '../../runtime/config/mcp/tools.ts'
-import { messageOf } from '../../runtime/errors/errors.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import { exitCodes } from '../program/exit-codes.ts'
 import { syncedLines, syncServers, type Synced } from '../mcp-sync.ts'
 import { paint, print, printJson, say } from '../output/output.ts'

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander'
-import { readEnvironment } from '../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
 import type { MoveReport } from '../../runtime/migration/to-kafka.ts'
 import { stageNames } from '../../services/index.ts'
 import { print, printJson, say } from '../output/output.ts'

@@ -12,7 +12,7 @@ import {
 } from '../../evaluation/shadow.ts'
 import { summarise } from '../../evaluation/summary.ts'
 import type { Operator } from '../../operator/index.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
 import type { Json } from '../../schemas/json.ts'
 import { duration, number, wholeNumber } from '../program/arguments.ts'

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { ApprovalInput } from '../../client/types.ts'
 import { fieldsOf } from '../../operator/direct/progress.ts'
 import type { Operator } from '../../operator/index.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 
 /** A stage that runs reads it within milliseconds. */

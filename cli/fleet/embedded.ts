@@ -1,7 +1,7 @@
 // A fleet inside this command, for as long as it runs.
 import { LogClient } from '../../client/log/client.ts'
 import type { Operator } from '../../operator/index.ts'
-import { readEnvironment, type Environment } from '../../runtime/config/environment/environment.ts'
+import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { startProcess, type FleetProcess } from '../../runtime/host/process.ts'
 import { readPauses, type Pause } from '../../runtime/pauses.ts'

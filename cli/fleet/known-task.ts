@@ -1,8 +1,8 @@
 // Whether a task exists, where no gateway says so: a client on Kafka only writes to the log.
 import { usingOperator } from '../../operator/connect.ts'
 import { assertSameText, type TaskDetail } from '../../operator/direct/tasks.ts'
-import { readEnvironment } from '../../runtime/config/environment/environment.ts'
-import { hasCode } from '../../runtime/errors/errors.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
+import { hasCode } from '../../runtime/errors.ts'
 
 /** Rejects with TASK_UNKNOWN. What can't be found out, without the database for example, counts as known. */
 export async function assertTask(taskId: string): Promise<void> {

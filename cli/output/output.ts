@@ -3,7 +3,7 @@
 // escaped.
 import { writeSync } from 'node:fs'
 import { stripVTControlCharacters, styleText } from 'node:util'
-import { describe, messageOf } from '../../runtime/errors/errors.ts'
+import { describe, messageOf } from '../../runtime/errors.ts'
 import { redacted, redactedJson } from '../../runtime/text/redaction.ts'
 import { exitCodeOf, exitCodes } from '../program/exit-codes.ts'
 

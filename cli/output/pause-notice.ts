@@ -2,7 +2,7 @@
 import { usingOperator } from '../../operator/connect.ts'
 import { httpOperator } from '../../operator/http.ts'
 import type { Operator } from '../../operator/index.ts'
-import { readEnvironment } from '../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
 import type { Pause } from '../../runtime/pauses.ts'
 import type { LiveView } from './live-view.ts'
 import { pauseLines } from './task-state.ts'

@@ -1,6 +1,6 @@
 // Renders a task for people: its steps while they happen, then its result.
 import type { TaskResult, TaskStep, ToolCallRecord } from '../../client/types.ts'
-import { errorTable } from '../../runtime/errors/errors.ts'
+import { errorTable } from '../../runtime/errors.ts'
 import type { Failure } from '../../schemas/generated/events.ts'
 import type { Json } from '../../schemas/json.ts'
 import { paint } from './output.ts'

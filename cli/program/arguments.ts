@@ -1,7 +1,7 @@
 // Values of options, checked while the command line is read.
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
-import { messageOf } from '../../runtime/errors/errors.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import { isTaskId } from '../../schemas/identity.ts'
 import type { Json } from '../../schemas/json.ts'
 import { MAX_TASK_ID_CHARS } from '../../schemas/task-id.ts'

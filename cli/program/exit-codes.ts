@@ -1,7 +1,7 @@
 // How the command ends: 0 to 5 say how it went, from 64 on (sysexits.h) why the command could not do its work,
 // and 130, as shells have it for SIGINT, that it was interrupted.
 import type { TaskResult } from '../../client/types.ts'
-import { FlotillaError, type ErrorCode } from '../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 
 export const exitCodes = {
   success: { code: 0, meaning: 'success' },

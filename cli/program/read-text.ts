@@ -1,6 +1,6 @@
 // What commands read: a file that an argument names, or stdin for `-`. What can't be read is a mistake of the arguments.
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { FlotillaError, messageOf } from '../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import { shown } from '../../schemas/identity.ts'
 
 /** A task has 10,000 characters, and a program not many more: a stream without an end must not fill the memory. */

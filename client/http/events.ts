@@ -1,7 +1,7 @@
 // Server-sent events of a gateway, one connection after another.
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { TaskEvent } from '../../api/task-events.ts'
-import { errorTable, FlotillaError, type ErrorCode } from '../../runtime/errors/errors.ts'
+import { errorTable, FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import type { StreamedEvent } from '../types.ts'
 import { chunksOf, openLines, type Connection } from './lines.ts'
 

@@ -4,7 +4,7 @@
 // closed it.
 import { get as getPlain, type IncomingMessage } from 'node:http'
 import { get as getSecure } from 'node:https'
-import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors.ts'
 import { exactTime } from '../../runtime/text/quantities.ts'
 import { authorization, brokenOff, noGateway, refusal } from './requests.ts'
 

@@ -1,7 +1,7 @@
 // When a client tries again, after its connection to a gateway broke.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../../runtime/backoff.ts'
-import { FlotillaError, type ErrorCode } from '../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 
 export interface ReconnectOptions {
   /** The client gives up after it found no gateway for this long. Milliseconds; default 300,000. */

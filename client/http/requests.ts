@@ -1,6 +1,6 @@
 // Single requests to a gateway, and the errors that it answers with.
 import { OMITTED_HEADER, omissionsIn } from '../../api/omitted.ts'
-import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors.ts'
 import { omissionsNow } from '../../runtime/omitted.ts'
 
 type ErrorBody = { code?: string; message?: string; retryAfterMs?: number }

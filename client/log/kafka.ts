@@ -1,6 +1,6 @@
 import { openCodec } from '../../runtime/codec/open.ts'
-import type { Environment } from '../../runtime/config/environment/environment.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import type { Environment } from '../../runtime/config/environment.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { openKafkaLog } from '../../runtime/log/kafka/open.ts'
 import { sharedBlobs } from '../../runtime/store/open.ts'
 import { LogClient } from './client.ts'

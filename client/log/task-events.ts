@@ -5,7 +5,7 @@
 // 2. A stream of a task begins with the task, and ends with its result. What retention has deleted of it is
 //    reported by an event, never left out in silence.
 import type { TaskEvent } from '../../api/task-events.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { answeredBy } from '../drafts.ts'
 import { formatCursor, parseCursor, type Cursor, type Place } from '../positions.ts'
 import { progressEvents } from '../progress-events.ts'

@@ -1,4 +1,4 @@
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { exactTime } from '../../runtime/text/quantities.ts'
 
 /** Node's timers count in 32 bits, and fire at once beyond that: a longer wait ends after this, 24 days. */

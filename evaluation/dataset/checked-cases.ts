@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { messageOf } from '../../runtime/errors/errors.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import { schemaMistakes } from '../../runtime/foreign-schema/bounds.ts'
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'

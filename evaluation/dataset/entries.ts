@@ -1,6 +1,6 @@
 // Entries of a data set as its file has them, before they are checked.
 import { strictRecords } from '../../runtime/text/csv-records.ts'
-import { messageOf } from '../../runtime/errors/errors.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import { parseExact } from '../../runtime/json/exact.ts'
 import { mayRepeatNames, repeatedNames } from '../../runtime/json/names.ts'
 import type { Json } from '../../schemas/json.ts'

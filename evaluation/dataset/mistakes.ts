@@ -1,5 +1,5 @@
 // Mistakes of a data set: all of them are reported at once, each with its place.
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 
 const SHOWN = 50
 

@@ -1,7 +1,7 @@
 // Cases of a module: its default export is a list, { cases, scorers }, or a function that returns one.
 //
 // Cases are JSON, as if they came from a file; what is no JSON is a mistake, and not left out in silence.
-import { messageOf } from '../../runtime/errors/errors.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import { UserFunction } from '../user-code/user-function.ts'
 import type { GivenScorer } from '../user-code/messages.ts'
 import type { UserCode } from '../user-code/user-code.ts'

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
-import { FlotillaError, messageOf } from '../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
 import { average, OVERALL } from './values.ts'
 

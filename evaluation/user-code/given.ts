@@ -1,7 +1,7 @@
 // What a module of cases gives, and what a scorer returns, as JSON: whatever types promise, it is checked.
 import { inspect } from 'node:util'
 import { shortened } from '../../runtime/text/bounded-text.ts'
-import { messageOf } from '../../runtime/errors/errors.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { Score, UserScorer } from '../cases.ts'
 import type { GivenCase, GivenModule, GivenScorer } from './messages.ts'

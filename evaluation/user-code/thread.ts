@@ -2,7 +2,7 @@
 // numbers.
 import { pathToFileURL } from 'node:url'
 import { parentPort } from 'node:worker_threads'
-import { messageOf } from '../../runtime/errors/errors.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import type { UserScorer } from '../cases.ts'
 import { givenModule, NoScore, verdictOf, type Keep } from './given.ts'
 import type { FromThread, FunctionRef, GivenModule, ToThread, Work } from './messages.ts'

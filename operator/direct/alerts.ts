@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
 import { LOG_CHANNEL, unknownRule } from '../../runtime/config/alerts.ts'
 import type { Alerts, NamedRule } from '../../runtime/config/alert-rules.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import type {

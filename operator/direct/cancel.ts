@@ -1,5 +1,5 @@
 // Cancels the open tasks that match a filter.
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { openStates } from '../../runtime/ledger/choices.ts'
 import type { TaskFilter, TaskQuery } from '../../runtime/ledger/tasks.ts'
 import { identityMistakes } from '../../schemas/identity.ts'

@@ -3,7 +3,7 @@
 import { defaultAgentOf } from '../../runtime/config/defaults.ts'
 import { settingsOf, type Setting } from '../../runtime/config/effective.ts'
 import { toolNamesOf, toolSpecs } from '../../runtime/config/delegates.ts'
-import type { Environment } from '../../runtime/config/environment/environment.ts'
+import type { Environment } from '../../runtime/config/environment.ts'
 import type { AgentDefinition, Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { isPrivate } from '../../runtime/models/call-limits.ts'
 import { missingSetting } from '../../runtime/models/discovery.ts'

@@ -1,6 +1,6 @@
 // Dead letters on the log itself: listed, shown, replayed.
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { RECORD_BYTES, recordBytes } from '../../runtime/log/limits.ts'
 import type { Log, LogRecord, OutgoingRecord } from '../../runtime/log/port.ts'
 import type { BlobStore } from '../../runtime/store/port.ts'

@@ -6,7 +6,7 @@
 // 3. A run is deleted after its cases, so that no case is ever without its run.
 // 4. PostgreSQL keeps no NUL in a text: of what others wrote it becomes U+FFFD.
 import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { csvText } from '../../runtime/ledger/export.ts'
 import type { exportFormats } from '../../runtime/ledger/choices.ts'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'

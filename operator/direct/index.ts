@@ -1,6 +1,6 @@
 import { LogClient } from '../../client/log/client.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
-import type { Environment } from '../../runtime/config/environment/environment.ts'
+import type { Environment } from '../../runtime/config/environment.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { listApprovals } from '../../runtime/ledger/approvals.ts'
 import { ledgerReader } from '../../runtime/ledger/reader.ts'

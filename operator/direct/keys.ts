@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { newKey, newKeyMistakes, type CreatedKey, type KeyView, type NewKey } from '../../api/keys.ts'
 import { isScope } from '../../api/scopes.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'
 import { isName, shown } from '../../schemas/identity.ts'
 

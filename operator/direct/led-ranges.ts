@@ -1,4 +1,4 @@
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Log, LogTopic, PartitionRange } from '../../runtime/log/port.ts'
 
 interface LedRanges {

@@ -1,6 +1,6 @@
 // Reads dead-letters from its end: letters, each with the mark that a replay or a purge left behind it.
 import type { Codec } from '../../runtime/codec/port.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Log, LogRecord, PartitionRange } from '../../runtime/log/port.ts'
 import type { DeadLettered } from '../../schemas/generated/events.ts'
 import { headers as names } from '../../schemas/topics.ts'

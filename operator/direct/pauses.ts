@@ -1,6 +1,6 @@
 // Pauses stages and resumes them, by events that every process of the fleet follows.
 import type { Codec } from '../../runtime/codec/port.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { PAUSES_KEY, PAUSES_TOPIC, readPauses, type Pause } from '../../runtime/pauses.ts'

@@ -5,7 +5,7 @@
 // 2. What a model wrote as arguments is on tasks.history; without it they are written from what was read.
 // 3. What is needed and no longer there is an error that names the topic: a recording is whole, or none.
 import type { TaskResult, TaskStep, ToolCallRecord } from '../../client/types.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Failure } from '../../runtime/stage.ts'
 import {
   isRefusedByPolicy,

@@ -9,7 +9,7 @@
 // 4. A replay leaves a mark on dead-letters; a letter that has one is not replayed again.
 import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
-import { FlotillaError, type ErrorCode } from '../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { OutgoingRecord } from '../../runtime/log/port.ts'
 import { taskIdPattern } from '../../schemas/task-id.ts'

@@ -13,7 +13,7 @@ import {
 } from '../../api/schemas/results.ts'
 import { formatPositions, parsePositions, type Positions } from '../../client/positions.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Log, LogRecord, PartitionRange } from '../../runtime/log/port.ts'
 import { readable } from '../../runtime/codec/skip.ts'
 

@@ -7,7 +7,7 @@ import type {
   TurnView,
 } from '../../api/sessions.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import { nextOf, placeOf } from '../../runtime/ledger/places.ts'
 import type { Log } from '../../runtime/log/port.ts'

@@ -4,7 +4,7 @@
 // 2. Payloads too large for the log are put back in their place.
 import { resolve } from '../../runtime/codec/claim-check.ts'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import type { BlobStore } from '../../runtime/store/port.ts'

@@ -1,7 +1,7 @@
 // Replays an ended task: the stages decide again over its recorded events.
 import { isDeepStrictEqual } from 'node:util'
 import type { TaskResult, TaskStep } from '../../client/types.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { eventIdOf, toEvent, type Origin } from '../../runtime/host/lane/event-records.ts'
 import { decideNext, replayStage, type ReplayRecord, type StageReplay } from '../../runtime/replay/replay.ts'
 import { shortStep } from '../../runtime/short-steps.ts'

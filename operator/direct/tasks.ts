@@ -5,7 +5,7 @@
 // 2. What can't be decided, because metering is far behind, counts as known.
 import type { Codec } from '../../runtime/codec/port.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
-import { FlotillaError, hasCode } from '../../runtime/errors/errors.ts'
+import { FlotillaError, hasCode } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
 import { openStates } from '../../runtime/ledger/choices.ts'
 import {

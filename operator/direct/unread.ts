@@ -2,7 +2,7 @@
 // each partition a bounded number of records is read.
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
 import { readable } from '../../runtime/codec/skip.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
 import { noUsage, type OpenRow, type UnreadWaits } from '../../runtime/ledger/tasks.ts'
 import { homeOf } from '../../runtime/log/home.ts'

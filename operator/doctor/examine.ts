@@ -1,6 +1,6 @@
 // Runs a check of doctor within its time, and says what it found: without secrets, with what to do about it.
 import type { Finding } from '../../api/schemas/doctor.ts'
-import { FlotillaError, messageOf } from '../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import type { Found } from '../../runtime/finding.ts'
 import { redacted } from '../../runtime/text/redaction.ts'
 import type { Check } from './checks.ts'

@@ -12,7 +12,7 @@ import type { EventMap, EventType } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
 import { isJsonText, shapeOf } from '../../schemas/record.ts'
 import type { Json } from '../../schemas/json.ts'
-import { FlotillaError, hasCode } from '../errors/errors.ts'
+import { FlotillaError, hasCode } from '../errors.ts'
 import type { BlobStore } from '../store/port.ts'
 
 /** Nothing on the log passes 512 KB; this leaves room for keys, headers and the batch. */

@@ -13,7 +13,7 @@ import type { ConnectionOptions } from 'node:tls'
 import registryClient, { COMPATIBILITY } from '@kafkajs/confluent-schema-registry'
 import type { Tls } from '../config/environment/renewed-files.ts'
 import type { ServerSecurity } from '../config/environment/server-security.ts'
-import { FlotillaError, messageOf } from '../errors/errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import type { AvroSchema, Registry } from './registry.ts'
 
 const { SchemaRegistry, SchemaType } = registryClient

@@ -4,7 +4,7 @@
 import { hash } from 'node:crypto'
 import type { RecordSchema } from '../../schemas/record.ts'
 import { releasedSchemas, schemas } from '../../schemas/generated/schemas.ts'
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import { canonicalForm } from './canonical-form.ts'
 import type { AvroSchema, Registry } from './registry.ts'
 

@@ -1,5 +1,5 @@
 // The codec that the environment asks for.
-import type { Environment } from '../config/environment/environment.ts'
+import type { Environment } from '../config/environment.ts'
 import type { ServerSecurity } from '../config/environment/server-security.ts'
 import { createCodec } from './codec.ts'
 import { createEmbeddedRegistry } from './embedded-registry.ts'

@@ -2,7 +2,7 @@
 // schema.
 import { shown } from '../../schemas/identity.ts'
 import { isJsonText, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import { parseExact } from '../json/exact.ts'
 import { mayRepeatNames, repeatedNames } from '../json/names.ts'
 

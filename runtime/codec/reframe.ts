@@ -5,7 +5,7 @@
 import type { RecordSchema } from '../../schemas/record.ts'
 import type { TopicName } from '../../schemas/topics.ts'
 import { bufferOf } from '../bytes.ts'
-import { hasCode } from '../errors/errors.ts'
+import { hasCode } from '../errors.ts'
 import { subjectOf } from './codec.ts'
 import { createEmbeddedRegistry } from './embedded-registry.ts'
 import type { Codec } from './port.ts'

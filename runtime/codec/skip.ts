@@ -1,4 +1,4 @@
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import type { LogRecord } from '../log/port.ts'
 import { omissionsNow } from '../omitted.ts'
 import type { Codec, Decoded } from './port.ts'

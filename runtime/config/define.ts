@@ -1,7 +1,7 @@
 // Functions that users import into flotilla.config.ts.
 import { z, type ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
-import { FlotillaError, messageOf } from '../errors/errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import { inexactTextsHint } from '../json/exact.ts'
 import type { FleetDefinition, JsonSchema, Tool, ToolDefinition, ToolSpec } from './fleet.ts'
 import { completeTerms, defaultTerms, termsMistakes, type ApprovalDefinition } from './approvals.ts'

@@ -2,7 +2,7 @@
 import { discoverModels } from '../models/discovery.ts'
 import { plural } from '../text/quantities.ts'
 import { redactedJson } from '../text/redaction.ts'
-import { environmentDefaults, type Environment } from './environment/environment.ts'
+import { environmentDefaults, type Environment } from './environment.ts'
 import type { Fleet } from './fleet.ts'
 import { holdsSecret } from './environment/secrets.ts'
 

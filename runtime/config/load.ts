@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { identityMistakes } from '../../schemas/identity.ts'
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import { discoverModels, isServed, keysElsewhere } from '../models/discovery.ts'
 import { fullName } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
@@ -21,7 +21,7 @@ import { delegatesSchema, delegationSchema } from './delegates.ts'
 import { longestTask } from './long-tasks.ts'
 import { collectToolMistakes, toolMistake } from './define.ts'
 import { fieldsOf } from './effective.ts'
-import type { Environment } from './environment/environment.ts'
+import type { Environment } from './environment.ts'
 import type { Fleet, FleetDefinition, ProviderSettings, Tool } from './fleet.ts'
 import {
   completeSandbox,

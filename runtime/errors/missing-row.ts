@@ -1,4 +1,4 @@
-import { FlotillaError } from './errors.ts'
+import { FlotillaError } from '../errors.ts'
 
 /** Whether the blob store has lost this row: reading it throws. */
 export const isLost = (rows: object, name: string): boolean =>

@@ -8,7 +8,7 @@
 //    and nothing else.
 import { hash } from 'node:crypto'
 import type { JsonSchema } from '../config/fleet.ts'
-import { FlotillaError, hasCode } from '../errors/errors.ts'
+import { FlotillaError, hasCode } from '../errors.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../json/depth.ts'
 import type { Json } from '../../schemas/json.ts'
 import { WorkerPool } from '../worker/pool.ts'

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { createSchemaCompiler, type SchemaCheck } from '../config/json-schema/compile.ts'
 import type { JsonSchema } from '../config/fleet.ts'
-import { FlotillaError, messageOf } from '../errors/errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import type { CheckInput, Fit, SchemaInput } from './checks.ts'
 import { linearPatterns } from './patterns.ts'
 

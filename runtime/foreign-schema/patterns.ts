@@ -3,7 +3,7 @@
 import { RE2JS } from 're2js'
 import type { ToolSpec } from '../config/fleet.ts'
 import type { PatternEngine } from '../config/json-schema/compile.ts'
-import { messageOf } from '../errors/errors.ts'
+import { messageOf } from '../errors.ts'
 import { asRe2 } from './pattern-syntax.ts'
 
 const SHOWN_CHARS = 100

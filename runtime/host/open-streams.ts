@@ -1,4 +1,4 @@
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 
 export interface StreamLimits {
   readonly total: number

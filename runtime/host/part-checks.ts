@@ -1,5 +1,5 @@
 // Asks each part of a process whether it works, for /ready and the gauge of its problems.
-import { toFailure } from '../errors/errors.ts'
+import { toFailure } from '../errors.ts'
 import { exactTime } from '../text/quantities.ts'
 import type { Readiness } from './http/server.ts'
 

@@ -2,12 +2,12 @@
 //
 // It ends by a signal, by an error that was thrown out of a callback, or because its data file is damaged; an unhandled
 // rejection does not end it.
-import { readEnvironment, type Environment } from '../config/environment/environment.ts'
+import { readEnvironment, type Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
 import { loadFleet } from '../config/load.ts'
 import { openHostWarnings, transportWarnings } from '../config/environment/transport.ts'
 import { formatWarnings } from '../config/json-schema/unknown-formats.ts'
-import { describe, FlotillaError } from '../errors/errors.ts'
+import { describe, FlotillaError } from '../errors.ts'
 import { fleetWithoutModel } from '../models/missing.ts'
 import type { Service } from '../service.ts'
 import { openTelemetry } from '../telemetry/open.ts'

@@ -2,7 +2,7 @@
 // themselves.
 import { backoffMs } from '../backoff.ts'
 import { sleep } from '../clock.ts'
-import { messageOf } from '../errors/errors.ts'
+import { messageOf } from '../errors.ts'
 import {
   CommitRefused,
   CommitUncertain,

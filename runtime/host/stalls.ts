@@ -3,7 +3,7 @@
 // 1. The first failure is logged, and so is each other cause; one line says that it works again. The causes are compared,
 //    because messages name the keys of single events.
 // 2. What has failed for longer than SHOWN_AFTER_MS is a problem of the stage (/ready) until it works.
-import { FlotillaError, isFinal, messageOf } from '../errors/errors.ts'
+import { FlotillaError, isFinal, messageOf } from '../errors.ts'
 import { plural } from '../text/quantities.ts'
 import type { Clock } from '../clock.ts'
 import type { Instruments } from '../telemetry/instruments.ts'

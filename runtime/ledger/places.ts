@@ -1,5 +1,5 @@
 // Where a page of a list ends: the `next` of its answer, with which the next page is asked for.
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 
 export interface Place {
   readonly atMs: number

@@ -1,5 +1,5 @@
 // Queries of the ledgers: on the database itself (here), or through a gateway (operator/http.ts).
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import type { Sql } from '../store/sql.ts'
 import { exportFormats, exportTables, summaryBy } from './choices.ts'
 import type { ExportOptions } from './export.ts'

@@ -1,6 +1,6 @@
 // Times as people and URLs give them, in epoch milliseconds.
 import { shown } from '../../schemas/identity.ts'
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { ServerSecurity } from '../config/environment/server-security.ts'
-import { messageOf } from '../errors/errors.ts'
+import { messageOf } from '../errors.ts'
 import type { ValueHead } from '../store/port.ts'
 import { keyValueKey } from '../store/redis/key-value.ts'
 import { connectRedis, type RedisConnection, type StoreLog } from '../store/redis/connection.ts'

@@ -1,6 +1,6 @@
 // Two namespaces of consumer groups: a stage's group has the stage's name, a readers' group has the prefix
 // `readers.`. So a reader of any name can neither take lanes from a stage nor move a stage's positions.
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 
 /** `stage`: its members own lanes. `readers`: they only share a topic's records. */
 export type GroupKind = 'stage' | 'readers'

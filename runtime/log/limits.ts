@@ -1,5 +1,5 @@
 // Size limits of the log. Ours is below the broker's, so that our writes are never refused.
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import { CommitRefused, type LaneCommit, type LogTopic } from './port.ts'
 
 /** A record with its key and headers, as the fleet writes and takes them: 512 KB. */

@@ -1,5 +1,5 @@
 // Opens the log that the environment asks for. Only the one that is used is loaded.
-import type { Environment } from '../config/environment/environment.ts'
+import type { Environment } from '../config/environment.ts'
 import type { Log as Logger } from '../telemetry/instruments.ts'
 import type { Log } from './port.ts'
 

@@ -2,7 +2,7 @@
 //
 // 1. Kafka numbers records from 0 and gives numbers to the ends of transactions too, so offsets differ.
 // 2. The oldest records may be gone from Kafka by the time they are compared, if their retention has ended since.
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import type { Position } from '../log/port.ts'
 import { decodeFinished, encodeFinished } from '../log/position-metadata.ts'
 import { plural } from '../text/quantities.ts'

@@ -8,8 +8,8 @@
 //    Where somebody has deleted the note, a fleet that has run since is noticed: the log's own figure has grown.
 import { openRegistry, openCodec } from '../codec/open.ts'
 import { createReframer } from '../codec/reframe.ts'
-import type { Environment } from '../config/environment/environment.ts'
-import { FlotillaError, messageOf } from '../errors/errors.ts'
+import type { Environment } from '../config/environment.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import { copyLimits, countLimits, limitsBeginning } from '../limits/copy.ts'
 import { openStoppedLog, sweepStoppedLog, type StoppedLog } from '../log/embedded/stopped.ts'
 import { MoveTarget, targetKey, type MoveState } from '../log/kafka/admin/move-target.ts'

@@ -5,7 +5,7 @@
 //    gave, and fields that it attached. No event depends on those.
 // 2. Of a failed call the log has code and message; whether it may be repeated is in the error table.
 import { withoutJitter } from '../backoff.ts'
-import { errorTable, failure, type ErrorCode } from '../errors/errors.ts'
+import { errorTable, failure, type ErrorCode } from '../errors.ts'
 import type { StepReport } from '../python/kept-variables.ts'
 import type { Call, CallOutcome } from '../stage.ts'
 import type { EventMap, EventType, Failure } from '../../schemas/generated/events.ts'

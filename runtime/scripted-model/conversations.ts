@@ -1,7 +1,7 @@
 // Recorded conversations: a model's answers, turn by turn, for one task.
 import { readdirSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 
 const turn = z.strictObject({
   /** The model's text. In code mode with its ```python block. */

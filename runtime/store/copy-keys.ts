@@ -1,6 +1,6 @@
 // Copies the key-value store of a data file's fleet: call journal, cache, notes of the host. Lifetimes and leases go on
 // from what is left of them.
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import type { DataFile } from './data-file/data-file.ts'
 import type { KeyValue } from './port.ts'
 import { connectRedis, type RedisServer } from './redis/connection.ts'

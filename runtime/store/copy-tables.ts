@@ -5,7 +5,7 @@
 // 3. Each page is read back and compared before the next one.
 import { hash } from 'node:crypto'
 import { sql as raw, type Kysely } from 'kysely'
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import type { DataFile } from './data-file/data-file.ts'
 import type { Sql } from './sql.ts'
 

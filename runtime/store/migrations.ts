@@ -1,7 +1,7 @@
 import { Migrator } from 'kysely/migration'
 import { sql as raw, type Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
-import { FlotillaError, messageOf } from '../errors/errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import { IN_DOUBT, type Sql, type Tables } from './sql.ts'
 
 export type SqlKind = 'sqlite' | 'postgres'

@@ -1,7 +1,7 @@
 // Opens the stores that the environment asks for. Clients of servers are loaded only if they are used.
-import type { Environment } from '../config/environment/environment.ts'
+import type { Environment } from '../config/environment.ts'
 import type { ServerSecurity } from '../config/environment/server-security.ts'
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import type { Limits } from '../limits/port.ts'
 import { openSqliteLimits } from '../limits/sqlite.ts'
 import { sqlBlobs } from './blobs-sql.ts'

@@ -6,7 +6,7 @@ import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import pg from 'pg'
 import type { TlsOptions } from '../config/environment/renewed-files.ts'
 import type { ServerSecurity } from '../config/environment/server-security.ts'
-import { FlotillaError, messageOf } from '../errors/errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import { migrate } from './migrations.ts'
 import type { Sql, Tables } from './sql.ts'
 

@@ -2,7 +2,7 @@
 // of its own if a lane commits in the same tick.
 import type { Clock } from '../clock.ts'
 import { systemClock } from '../clock.ts'
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import { onDataFile } from './data-file/data-file.ts'
 import type { DataFile, DataFileOptions } from './data-file/data-file.ts'
 import type { KeyValue } from './port.ts'

@@ -1,6 +1,6 @@
 // The telemetry of a process, as its environment asks for it.
 import type { Decoded } from '../codec/port.ts'
-import type { Environment } from '../config/environment/environment.ts'
+import type { Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
 import { defaultTelemetry } from '../config/recording.ts'
 import type { TracingSettings } from '../config/environment/tracing.ts'

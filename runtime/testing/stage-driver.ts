@@ -13,7 +13,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { headers as headerNames, topics, type TopicName } from '../../schemas/topics.ts'
-import { failure as failureOf, type ErrorCode } from '../errors/errors.ts'
+import { failure as failureOf, type ErrorCode } from '../errors.ts'
 import { encodeKey, isWithin } from '../keys.ts'
 import type {
   Call,

@@ -1,6 +1,6 @@
 // One thread of a pool and its current job.
 import { Worker } from 'node:worker_threads'
-import { FlotillaError, messageOf } from '../errors/errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import type { PendingJob, PoolOptions } from './pool.ts'
 import type { JobMessage, ThreadData, ThreadMessage } from './thread.ts'
 

@@ -7,7 +7,7 @@
 // 3. Jobs wait by key, and keys take turns. Beyond the bounds of the queue a job is refused (WORKER_BUSY).
 // 4. Threads start when they are needed; the first free one is taken, so that its caches are reused. They do
 //    not keep the process alive.
-import { FlotillaError } from '../errors/errors.ts'
+import { FlotillaError } from '../errors.ts'
 import { FairQueue, type QueueBounds } from './fair-queue.ts'
 import { JobThread } from './job-thread.ts'
 

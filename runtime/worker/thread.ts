@@ -1,6 +1,6 @@
 // The thread's side of pool.ts: a thread's script calls it to serve its jobs.
 import { parentPort, workerData } from 'node:worker_threads'
-import { type ErrorCode, FlotillaError, messageOf } from '../errors/errors.ts'
+import { type ErrorCode, FlotillaError, messageOf } from '../errors.ts'
 
 /** The thread's `workerData`. */
 export interface ThreadData {

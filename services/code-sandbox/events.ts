@@ -1,6 +1,6 @@
 // Events that code-sandbox emits.
 import { glimpse } from '../../runtime/text/bounded-text.ts'
-import { failure, type ErrorCode } from '../../runtime/errors/errors.ts'
+import { failure, type ErrorCode } from '../../runtime/errors.ts'
 import { asJson, type StepReport } from '../../runtime/python/kept-variables.ts'
 import type { CallOutcome, Emit, Failure, Json } from '../../runtime/stage.ts'
 import type { Delegation, TaskProgressed } from '../../schemas/generated/events.ts'

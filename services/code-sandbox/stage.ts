@@ -15,7 +15,7 @@
 // 7. A step that was interrupted emits no answer: the event that interrupted it is handled next and decides;
 //    a timer resumes the step if that event never comes.
 import { backoffMs } from '../../runtime/backoff.ts'
-import { failure, plainFailure } from '../../runtime/errors/errors.ts'
+import { failure, plainFailure } from '../../runtime/errors.ts'
 import { toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'

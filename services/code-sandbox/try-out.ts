@@ -1,5 +1,5 @@
 // Runs one Python program as an agent's step, with given tool results instead of tool calls.
-import type { FlotillaError } from '../../runtime/errors/errors.ts'
+import type { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { limits } from './constants.ts'
 import type {

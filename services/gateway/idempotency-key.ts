@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { isTaskId, shown } from '../../schemas/identity.ts'
 
 /** The header Idempotency-Key, which becomes the id of a task. Throws REQUEST_INVALID if it can't be one. */

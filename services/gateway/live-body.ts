@@ -5,7 +5,7 @@
 // 2. A reader that takes nothing for two heartbeats is gone or too slow, and is dropped.
 import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { errorBody, type ErrorBody } from '../../runtime/host/http/errors.ts'
 import { exactTime } from '../../runtime/text/quantities.ts'
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { tasks as routes } from '../../api/routes.ts'
 import type { LogClient } from '../../client/log/client.ts'
-import type { HttpSettings } from '../../runtime/config/environment/environment.ts'
+import type { HttpSettings } from '../../runtime/config/environment.ts'
 import {
   formatPositions,
   parsePositions,
@@ -9,7 +9,7 @@ import {
   type Positioned,
   type Positions,
 } from '../../client/positions.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { needsJson } from '../../runtime/host/http/guard.ts'
 import { OpenStreams } from '../../runtime/host/open-streams.ts'
 import { serve, type RequestOf } from './routes/serve.ts'

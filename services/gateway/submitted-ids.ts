@@ -10,7 +10,7 @@
 // 4. If the store or the ledger does not answer, the other decides; without both every id counts as new. If the log
 //    does not answer, the id is published.
 import { assertSameText, reusedId, type DirectTasks } from '../../operator/direct/tasks.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import type { LogClient } from '../../client/log/client.ts'
 import type { TaskResult } from '../../client/types.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { OpenStreams } from '../../runtime/host/open-streams.ts'
 import { clientOf } from './access/principal.ts'
 

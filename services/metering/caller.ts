@@ -1,6 +1,6 @@
 // Writes ledger rows, many in one statement.
 import type { Clock } from '../../runtime/clock.ts'
-import { FlotillaError, messageOf } from '../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
 import type { Instruments } from '../../runtime/telemetry/instruments.ts'

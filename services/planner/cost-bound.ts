@@ -6,7 +6,7 @@
 // 3. The answer is limited to what is left then. If not a short one fits, the task ends before the call.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { delegatesOf } from '../../runtime/config/delegates.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import { priceOf } from '../../runtime/models/prices.ts'
 import type { Call, Failure } from '../../runtime/stage.ts'
 import type { ModelReply, ModelRequest } from './call.ts'

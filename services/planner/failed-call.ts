@@ -1,5 +1,5 @@
 // Applies a failed model call to its task; retries.ts has the rules.
-import { plainFailure } from '../../runtime/errors/errors.ts'
+import { plainFailure } from '../../runtime/errors.ts'
 import { plural } from '../../runtime/text/quantities.ts'
 import type { CallFailure, Failure, Json } from '../../runtime/stage.ts'
 import { fail, stop, timeOut } from './result/task-end.ts'

@@ -9,7 +9,7 @@
 //    own, so that no row is rewritten for each call.
 import { boundedText, glimpse } from '../../runtime/text/bounded-text.ts'
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import {
   isRefusedByPolicy,
   keptOutcomes,

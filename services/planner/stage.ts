@@ -8,7 +8,7 @@
 //    next.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import { turnLost } from '../../runtime/session-turns.ts'
 import type {
   Call,

@@ -2,7 +2,7 @@
 // schema of its own must compile. A task that ends before it runs, or that is cancelled or fails before its first call,
 // releases its estimate; it still counts as one of its user's requests.
 import type { Fleet } from '../../runtime/config/fleet.ts'
-import { plainFailure } from '../../runtime/errors/errors.ts'
+import { plainFailure } from '../../runtime/errors.ts'
 import { claimsOfTask } from '../../runtime/limits/claims.ts'
 import type { Call, CallOutcome, Failure } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'

@@ -3,7 +3,7 @@
 // the rates of its user bound how often.
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, JsonSchema } from '../../runtime/config/fleet.ts'
-import { failure, hasCode } from '../../runtime/errors/errors.ts'
+import { failure, hasCode } from '../../runtime/errors.ts'
 import { askable, claimsOfRequest, claimsOfTask, describeRefusal } from '../../runtime/limits/claims.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import type { Limits } from '../../runtime/limits/port.ts'

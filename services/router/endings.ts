@@ -3,7 +3,7 @@
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
 import { hasBudget } from '../../runtime/limits/claims.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import { exactTime } from '../../runtime/text/quantities.ts'
 import { turnEnded } from '../../runtime/session-turns.ts'
 import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'

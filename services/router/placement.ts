@@ -8,7 +8,7 @@
 //    a task that was begun is never queued.
 // 4. Every decision here may be repeated for a task that has its slot already, with the same result.
 import type { Fleet } from '../../runtime/config/fleet.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import { plural } from '../../runtime/text/quantities.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'

@@ -11,7 +11,7 @@
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultSessions } from '../../runtime/config/sessions.ts'
 import { merge } from '../../runtime/decisions.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import { turnLost } from '../../runtime/session-turns.ts'
 import type { Decision, Emit, Failure, Json, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'

@@ -14,7 +14,7 @@
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultSessions, type Sessions } from '../../runtime/config/sessions.ts'
 import { merge } from '../../runtime/decisions.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import { decodeKey } from '../../runtime/keys.ts'
 import { withoutLost } from '../../runtime/errors/missing-row.ts'
 import { plural } from '../../runtime/text/quantities.ts'

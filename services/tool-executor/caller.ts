@@ -7,7 +7,7 @@
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileJsonSchema, type SchemaCheck } from '../../runtime/config/json-schema/compile.ts'
-import { FlotillaError, messageOf } from '../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import { patternsOf } from '../../runtime/foreign-schema/patterns.ts'
 import { hasPrototypeName } from '../../runtime/json/names.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'

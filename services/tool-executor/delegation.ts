@@ -9,7 +9,7 @@
 // 4. A cancel or the end of the asking task cancels its delegated tasks, in the same transaction.
 import { delegatesOf, type DelegationLimits } from '../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import { plural } from '../../runtime/text/quantities.ts'
 import type { Decision, Emit } from '../../runtime/stage.ts'
 import type { DelegationEnded, Failure, ToolRequested } from '../../schemas/generated/events.ts'

@@ -7,7 +7,7 @@ import type { CallFailure, CallOutcome, Call, Decision, Emit } from '../../runti
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import { defaultTerms, type Reconciled } from '../../runtime/config/approvals.ts'
 import { backoffMs } from '../../runtime/backoff.ts'
-import { plainFailure } from '../../runtime/errors/errors.ts'
+import { plainFailure } from '../../runtime/errors.ts'
 import type { ToolRequested } from '../../schemas/generated/events.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { ReconcileCall } from './call.ts'

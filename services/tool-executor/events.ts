@@ -2,7 +2,7 @@
 // timer's event has the call's key.
 import { glimpse } from '../../runtime/text/bounded-text.ts'
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
-import { failure, plainFailure } from '../../runtime/errors/errors.ts'
+import { failure, plainFailure } from '../../runtime/errors.ts'
 import { exactTime } from '../../runtime/text/quantities.ts'
 import type { Child, ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'

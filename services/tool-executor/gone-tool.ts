@@ -2,7 +2,7 @@
 //
 // Such a call may have taken effect: what is known of it is what the journal has. It is not made again, and nobody can look it
 // up, ask people about it, or go on with it.
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import type { CallOutcome } from '../../runtime/stage.ts'
 import type { ToolAnswer } from './call.ts'
 import { statusOf, type Ending } from './events.ts'

@@ -10,7 +10,7 @@
 // 4. While it waits its task's deadline stands still: released, it has as long as it had left.
 // 5. Silence is no consent, and no refusal either: the model is told that nobody decided.
 import type { Decision, Emit } from '../../runtime/stage.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json/depth.ts'
 import { agreeing, peopleIn } from '../../runtime/people.ts'
 import { sortedJson } from '../../runtime/json/sorted.ts'

@@ -3,7 +3,7 @@
 // 1. A huge result costs no more than the limit: it is measured, and refused, before it is serialised.
 // 2. Nothing is lost in silence. What JSON.stringify would leave out or make null or {} has its own form
 //    (plain-values.ts), or is refused.
-import { FlotillaError, messageOf } from '../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import { plural } from '../../runtime/text/quantities.ts'
 import type { Json } from '../../schemas/json.ts'
 import { isOrdinary, plainForm } from './plain-values.ts'

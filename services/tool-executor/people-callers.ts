@@ -3,7 +3,7 @@
 import { performance } from 'node:perf_hooks'
 import type { Reconciled } from '../../runtime/config/approvals.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
-import { FlotillaError, messageOf } from '../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import type { CallContext } from '../../runtime/stage.ts'
 import type { ReconcileCall, RuleCall } from './call.ts'
 import { jsonOutput } from './output.ts'

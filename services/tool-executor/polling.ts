@@ -9,7 +9,7 @@
 // 4. A server that is down is asked again until the deadline: what it goes on with may be well.
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import type { CallOutcome, Decision } from '../../runtime/stage.ts'
 import type { ToolRequested } from '../../schemas/generated/events.ts'
 import type { Given, Pending, ServerQuestion, ToolAnswer } from './call.ts'

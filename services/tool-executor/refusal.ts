@@ -1,6 +1,6 @@
 // Reasons to refuse a call.
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
-import { failure } from '../../runtime/errors/errors.ts'
+import { failure } from '../../runtime/errors.ts'
 import type { Failure, ToolRequested } from '../../schemas/generated/events.ts'
 import type { ToolRows } from './rows.ts'
 

@@ -19,7 +19,7 @@
 import { defaultDelegation, toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
-import { failure, plainFailure } from '../../runtime/errors/errors.ts'
+import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Key } from '../../runtime/keys.ts'
 import type { CallOutcome, Decision, Emit, RecordEvent, Stage, StageEvent } from '../../runtime/stage.ts'
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'

@@ -1,7 +1,7 @@
 // A process of its own for log-crash.test.ts: `commit <dir>` commits without end and prints each acknowledged number;
 // `open <dir>` tries to open the directory and prints what came of it.
 import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { TestMember, commitOf, outgoing, textOf } from '../conformance/member.ts'
 
 const [mode, dataDir] = process.argv.slice(2)

@@ -1,6 +1,6 @@
 import type { Scope } from '../../api/scopes.ts'
 import { openParts, directTasks } from '../../operator/direct/index.ts'
-import { readEnvironment } from '../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
 import { completeFleet } from '../../runtime/config/load.ts'
 import { waitingCalls } from '../../services/gateway/mcp/waiting.ts'
 import type { TestFleet } from '../support/fleet.ts'

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { z } from 'zod'
 import { defineTool } from '../../runtime/config/define.ts'
 import type { FleetDefinition } from '../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { eventually } from '../conformance/waiting.ts'
 import type { TestFleet } from '../support/fleet.ts'
 import {

@@ -1,6 +1,6 @@
 // The script of the pool under test.
 import { threadId } from 'node:worker_threads'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { serveJobs } from '../../runtime/worker/thread.ts'
 
 serveJobs({

@@ -1,7 +1,7 @@
 // Finding a record by its key on Kafka: a bounded part a call, and in the end what is there.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import { numbered, outgoing, textOf } from '../conformance/member.ts'
 import { kafkaLog, uniquePrefix } from './brokers.ts'

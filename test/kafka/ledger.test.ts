@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
-import { readEnvironment } from '../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
 import { openCodec } from '../../runtime/codec/open.ts'
 import { openLog } from '../../runtime/log/open.ts'
 import { openSql } from '../../runtime/store/open.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createClient, type Admin } from '../../runtime/log/kafka/connection/client.ts'
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, TestMember } from '../conformance/member.ts'
 import { eventually, succeeds } from '../conformance/waiting.ts'

@@ -1,5 +1,5 @@
 // Fleets that break one promise each, by injection at a port: the simulator must catch every one.
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../../runtime/log/port.ts'
 import { HOST_PREFIX } from '../../runtime/host/lane/state.ts'
 import type { LaneIndex, StageEvent } from '../../runtime/stage.ts'

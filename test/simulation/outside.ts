@@ -9,7 +9,7 @@
 // Long because one process reaches all of it by the same wire, with the same faults.
 import type { Reconciled } from '../../runtime/config/approvals.ts'
 import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
-import { FlotillaError, type ErrorCode } from '../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { CallContext, Caller } from '../../runtime/stage.ts'
 import type { Clock } from '../../runtime/clock.ts'

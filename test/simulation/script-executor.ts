@@ -11,7 +11,7 @@
 //   spin                   computes for longer than allowed
 // A session is its log: the live one is a cache, and is rebuilt by running its steps again with the recorded
 // results.
-import { FlotillaError } from '../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import type {
   Executor,

@@ -1,5 +1,5 @@
 // A move to Kafka that kills itself after its third transaction of records: what a machine that goes down leaves behind.
-import { readEnvironment } from '../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
 import { moveToKafka } from '../../runtime/migration/to-kafka.ts'
 import { stageNames } from '../../services/index.ts'
 

@@ -1,5 +1,5 @@
 // Tools of MCP servers for tests: pinned as `flotilla mcp sync` pins them, and connected as tool-executor does it.
-import { readEnvironment } from '../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
 import type { Fleet, Tool } from '../../runtime/config/fleet.ts'
 import { completeMcpServers, type McpServerDefinition } from '../../runtime/config/mcp/servers.ts'
 import type { McpLock } from '../../runtime/config/mcp/lock.ts'

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
-import { FlotillaError, type ErrorCode } from '../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import { createBreakers, type BreakerChange } from '../../runtime/breakers.ts'
 
 const fails = (code: ErrorCode) => () => Promise.reject(new FlotillaError(code, `it was ${code}`))

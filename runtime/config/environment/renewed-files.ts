@@ -9,7 +9,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { messageOf } from '../../errors/errors.ts'
+import { messageOf } from '../../errors.ts'
 import { keepPassingSecrets } from '../../text/redaction.ts'
 
 /** Options of `tls.connect`. Absent: the system's authorities, no client certificate, the host's name. */

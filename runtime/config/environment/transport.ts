@@ -1,7 +1,7 @@
 // Finds credentials that would cross a network in clear.
 import { shownUrl } from '../../text/redaction.ts'
 import { discoverModels } from '../../models/discovery.ts'
-import type { Environment } from './environment.ts'
+import type { Environment } from '../environment.ts'
 
 export function isLoopback(host: string): boolean {
   const name = host.replace(/^\[|\]$/g, '').toLowerCase()
@@ -19,7 +19,7 @@ type Given = Pick<
   'kafkaBrokers' | 'security' | 'redisUrl' | 'databaseUrl' | 'schemaRegistryUrl' | 'raw'
 >
 
-/** One warning each, for the log at start and for doctor. SASL PLAIN is refused earlier (environment.ts). */
+/** One warning each, for the log at start and for doctor. SASL PLAIN is refused earlier (../environment.ts). */
 export function transportWarnings(environment: Given): string[] {
   const { kafkaBrokers, security, redisUrl, databaseUrl, schemaRegistryUrl, raw } = environment
   const brokers = security.kafka.sasl && !security.kafka.tls ? remoteBrokers(kafkaBrokers) : []

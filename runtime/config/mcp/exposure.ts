@@ -1,6 +1,6 @@
 // How clients of the MCP server see an agent: docs/mcp.md.
 import { z } from 'zod'
-import { messageOf } from '../../errors/errors.ts'
+import { messageOf } from '../../errors.ts'
 import type { JsonSchema } from '../fleet.ts'
 import { compileJsonSchema } from '../json-schema/compile.ts'
 

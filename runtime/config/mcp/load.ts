@@ -1,11 +1,11 @@
 // MCP servers of a configuration, with what is pinned of them.
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { FlotillaError, messageOf } from '../../errors/errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import { keepSecrets } from '../../text/redaction.ts'
 import { collectToolMistakes } from '../define.ts'
 import { findDefinition, importDefinition } from '../project/definition-file.ts'
-import type { Environment } from '../environment/environment.ts'
+import type { Environment } from '../environment.ts'
 import { mistakesOf } from '../issues.ts'
 import {
   completeMcpServers,

@@ -1,6 +1,6 @@
 // Tools of MCP servers as the fleet knows them: made from the lock file and the configuration, without a server.
 import type { Json } from '../../../schemas/json.ts'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import { completeTerms, type ApprovalDefinition } from '../approvals.ts'
 import type { ArgumentsChecked } from '../json-schema/coercion.ts'
 import type { JsonSchema, Tool, ToolSpec } from '../fleet.ts'

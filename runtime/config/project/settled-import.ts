@@ -1,5 +1,5 @@
 // The import of a user's file that must come to an end: its code may wait forever at the top level, or end the process.
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 
 const IMPORT_MS = 60_000
 /** As for every invalid configuration (cli/program/exit-codes.ts): an end with 0 would look like success. */

@@ -14,7 +14,7 @@
 // 8. A key of journal or limits that another program has written ends the call: none is made, or what one has answered
 //    counts without it. No later owner makes it either, because it finds the same.
 import { backoffMs } from '../../backoff.ts'
-import { failure, toFailure, type FlotillaError } from '../../errors/errors.ts'
+import { failure, toFailure, type FlotillaError } from '../../errors.ts'
 import { sleep, type Clock } from '../../clock.ts'
 import type { Call, CallFailure, Caller, CallOutcome } from '../../stage.ts'
 import type { ValueHead } from '../../store/port.ts'

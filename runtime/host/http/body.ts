@@ -2,7 +2,7 @@
 // for each, because a list of pieces of one byte takes two hundred times their size.
 import { isUtf8 } from 'node:buffer'
 import type { Readable } from 'node:stream'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 
 export interface BodyLimits {
   /** Limit of one body. */

@@ -1,6 +1,6 @@
 // Errors as every server of Flotilla answers with them: {error: {code, message, remedy}}, and never a stack.
 import type { FastifyReply } from 'fastify'
-import { errorTable, FlotillaError, type ErrorCode } from '../../errors/errors.ts'
+import { errorTable, FlotillaError, type ErrorCode } from '../../errors.ts'
 import { redacted } from '../../text/redaction.ts'
 
 export type HttpError = Error & { statusCode?: number }

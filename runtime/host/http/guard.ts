@@ -12,7 +12,7 @@
 // 4. A header that decides something comes once: of two, a proxy may read one and this server the other.
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 
 export interface AllowedHosts {
   /** The address or name on which the server listens. */

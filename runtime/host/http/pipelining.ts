@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Socket } from 'node:net'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 
 /**
  * Refuses further requests of a connection on which `limit` are not answered yet. Node starts all that arrive

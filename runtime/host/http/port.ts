@@ -1,7 +1,7 @@
 // Whether a port can be listened on, asked before anything is started that needs it.
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 
 /** Rejects with PORT_IN_USE, or as listening there would. Another process may still take the port afterwards. */
 export async function requireFree(host: string, port: number): Promise<void> {

@@ -1,7 +1,7 @@
 // What is answered to bytes that are no whole request: in the form of every other error.
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import { errorBody } from './errors.ts'
 
 /** By the code of Node's error. */

@@ -16,7 +16,7 @@ import { identityMistakes, shown } from '../../../schemas/identity.ts'
 import { taskIdPattern } from '../../../schemas/task-id.ts'
 import { headers as names, topics, type TopicName } from '../../../schemas/topics.ts'
 import type { Codec, Decoded } from '../../codec/port.ts'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import type { LogRecord, LogTopic } from '../../log/port.ts'
 import { formatTraceparent, parseTraceparent } from '../../telemetry/trace-context.ts'
 

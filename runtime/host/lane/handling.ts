@@ -9,7 +9,7 @@ import {
   withoutPayloads,
 } from '../../codec/claim-check.ts'
 import { changeRows, merge } from '../../decisions.ts'
-import { failure, FlotillaError, messageOf, toFailure } from '../../errors/errors.ts'
+import { failure, FlotillaError, messageOf, toFailure } from '../../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../stage.ts'
 import type { HandlingSpan } from '../../telemetry/instruments.ts'

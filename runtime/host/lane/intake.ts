@@ -11,7 +11,7 @@
 //    are checked before one becomes a key, even in a record to be forwarded. Of the stages that read such a
 //    topic, the one that forwards answers a refused record, or writes its dead letter; the others skip it.
 import type { Decoded } from '../../codec/port.ts'
-import { failure, FlotillaError, hasCode, toFailure } from '../../errors/errors.ts'
+import { failure, FlotillaError, hasCode, toFailure } from '../../errors.ts'
 import { homeOf } from '../../log/home.ts'
 import { isTaken, LOG_RECORD_BYTES, RECORD_BYTES, recordBytes } from '../../log/limits.ts'
 import type { LogRecord, LogTopic, OpenLane, OutgoingRecord } from '../../log/port.ts'

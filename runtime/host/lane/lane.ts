@@ -3,7 +3,7 @@
 // 1. The effects of a handling are applied and committed by effects.ts.
 // 2. A lane that is lost commits nothing any more; calls under way go on and are journalled (../calls/calls.ts).
 // 3. After an unclean end, events that may have caused it are started one by one (quarantine.ts).
-import { failure } from '../../errors/errors.ts'
+import { failure } from '../../errors.ts'
 import type { LogRecord, OpenLane } from '../../log/port.ts'
 import type { Emit, Failure, StageEvent } from '../../stage.ts'
 import { encodeKey } from '../../keys.ts'

@@ -9,7 +9,7 @@
 // 3. A position that is refused has too much metadata: the lane takes fewer records ahead of unfinished ones,
 //    half as much each time.
 import type { Clock } from '../../clock.ts'
-import { failure } from '../../errors/errors.ts'
+import { failure } from '../../errors.ts'
 import type { CommitRefused, LogRecord } from '../../log/port.ts'
 import type { Failure } from '../../stage.ts'
 import { METADATA_BYTES } from './offsets.ts'

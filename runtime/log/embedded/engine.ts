@@ -2,7 +2,7 @@
 import { topics as contract } from '../../../schemas/topics.ts'
 import type { TopicSpec } from '../../../schemas/topics.ts'
 import type { Clock } from '../../clock.ts'
-import { FlotillaError, messageOf } from '../../errors/errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import { isDamage, WriteUncertain } from '../../store/data-file/errors.ts'
 import { mustBePublishable } from '../limits.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'

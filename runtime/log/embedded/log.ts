@@ -2,7 +2,7 @@
 // reopened.
 import { systemClock } from '../../clock.ts'
 import type { Clock } from '../../clock.ts'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import { plural } from '../../text/quantities.ts'
 import { onDataFile } from '../../store/data-file/data-file.ts'
 import type { DataFile, Durability } from '../../store/data-file/data-file.ts'

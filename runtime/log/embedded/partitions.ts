@@ -1,6 +1,6 @@
 // Whether the topics of a data file have as many partitions as are configured.
 import type { TopicName } from '../../../schemas/topics.ts'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import { plural } from '../../text/quantities.ts'
 import type { DataFile } from '../../store/data-file/data-file.ts'
 

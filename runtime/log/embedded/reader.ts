@@ -6,7 +6,7 @@
 // 4. What can't be read now, because another program has locked the file or its disk fails, is read again in a moment.
 //    What is damaged ends delivery, for all.
 import { sleep, type Clock } from '../../clock.ts'
-import { hasCode } from '../../errors/errors.ts'
+import { hasCode } from '../../errors.ts'
 import { isDamage } from '../../store/data-file/errors.ts'
 import type { LogRecord, LogTopic } from '../port.ts'
 import type { LogStorage, ReadLimit, Slot } from './storage.ts'

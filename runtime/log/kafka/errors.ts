@@ -1,6 +1,6 @@
 // Classifies errors of the client. kafkajs wraps errors in retries and does not know newer error codes, so
 // the whole chain of causes is checked.
-import { FlotillaError, messageOf } from '../../errors/errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import type { LogTopic } from '../port.ts'
 import type { Names } from './names.ts'
 

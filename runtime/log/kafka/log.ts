@@ -1,5 +1,5 @@
 // The log on Kafka: see the port for its promises, lane/lane.ts and group/membership.ts for how lanes keep them.
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import { logFailure } from './errors.ts'
 import type { GroupKind } from '../groups.ts'
 import type {

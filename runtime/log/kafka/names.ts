@@ -1,7 +1,7 @@
 // Names on the broker, all with the fleet's prefix, and records as stored there.
 import { topics as contract } from '../../../schemas/topics.ts'
 import { bufferOf } from '../../bytes.ts'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import { groupName, type GroupKind } from '../groups.ts'
 import type { LogRecord, LogTopic, OutgoingRecord, StateRow } from '../port.ts'
 import type { ProducedMessage, RawMessage } from './connection/client.ts'

@@ -1,5 +1,5 @@
 // The Kafka log that the environment asks for.
-import type { Environment } from '../../config/environment/environment.ts'
+import type { Environment } from '../../config/environment.ts'
 import type { Log as Logger } from '../../telemetry/instruments.ts'
 import type { Log } from '../port.ts'
 import { createKafkaLog, type KafkaLogOptions } from './log.ts'

@@ -3,7 +3,7 @@ import { closeSync, existsSync, linkSync, openSync, rmSync, statSync } from 'nod
 import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { shown } from '../../../schemas/identity.ts'
-import { FlotillaError, messageOf } from '../../errors/errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import { makeDirectory } from '../../make-directory.ts'
 import { dataFileIn, hasDataFile, inspectDataFile } from './data-file.ts'
 

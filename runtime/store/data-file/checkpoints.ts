@@ -7,7 +7,7 @@
 //    OWN_PAGES.
 import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
-import { messageOf } from '../../errors/errors.ts'
+import { messageOf } from '../../errors.ts'
 
 /** Commits between two checkpoints: some 3,000 pages under load. */
 const COMMITS = 100

@@ -13,7 +13,7 @@ import { accessSync, constants, existsSync, realpathSync, statfsSync, statSync }
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import { Checkpoints } from './checkpoints.ts'
 import {
   createDirectory,

@@ -3,7 +3,7 @@
 import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { shown } from '../../../schemas/identity.ts'
-import { FlotillaError, messageOf } from '../../errors/errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 
 /** Primary result codes of SQLite. */
 const SQLITE_BUSY = 5

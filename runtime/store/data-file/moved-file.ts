@@ -4,7 +4,7 @@
 // there is a note, not on Kafka while the move has not ended (log/kafka/move-progress.ts).
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 
 const NAME = 'moved-to-kafka.json'
 

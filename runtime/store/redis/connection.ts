@@ -13,7 +13,7 @@ import { isIP } from 'node:net'
 import { Redis, type RedisOptions } from 'ioredis'
 import type { ServerSecurity } from '../../config/environment/server-security.ts'
 import { backoffMs } from '../../backoff.ts'
-import { FlotillaError, messageOf } from '../../errors/errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import type { Instruments } from '../../telemetry/instruments.ts'
 
 /** Gives a command's error the table's code, and names the operation and the server. */

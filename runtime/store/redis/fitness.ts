@@ -1,6 +1,6 @@
 // Checks whether a Redis may be trusted with the call journal: every server that a connection reaches, before
 // the first write, because a failover may lead to one with other settings.
-import { FlotillaError, messageOf } from '../../errors/errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import type { RedisConnection } from './connection.ts'
 
 interface Durability {

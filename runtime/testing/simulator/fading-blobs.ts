@@ -4,7 +4,7 @@
 // 2. A payload is lost as it is put, without an error.
 import type { BlobStore } from '../../store/port.ts'
 import { hashOf } from '../../store/hash.ts'
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 export const LARGE_BYTES = 400_000

@@ -5,7 +5,7 @@
 // 2. A crash strikes before or after an operation of a store, before, in and after a commit, around and
 //    during a call, while a lane is opened, and at any other moment.
 // 3. A process may be paused, cut off from its group, or lose its store; it does not learn why.
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import type { Breakers } from '../../host/calls/attempt.ts'
 import { CallMaker } from '../../host/calls/calls.ts'
 import { openJournal, type CallJournal } from '../../host/calls/journal.ts'

@@ -3,7 +3,7 @@
 // 1. A crash strikes before or after an operation takes effect; so does a failure (a lost reply).
 // 2. Where one process has a data file, an outcome and what is settled by it are one transaction: neither is there
 //    without the other.
-import { FlotillaError } from '../../errors/errors.ts'
+import { FlotillaError } from '../../errors.ts'
 import type { Guard } from '../../host/calls/guard.ts'
 import type { BlobStore, KeyValue } from '../../store/port.ts'
 import type { FaultKind } from './fate.ts'

@@ -1,7 +1,7 @@
 // Mail by SMTP, never without TLS: `smtps://` from the first byte, `smtp://` by STARTTLS. The only importer
 // of nodemailer.
 import { readFileSync } from 'node:fs'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { redacted } from '../../../runtime/text/redaction.ts'
 import type { Channel } from './port.ts'
 import { details, headline, subject } from './text.ts'

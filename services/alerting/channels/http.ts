@@ -1,5 +1,5 @@
 // POSTs to a channel, and interprets its answer.
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { redacted } from '../../../runtime/text/redaction.ts'
 
 const SHOWN_CHARS = 300

@@ -1,7 +1,7 @@
 // The channels of a fleet, and the caller that notifies them.
 import { LOG_CHANNEL, secretVariable, webhookSecretProblem } from '../../../runtime/config/alerts.ts'
 import type { Alerts, ChannelDefinition } from '../../../runtime/config/alert-rules.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
 import type { Log } from '../../../runtime/telemetry/instruments.ts'
 import type { Notification } from '../events.ts'

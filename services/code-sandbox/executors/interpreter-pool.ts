@@ -3,7 +3,7 @@
 // 1. One that served a session is renewed or killed, never handed on.
 // 2. At the limit, the session that has waited longest releases its interpreter (its log rebuilds it); if
 //    every session is computing, the caller queues.
-import { FlotillaError, messageOf } from '../../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import type { Interpreter } from './interpreter.ts'
 
 export interface PoolOptions {

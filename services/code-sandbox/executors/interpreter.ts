@@ -6,7 +6,7 @@
 //    asked for is killed.
 // 3. Only `kill` from outside stops a program for sure (loops, `except BaseException`, a regular expression
 //    that explodes).
-import { messageOf } from '../../../runtime/errors/errors.ts'
+import { messageOf } from '../../../runtime/errors.ts'
 import { FrameReader, LineReader, MAX_FRAME_BYTES, ProtocolBroken, frameBytes, type Frame } from './frames.ts'
 
 export type InterpreterEvent =

@@ -6,7 +6,7 @@
 // 2. The time limit counts only while Python computes.
 // 3. A process that was ended from outside (its executor closing, the system short of memory) says nothing
 //    about the code: SANDBOX_UNAVAILABLE, and the log rebuilds the session.
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { plural } from '../../../runtime/text/quantities.ts'
 import { argsHashOf, doneAt, hashOf, pausedAt, type JournalledStep } from './session-journal.ts'
 import type { Finished, Outcome, PendingCall, ResultEntry, StepEntry, StepOptions } from './port.ts'

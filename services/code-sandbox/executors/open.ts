@@ -1,9 +1,9 @@
 // The executors configured here, each opened on first use, when its package is loaded.
 import { availableParallelism } from 'node:os'
-import type { Environment } from '../../../runtime/config/environment/environment.ts'
+import type { Environment } from '../../../runtime/config/environment.ts'
 import type { ExecutorName, SandboxDefinition } from '../../../runtime/config/executors.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { quietInstruments, type Instruments } from '../../../runtime/telemetry/instruments.ts'
 import { sessionLimits, wasmOptions, type SessionLimits } from './settings.ts'
 import type { Executor } from './port.ts'

@@ -9,7 +9,7 @@
 //    could not run the code (SANDBOX_UNAVAILABLE) or was stopped (CALL_ABORTED); the session is then as the
 //    log says.
 import type { JsonSchema } from '../../../runtime/config/fleet.ts'
-import type { ErrorCode } from '../../../runtime/errors/errors.ts'
+import type { ErrorCode } from '../../../runtime/errors.ts'
 import type { Json } from '../../../schemas/json.ts'
 
 export interface StepEntry {

@@ -1,7 +1,7 @@
 // An executor with interpreters of one kind: keeps live sessions, and rebuilds the others from their log.
 //
 // Executors differ in where an interpreter runs and how it is started: their InterpreterSource.
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Interpreter } from './interpreter.ts'
 import { InterpreterPool } from './interpreter-pool.ts'
 import { LiveSession, SessionGone } from './live-session.ts'

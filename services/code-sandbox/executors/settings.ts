@@ -1,7 +1,7 @@
 // Settings of the executors, from the configuration and the environment.
-import type { Environment } from '../../../runtime/config/environment/environment.ts'
+import type { Environment } from '../../../runtime/config/environment.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { WasmOptions } from './wasm/wasm-executor.ts'
 
 /** A session that waits longer is not worth its memory: its log rebuilds it in milliseconds. */

@@ -1,6 +1,6 @@
 // Maps the end of a step to a row of the error table: Python's exceptions, a killed process, a diverged
 // replay.
-import type { ErrorCode } from '../../../runtime/errors/errors.ts'
+import type { ErrorCode } from '../../../runtime/errors.ts'
 import type { CallEntry, Finished, PendingCall, SessionEntry, StepError } from './port.ts'
 import type { PythonError } from './frames.ts'
 import type { InterpreterEvent } from './interpreter.ts'

@@ -1,4 +1,4 @@
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { keepNewest } from '../../../runtime/keep-newest.ts'
 
 /** Wrong credentials of one address in WINDOW_MS; more are refused without a look at the database. */

@@ -6,7 +6,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { hashOfSecret, keyViewOf, type GivenKey, type KeyRow } from '../../../operator/direct/keys.ts'
 import { isScope } from '../../../api/scopes.ts'
-import { FlotillaError, messageOf } from '../../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import type { Sql } from '../../../runtime/store/sql.ts'
 import type { Log } from '../../../runtime/telemetry/instruments.ts'
 import type { Principal } from './principal.ts'

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { allScopes, type Scope } from '../../../api/scopes.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 
 /** The client behind a request: a key, a token, or anybody where the API is open. */
 export interface Principal {

@@ -8,7 +8,7 @@
 import * as oauth from 'oauth4webapi'
 import type { JwtDefinition, SignInDefinition } from '../../../runtime/config/gateway.ts'
 import { isLoopback } from '../../../runtime/config/environment/transport.ts'
-import { FlotillaError, hasCode, messageOf } from '../../../runtime/errors/errors.ts'
+import { FlotillaError, hasCode, messageOf } from '../../../runtime/errors.ts'
 import { boundedFetch } from './bounded-fetch.ts'
 import { Failures } from './failures.ts'
 import type { TokenChecks } from './tokens.ts'

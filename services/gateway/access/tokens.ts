@@ -9,7 +9,7 @@
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
 import { scopesNamed, type Scope } from '../../../api/scopes.ts'
 import type { JwtDefinition } from '../../../runtime/config/gateway.ts'
-import { FlotillaError, messageOf } from '../../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import { isName, MAX_NAME_CHARS } from '../../../schemas/identity.ts'
 import { boundedFetch } from './bounded-fetch.ts'
 import type { Checked } from './keys.ts'

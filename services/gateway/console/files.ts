@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Environment } from '../../../runtime/config/environment/environment.ts'
+import type { Environment } from '../../../runtime/config/environment.ts'
 
 export interface ConsoleFile {
   readonly type: string

@@ -4,8 +4,8 @@
 // 2. A file's name changes with its content, so browsers keep files for good and ask for the page each time.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { consoleAssets, consolePages } from '../../../api/console.ts'
-import type { Environment } from '../../../runtime/config/environment/environment.ts'
-import { FlotillaError, messageOf } from '../../../runtime/errors/errors.ts'
+import type { Environment } from '../../../runtime/config/environment.ts'
+import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import type { Log } from '../../../runtime/telemetry/instruments.ts'
 import { consoleFiles, type ConsoleFile } from './files.ts'
 

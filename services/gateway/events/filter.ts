@@ -1,6 +1,6 @@
 // Which events of a feed its reader gets.
 import { taskEventTypes, type TaskEvent } from '../../../api/task-events.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Whose } from '../access/owners.ts'
 import { mayRead, type Principal } from '../access/principal.ts'
 

@@ -1,5 +1,5 @@
 import type { Scope } from '../../../api/scopes.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { McpFleet } from './fleet.ts'
 
 /** Throws FORBIDDEN unless the client has the scope. */

@@ -3,7 +3,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import type { AgentTool } from '../../../api/agents.ts'
 import type { Client } from '../../../client/types.ts'
 import type { TaskOperator } from '../../../operator/index.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { Holders } from '../holders.ts'
 import type { McpFleet } from './fleet.ts'
 

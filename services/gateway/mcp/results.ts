@@ -5,7 +5,7 @@
 import { ProtocolError, ProtocolErrorCode, type CallToolResult } from '@modelcontextprotocol/server'
 import type { AgentTool } from '../../../api/agents.ts'
 import type { TaskResult } from '../../../client/types.ts'
-import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors/errors.ts'
+import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { errorBody, isBug, statusOf, type HttpError } from '../../../runtime/host/http/errors.ts'
 import type { Failure } from '../../../schemas/generated/events.ts'
 

@@ -5,7 +5,7 @@
 // 3. If the client leaves, the request is aborted, and with it the task that it waited for.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { agents, mcp } from '../../../api/routes.ts'
-import type { HttpSettings } from '../../../runtime/config/environment/environment.ts'
+import type { HttpSettings } from '../../../runtime/config/environment.ts'
 import { retryAfter, statusOf, type HttpError } from '../../../runtime/host/http/errors.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
 import { once } from '../../../runtime/once.ts'

@@ -16,7 +16,7 @@ import {
 } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import type { AgentTool } from '../../../api/agents.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { shown } from '../../../schemas/identity.ts'
 import { requiredScope } from './access.ts'
 import { callAgent, type Call } from './call.ts'

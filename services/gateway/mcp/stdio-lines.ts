@@ -7,7 +7,7 @@
 import { isUtf8 } from 'node:buffer'
 import { Transform, type TransformCallback } from 'node:stream'
 import { parseJSONRPCMessage, ProtocolErrorCode } from '@modelcontextprotocol/server'
-import { messageOf } from '../../../runtime/errors/errors.ts'
+import { messageOf } from '../../../runtime/errors.ts'
 import { parseExact } from '../../../runtime/json/exact.ts'
 import { isDeeperThan } from '../../../runtime/json/depth.ts'
 import { mayRepeatNames, repeatedNames } from '../../../runtime/json/names.ts'

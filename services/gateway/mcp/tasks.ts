@@ -4,7 +4,7 @@ import { ProtocolError, ProtocolErrorCode, type Result } from '@modelcontextprot
 import type { AgentTool } from '../../../api/agents.ts'
 import { namedAtMs } from '../../../client/log/result-search.ts'
 import type { TaskResult } from '../../../client/types.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { topics } from '../../../schemas/topics.ts'
 import { requiredScope } from './access.ts'
 import type { McpFleet, TaskState } from './fleet.ts'

@@ -15,7 +15,7 @@ import {
 } from '../../../api/openai/conversations.ts'
 import type { SessionView, TurnView } from '../../../api/sessions.ts'
 import type { DirectSessions } from '../../../operator/direct/sessions.ts'
-import { hasCode } from '../../../runtime/errors/errors.ts'
+import { hasCode } from '../../../runtime/errors.ts'
 import type { KeyValue } from '../../../runtime/store/port.ts'
 import { isName, shown } from '../../../schemas/identity.ts'
 import { mayRead, principalOf } from '../access/principal.ts'

@@ -2,7 +2,7 @@
 import type { FastifyReply } from 'fastify'
 import type { Mistake } from '../../../api/openai/parameters.ts'
 import type { TaskResult } from '../../../client/types.ts'
-import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors/errors.ts'
+import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { errorBody, retryAfter, statusOf, type HttpError } from '../../../runtime/host/http/errors.ts'
 
 export interface OpenAiError {

@@ -1,7 +1,7 @@
 // The Responses API: create, retrieve, resume the stream, cancel. A response is a task; its id is the task's.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { answerOf } from './answer.ts'
-import { hasCode } from '../../../runtime/errors/errors.ts'
+import { hasCode } from '../../../runtime/errors.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'

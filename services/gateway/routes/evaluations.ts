@@ -7,7 +7,7 @@ import type { EvaluationRun, PromotedCase } from '../../../api/schemas/evaluatio
 import type { LogClient } from '../../../client/log/client.ts'
 import { storedCases, tooMany, type MostCases } from '../../../evaluation/stored-cases.ts'
 import type { EvaluationOperator, Operator } from '../../../operator/index.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { heldUntilSent } from '../../../runtime/host/http/server.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
 import type { Json } from '../../../schemas/json.ts'

@@ -1,7 +1,7 @@
 // Who the client is: for programs that show only what their key allows.
 import type { FastifyInstance } from 'fastify'
 import { me as routes } from '../../../api/routes.ts'
-import type { Environment } from '../../../runtime/config/environment/environment.ts'
+import type { Environment } from '../../../runtime/config/environment.ts'
 import { anybody, principalOf } from '../access/principal.ts'
 import { serve } from './serve.ts'
 

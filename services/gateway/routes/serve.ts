@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { checked } from '../../../api/check.ts'
 import { OMITTED_HEADER, omittedHeader } from '../../../api/omitted.ts'
 import type { AnswerOf, BodyOf, ParamsOf, QueryOf, Route, Sent } from '../../../api/route.ts'
-import { FlotillaError, messageOf } from '../../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import { collectingOmissions, Omissions } from '../../../runtime/omitted.ts'
 
 export type RequestOf<R extends Route> = FastifyRequest<{

@@ -8,7 +8,7 @@ import { directOperator, directTasks, openParts } from '../../../operator/direct
 import { DirectKeys } from '../../../operator/direct/keys.ts'
 import { DirectSessions } from '../../../operator/direct/sessions.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
-import { FlotillaError, type ErrorCode } from '../../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { lastWait } from '../../../runtime/ledger/approvals.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'

@@ -3,7 +3,7 @@
 // 1. One call, no state: the session decides what follows from a failure.
 // 2. Its usage is recorded for the user under the id of the request, and the limits count it as any model call.
 import type { Fleet } from '../../../runtime/config/fleet.ts'
-import { failure, plainFailure } from '../../../runtime/errors/errors.ts'
+import { failure, plainFailure } from '../../../runtime/errors.ts'
 import type { Key } from '../../../runtime/keys.ts'
 import { callLimitsOf } from '../../../runtime/models/call-limits.ts'
 import { parseModel } from '../../../runtime/models/names.ts'

@@ -8,13 +8,13 @@
 //    never left or was refused by a status; otherwise the provider's figures, or the prompt and the part that
 //    had arrived, counted here.
 // 4. A key never appears in a message.
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { discoverModels, missingSetting } from '../../../runtime/models/discovery.ts'
 import { keepSecrets, redacted, shownUrl } from '../../../runtime/text/redaction.ts'
 import { callLimitsOf, type CallLimits } from '../../../runtime/models/call-limits.ts'
 import { parseModel, SERVED_MODEL } from '../../../runtime/models/names.ts'
 import { sizeOf } from '../../../runtime/models/sizes.ts'
-import type { Environment } from '../../../runtime/config/environment/environment.ts'
+import type { Environment } from '../../../runtime/config/environment.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
 import { fitToWindow } from './context-window.ts'

@@ -5,7 +5,7 @@
 // 2. Prompt and answer share the context. Near its limit the prompt is counted, and the answer is limited to
 //    what is left: providers refuse a request whose two figures together exceed the context.
 // 3. If a prompt may fit, the provider decides.
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Sizes } from '../../../runtime/models/sizes.ts'
 import type { CallSite } from './errors.ts'
 import { leastInputTokens } from './request.ts'

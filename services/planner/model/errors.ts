@@ -7,7 +7,7 @@
 //    an error that no rule recognises is the server's own failure.
 // 4. Pure: shapes come in as data, and the table-driven test shows what OpenAI, Groq, Anthropic, Azure,
 //    Ollama, vLLM and llama.cpp really send.
-import { FlotillaError, type ErrorCode } from '../../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { saysTooLong } from './context-errors.ts'
 import { retryAfterOf } from './waits.ts'
 import type { ModelSpend } from '../call.ts'

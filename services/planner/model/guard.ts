@@ -8,7 +8,7 @@
 // 4. An estimate of what a call cost is at most what was reserved for it, so that no estimate exceeds a budget.
 import { systemClock, type Clock } from '../../../runtime/clock.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import type { Guard, GuardedCall } from '../../../runtime/host/calls/guard.ts'
 import {
   askable,

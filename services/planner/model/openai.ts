@@ -4,7 +4,7 @@
 // A request is built once for each path of a provider, and sent by transport.ts: building, logging and streaming each
 // call with the package took more processor time than all else of it.
 import OpenAI from 'openai'
-import { messageOf } from '../../../runtime/errors/errors.ts'
+import { messageOf } from '../../../runtime/errors.ts'
 import { isDeeperThan } from '../../../runtime/json/depth.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
 import { MAX_SHOWN_DEPTH, readError } from './bodies.ts'

@@ -6,7 +6,7 @@
 //    answer.
 // 3. The size of an answer is bounded (MAX_REPLY_CHARS, MAX_CALLS).
 // 4. Of several choices one is read: the one whose index came first.
-import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors/errors.ts'
+import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { AttachedReader } from './attached.ts'
 import { CallReader } from './tool-calls.ts'
 import type { CallSite } from './errors.ts'

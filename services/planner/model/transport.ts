@@ -9,7 +9,7 @@
 // 4. Cutting a body cuts the connection, so the next call would pay for a new one: what a reader does not need
 //    (mostly the end of the body) is drained, for a second and a few kilobytes at most. A cancel cuts at once.
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { isGzip, unpackerFor, type Unpacker } from './unpacking.ts'
 
 const KEEP_ALIVE_MS = 60_000

@@ -7,7 +7,7 @@
 //    connection that is read to its end can be reused.
 // 3. The call ends with one error, the same for every caller that asks.
 import type { CallLimits } from '../../../runtime/models/call-limits.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { exactTime } from '../../../runtime/text/quantities.ts'
 
 /** Wait for the rest after a finish reason: usage, [DONE], the end. */

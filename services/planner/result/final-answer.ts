@@ -9,7 +9,7 @@
 // If the task has an output schema, the result is checked first, by a call: in the handling of the event that
 // brought it, or, if that handling has made its call already, in the next one; `answer` keeps the result
 // until then.
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import type { JsonSchema } from '../../../runtime/config/fleet.ts'
 import { merge } from '../../../runtime/decisions.ts'
 import type { Call, CallOutcome, Failure, Json } from '../../../runtime/stage.ts'

@@ -1,6 +1,6 @@
 // The end of a task: one result, an event for the other stages, every row deleted.
 import { boundedText } from '../../../runtime/text/bounded-text.ts'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { exactTime, plural } from '../../../runtime/text/quantities.ts'
 import { asJson } from '../../../runtime/python/kept-variables.ts'
 import type { Emit, Failure, Json } from '../../../runtime/stage.ts'

@@ -2,7 +2,7 @@
 import { toolSpecs } from '../../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../../runtime/config/fleet.ts'
 import { compileArguments, type ArgumentsChecked } from '../../../runtime/config/json-schema/coercion.ts'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { inexactNumbersHint } from '../../../runtime/json/exact.ts'
 import { patternsOf } from '../../../runtime/foreign-schema/patterns.ts'
 import type { Failure, Json } from '../../../runtime/stage.ts'

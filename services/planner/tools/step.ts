@@ -5,7 +5,7 @@
 //    that asks for every call without a recorded outcome.
 // 3. Each reply is a row of its own; a reply that nothing waits for is ignored.
 import { merge } from '../../../runtime/decisions.ts'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import type { Emit, Failure, Json } from '../../../runtime/stage.ts'
 import type { Delegation, ToolCompleted } from '../../../schemas/generated/events.ts'
 import { MAX_CALLS_PER_STEP } from '../constants.ts'

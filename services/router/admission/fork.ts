@@ -1,5 +1,5 @@
 // Checks of what a fork brings: recorded steps and outcomes, written by anyone, and how its tools answer.
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { plural } from '../../../runtime/text/quantities.ts'
 import { recordingMistakes, type Recording } from '../../../runtime/recording.ts'
 import type { Failure } from '../../../runtime/stage.ts'

@@ -8,7 +8,7 @@
 // 3. The built-in agent, which exists if none is configured, allows everything.
 import { allOverrides, defaultOverrides, defaultTask } from '../../../runtime/config/defaults.ts'
 import type { AgentDefinition, Fleet, Overrides } from '../../../runtime/config/fleet.ts'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import type { Failure, Json } from '../../../runtime/stage.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'

@@ -14,7 +14,7 @@
 //    (../session-turns.ts).
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { merge } from '../../../runtime/decisions.ts'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { fullName } from '../../../runtime/models/names.ts'
 import { isTurn } from '../../../runtime/session-turns.ts'
 import type { Call, CallOutcome, Failure, StageEvent } from '../../../runtime/stage.ts'

@@ -4,7 +4,7 @@ import { DEFAULT_AGENT, defaultAgentOf } from '../../../runtime/config/defaults.
 import { toolSpecs } from '../../../runtime/config/delegates.ts'
 import { executorKind } from '../../../runtime/config/executors.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { NO_MODEL } from '../../../runtime/models/missing.ts'
 import type { Failure } from '../../../runtime/stage.ts'
 

@@ -2,7 +2,7 @@ import { z, type ZodType } from 'zod'
 import { completeTerms, termsMistakes, type DecisionTerms } from '../../../runtime/config/approvals.ts'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { JsonSchema, Tool } from '../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 
 export interface AskPersonOptions<A = unknown> extends DecisionTerms {
   /** Default `ask_person`. Several question tools need a name each. */

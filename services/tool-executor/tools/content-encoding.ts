@@ -2,7 +2,7 @@
 // as they come.
 import { Readable, pipeline, type Duplex } from 'node:stream'
 import zlib from 'node:zlib'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 
 /** Sent with each request. */
 export const ACCEPTED_ENCODINGS = 'gzip, deflate, br, zstd'

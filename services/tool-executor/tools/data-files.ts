@@ -3,7 +3,7 @@ import { readdir, realpath } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { FileToParse } from './parsing.ts'
 
 const MAX_FILE_BYTES = 50_000_000

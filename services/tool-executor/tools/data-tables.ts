@@ -1,7 +1,7 @@
 // Reads and queries data files, in a thread (parsing.ts). The last results are cached until the file changes:
 // JSON as a whole, other tables by the result of their first reading.
 import { extname } from 'node:path'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json/depth.ts'
 import { plural } from '../../../runtime/text/quantities.ts'
 import type { Json } from '../../../schemas/json.ts'

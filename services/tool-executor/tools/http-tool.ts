@@ -1,7 +1,7 @@
 import type { ZodType } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { JsonSchema, Tool, ToolContext, ToolDefinition } from '../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import {
   keepPassingSecrets,
   keepSecrets,

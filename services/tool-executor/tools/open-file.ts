@@ -1,6 +1,6 @@
 // A data file while a job reads it, in a thread (parsing.ts): in chunks, any number of times.
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { FileToParse } from './parsing.ts'
 import { guessEncoding, isEncoding, type Guess } from './text-encoding.ts'
 

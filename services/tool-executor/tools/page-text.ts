@@ -2,7 +2,7 @@
 // Elements are counted: HTML's rules for misnested tags can make a tree many times the page's size.
 import { defaultTreeAdapter as tree, parse, type DefaultTreeAdapterTypes } from 'parse5'
 import { beginning } from '../../../runtime/text/bounded-text.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { hides, HidingRules } from './page-visibility.ts'
 
 type Node = DefaultTreeAdapterTypes.Node

@@ -1,7 +1,7 @@
 // Parses pages and data files in threads with limits: their content is untrusted, and a small page can be
 // written whose tree takes any amount of memory. The module has its own threads, because tools are made
 // before any process runs.
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { ToolContext } from '../../../runtime/config/fleet.ts'
 import { WorkerPool } from '../../../runtime/worker/pool.ts'
 import type { TableQuery, ValueQuery } from './data-tables.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool } from '../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { findDataFile, type DataOptions } from './data-files.ts'
 import { valueInFile } from './parsing.ts'
 

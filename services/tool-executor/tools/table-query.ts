@@ -1,5 +1,5 @@
 // A query of a table: the rows that meet every condition, and notes that help a model to refine it.
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Json } from '../../../schemas/json.ts'
 import type { Column, ColumnInfo } from './columns.ts'
 import { counted, shown, type Table } from './table.ts'

@@ -1,6 +1,6 @@
 // A table as queries see it, from any kind of file.
 import type { Json } from '../../../schemas/json.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Column } from './columns.ts'
 
 /** More than any table that a person or a model can use. */

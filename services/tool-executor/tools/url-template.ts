@@ -4,7 +4,7 @@
 //    of path segments and its query parameters. A value that would change that, here or in a server that
 //    decodes once more, is refused.
 // 2. A template is checked when it is defined: an invalid one is a configuration error.
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Json } from '../../../schemas/json.ts'
 
 export interface UrlTemplate {

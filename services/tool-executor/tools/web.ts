@@ -10,7 +10,7 @@
 // 4. Failures: TOOL_DENIED (address, scheme, host or redirect refused), TOOL_TARGET_UNAVAILABLE (unreachable,
 //    5xx, 408, 429; may be retried, after Retry-After), TOOL_FAILED (any other status).
 import { Agent, request, type Dispatcher } from 'undici'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { redacted, shownUrl } from '../../../runtime/text/redaction.ts'
 import { ACCEPTED_ENCODINGS, unpack } from './content-encoding.ts'
 import { AddressRefused, CONNECT_TIMEOUT_MS, guardedConnector } from './address-guard.ts'

@@ -4,7 +4,7 @@ import { paint, visible, visibleJson } from '../../../cli/output/output.ts'
 import { renderResult, shorten } from '../../../cli/output/render.ts'
 import { loadServices, serviceNames } from '../../../services/index.ts'
 import type { TaskResult } from '../../../client/types.ts'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { stripVTControlCharacters } from 'node:util'
 
 const usage = { inputTokens: 10, outputTokens: 2, cost: 0.5, costIsGuess: false, modelCalls: 1, toolCalls: 0 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { exitCode, exitCodeOf, exitCodes } from '../../../cli/program/exit-codes.ts'
-import { FlotillaError, errorTable, type ErrorCode } from '../../../runtime/errors/errors.ts'
+import { FlotillaError, errorTable, type ErrorCode } from '../../../runtime/errors.ts'
 
 test('exit codes tell the statuses apart', () => {
   const statuses = ['succeeded', 'failed', 'rejected', 'cancelled', 'timed_out'] as const

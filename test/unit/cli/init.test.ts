@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { init } from '../../../cli/init.ts'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { loadFleet } from '../../../runtime/config/load.ts'
 
 const temporary = (t: { after(work: () => void): void }): string => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { loadWithScriptedModel } from '../../../cli/scripted.ts'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { loadFleet } from '../../../runtime/config/load.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-scripted-'))

@@ -1,7 +1,7 @@
 // Python of earlier turns of a session: it stands before the task's own, and each step says what runs it again.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import type { KeptStep, StepReport } from '../../../runtime/python/kept-variables.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { StageDriver } from '../../../runtime/testing/stage-driver.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parsePlainJson } from '../../../runtime/codec/plain-json.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { schemas } from '../../../schemas/generated/schemas.ts'
 import { samples } from '../../golden/samples.ts'
 

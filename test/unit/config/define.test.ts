@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { ToolContext, ToolDefinition } from '../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 
 const context: ToolContext = {
   signal: new AbortController().signal,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defineTool } from '../../../runtime/config/define.ts'
 import { delegatesOf, toolNamesOf, toolSpecs } from '../../../runtime/config/delegates.ts'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 import type { FleetDefinition } from '../../../runtime/config/fleet.ts'
 import { completeFleet } from '../../../runtime/config/load.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { isAbsolute } from 'node:path'
 import { test } from 'node:test'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { kafkaOptions } from '../../../runtime/log/kafka/open.ts'
 
 function mistakesIn(raw: Record<string, string>): string[] {

@@ -6,10 +6,10 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { alertWarnings } from '../../../runtime/config/alerts.ts'
 import { defineTool } from '../../../runtime/config/define.ts'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { completeFleet, loadFleet } from '../../../runtime/config/load.ts'
 import type { FleetDefinition } from '../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { Random } from '../../../runtime/testing/simulator/random.ts'
 
 const environment = readEnvironment({ OPENAI_API_KEY: 'k' })

@@ -1,7 +1,7 @@
 // mcpServers in the configuration, and what the lock file makes of them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { completeFleet } from '../../../runtime/config/load.ts'
 import { completeMcpServers, isAllowedTool, mcpServersSchema } from '../../../runtime/config/mcp/servers.ts'
 import { pinHash, type DescribedTool, type McpLock } from '../../../runtime/config/mcp/lock.ts'

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { defineTool } from '../../../runtime/config/define.ts'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { loadFleet } from '../../../runtime/config/load.ts'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-mistakes-'))
 after(() => rmSync(directory, { recursive: true }))

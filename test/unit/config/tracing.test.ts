@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { readTracing, type TracingSettings } from '../../../runtime/config/environment/tracing.ts'
 import { isSampled } from '../../../runtime/telemetry/trace-context.ts'
 

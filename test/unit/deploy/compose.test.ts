@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { serviceNames } from '../../../services/index.ts'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 
 interface Entry {
   readonly image: string

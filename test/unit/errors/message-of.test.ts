@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { messageOf } from '../../../runtime/errors/errors.ts'
+import { messageOf } from '../../../runtime/errors.ts'
 
 test('any thrown value has a message', () => {
   assert.equal(messageOf(new Error('no route')), 'no route')

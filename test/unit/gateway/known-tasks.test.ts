@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Fastify from 'fastify'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { KnownTasks, refuseUnknown } from '../../../services/gateway/known-tasks.ts'
 
 test('routes below a task look for it once: those that find out themselves are left alone', async () => {

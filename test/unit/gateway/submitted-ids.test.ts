@@ -1,7 +1,7 @@
 // Two gateways share a store and a ledger. Invariants: services/gateway/submitted-ids.ts.
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { askedOf } from '../../../runtime/ledger/asked.ts'
 import type { RecordedText } from '../../../runtime/ledger/tasks.ts'
 import type { KeyValue } from '../../../runtime/store/port.ts'

@@ -1,7 +1,7 @@
 // What a stage waits for: said once in the log, shown while it lasts, and gone when it works.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FlotillaError } from '../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { Stalls } from '../../../runtime/host/stalls.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 

@@ -48,10 +48,7 @@ test('the rules see the project', () => {
   const byPath = new Map(modules.map((module) => [module.path, module]))
   const planner = byPath.get('services/planner/stage.ts') as Module
   const parts = imported.stageFiles(planner, byPath).map(({ path }) => path)
-  assert.ok(
-    parts.includes('services/planner/step.ts') && parts.includes('runtime/errors/errors.ts'),
-    parts.join(),
-  )
+  assert.ok(parts.includes('services/planner/step.ts') && parts.includes('runtime/errors.ts'), parts.join())
 })
 
 describe('who imports whom', () => {
@@ -61,7 +58,7 @@ describe('who imports whom', () => {
     broken: [
       { 'services/router/stage.ts': `import { x } from '../planner/turn.ts'` },
       { 'services/router/stage.ts': `import type { X } from '../planner/turn.ts'` },
-      { 'schemas/topics.ts': `import type { X } from '../runtime/errors/errors.ts'` },
+      { 'schemas/topics.ts': `import type { X } from '../runtime/errors.ts'` },
       { 'runtime/host/lane/lane.ts': `import { x } from '../../../services/router/stage.ts'` },
       { 'runtime/host/lane/lane.ts': `const x = await import('../../../client/connect.ts')` },
       { 'services/metering/main.ts': `import { connect } from '../../client/connect.ts'` },

@@ -96,7 +96,7 @@ const pureRuntime = [
   'runtime/errors/table.ts',
   'runtime/errors/call-errors.ts',
   'runtime/errors/fleet-errors.ts',
-  'runtime/errors/errors.ts',
+  'runtime/errors.ts',
   'runtime/keys.ts',
   'runtime/errors/missing-row.ts',
   'runtime/text/quantities.ts',

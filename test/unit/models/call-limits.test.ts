@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { callLimitsOf } from '../../../runtime/models/call-limits.ts'
 import { modelSlots } from '../../../services/planner/model/slots.ts'
 import { completeFleet } from '../../../runtime/config/load.ts'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 import type { Call } from '../../../runtime/stage.ts'
 
 const own = [

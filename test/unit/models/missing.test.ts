@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { completeFleet } from '../../../runtime/config/load.ts'
 import { agentsWithoutModel, fleetWithoutModel } from '../../../runtime/models/missing.ts'
 import { fleetOf } from '../router/fleet.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { OwnParts } from '../../../operator/own-parts.ts'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 
 test('on Kafka without DATABASE_URL a list is refused: a new file of this machine would show no task at all', async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-parts-'))

@@ -1,7 +1,7 @@
 // However a task ends: one result, the end told, nothing left. Long because every way to an end stands here once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { TaskCompleted } from '../../../schemas/generated/events.ts'

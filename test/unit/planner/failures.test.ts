@@ -1,7 +1,7 @@
 // R9: what follows from a failed model call.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure, type ErrorCode } from '../../../runtime/errors/errors.ts'
+import { failure, type ErrorCode } from '../../../runtime/errors.ts'
 import type { CallFailure } from '../../../runtime/stage.ts'
 import type { StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import { retryDelayMs } from '../../../services/planner/retries.ts'

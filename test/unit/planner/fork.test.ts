@@ -1,7 +1,7 @@
 // A fork: recorded steps are shared, recorded outcomes answer calls, and no call is requested that a policy answers.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import type { RecordedCall, RecordedStep } from '../../../runtime/recording.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../../schemas/generated/events.ts'

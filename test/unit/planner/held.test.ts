@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import type { StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import { delegationHeld, held, released } from '../../support/held-events.ts'
 import {

@@ -1,7 +1,7 @@
 // What the error of a task says that a limit ended: where it stood, and the last thing that went wrong.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
 import { fleetOf } from '../router/fleet.ts'

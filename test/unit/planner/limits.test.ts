@@ -1,7 +1,7 @@
 // R6 in mid-task: a rate is waited for, a budget or a cost that is spent ends the task with what it has.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import type { CallFailure } from '../../../runtime/stage.ts'
 import { answerCode, assertEnded, asked, calls, says, start, startTools, writes } from './task.ts'
 

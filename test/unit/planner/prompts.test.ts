@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JsonSchema, ToolSpec } from '../../../runtime/config/fleet.ts'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import type { ToolCompleted } from '../../../schemas/generated/events.ts'
 import { signature } from '../../../services/planner/prompts/signatures.ts'
 import { PROMPT_VERSION, systemPrompt, type PromptParts } from '../../../services/planner/prompts/system.ts'

@@ -1,7 +1,7 @@
 // What a session remembers: turns whole, then a summary, and what is replaced.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure, type ErrorCode } from '../../../runtime/errors/errors.ts'
+import { failure, type ErrorCode } from '../../../runtime/errors.ts'
 import type { StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
 import { SUMMARY_MS } from '../../../services/sessions/compaction.ts'

@@ -1,7 +1,7 @@
 // Turns of a session: order, one at a time, and each policy for a message that comes while one runs.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { LOST_MS, SETTLE_MS } from '../../../services/sessions/stage.ts'
 import { ended, granted, message, sessionOf, settled, START } from './session.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { boundedDetails, boundedText, MESSAGE_CHARS } from '../../../runtime/text/bounded-text.ts'
-import { failure, FlotillaError, plainFailure, toFailure } from '../../../runtime/errors/errors.ts'
+import { failure, FlotillaError, plainFailure, toFailure } from '../../../runtime/errors.ts'
 
 const page = `HTTP 502 ${'<p>'.repeat(500_000)} the end`
 

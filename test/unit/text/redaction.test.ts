@@ -3,9 +3,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { readEnvironment } from '../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { environmentSecrets } from '../../../runtime/config/environment/secrets.ts'
-import { describe, FlotillaError, toFailure } from '../../../runtime/errors/errors.ts'
+import { describe, FlotillaError, toFailure } from '../../../runtime/errors.ts'
 import {
   keepPassingSecrets,
   keepSecrets,

@@ -1,7 +1,7 @@
 // Lists of tools on several pages: read whole, once for all that want them, and bounded in all.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FlotillaError } from '../../../runtime/errors/errors.ts'
+import type { FlotillaError } from '../../../runtime/errors.ts'
 import { connectTestServers } from '../../support/mcp-fleet.ts'
 import { ServerState, startMcpServer } from '../../support/mcp-server.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defineTool } from '../../../runtime/config/define.ts'
-import { failure } from '../../../runtime/errors/errors.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { encodeKey } from '../../../runtime/keys.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import type { EventMap } from '../../../runtime/stage.ts'

@@ -1,6 +1,6 @@
 // Access lists of the broker: who may do what with the fleet's topics, groups and transactional ids.
-import type { Environment } from '../../../config/environment/environment.ts'
-import { FlotillaError, messageOf } from '../../../errors/errors.ts'
+import type { Environment } from '../../../config/environment.ts'
+import { FlotillaError, messageOf } from '../../../errors.ts'
 import { asAdmin } from './as-admin.ts'
 import { createClient, type AclEntry } from '../connection/client.ts'
 import { errorType } from '../errors.ts'

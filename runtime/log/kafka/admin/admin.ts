@@ -1,6 +1,6 @@
 // Creates topics, and answers operators: bounds, positions, whether the log can be used.
 import { topics as contract } from '../../../../schemas/topics.ts'
-import { FlotillaError, messageOf } from '../../../errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../errors.ts'
 import type { GroupMembers, LogTopic, PartitionRange, RangeOptions } from '../../port.ts'
 import {
   cleanupAdvice,

@@ -4,7 +4,7 @@
 // 1. A position's topic and partition are those that were written, its offset is that of the next record to copy in
 //    the data file, and its metadata identifies the move.
 // 2. A fleet refuses to start while a move is unfinished: its stages would read records from the beginning.
-import { FlotillaError } from '../../../errors/errors.ts'
+import { FlotillaError } from '../../../errors.ts'
 import { errorType } from '../errors.ts'
 import type { Context } from '../context.ts'
 import { committedOffsets } from '../group/positions.ts'

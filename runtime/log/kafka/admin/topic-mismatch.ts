@@ -1,5 +1,5 @@
 // Topics on the broker whose number of partitions is not the configured one.
-import { FlotillaError } from '../../../errors/errors.ts'
+import { FlotillaError } from '../../../errors.ts'
 import { plural } from '../../../text/quantities.ts'
 
 export interface Counted {

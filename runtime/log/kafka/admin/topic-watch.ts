@@ -1,6 +1,6 @@
 // Checks the topics every few seconds, with one request for the whole process: which of them are missing,
 // were re-created, or have another number of partitions.
-import { messageOf } from '../../../errors/errors.ts'
+import { messageOf } from '../../../errors.ts'
 import type { KafkaLogger } from '../connection/client.ts'
 import type { Link } from '../connection/link.ts'
 import type { Context } from '../context.ts'

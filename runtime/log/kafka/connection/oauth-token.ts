@@ -1,7 +1,7 @@
 // Tokens for SASL/OAUTHBEARER: from a file that somebody renews, or from an OAuth 2 token endpoint by the grant
 // `client_credentials` (RFC 6749, section 4.4).
 import type { SaslToken } from '../../../config/environment/server-security.ts'
-import { messageOf } from '../../../errors/errors.ts'
+import { messageOf } from '../../../errors.ts'
 import { keepPassingSecrets } from '../../../text/redaction.ts'
 
 const REQUEST_MS = 10_000

@@ -12,7 +12,7 @@
 //    partition has a new leader, until that is known to have what was read.
 // 6. Nothing behind an open transaction may be read. One that stays open, because another program has left it, is
 //    reported as `stuck` too.
-import { messageOf } from '../../../errors/errors.ts'
+import { messageOf } from '../../../errors.ts'
 import { Feed, isReading, type CursorOptions, type CursorState } from './feed.ts'
 import { FetchLoop, FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type LoopParts } from './loop.ts'
 import { NO_EPOCH } from './leader-epochs.ts'

@@ -8,7 +8,7 @@
 // 4. "None" is answered only for the range that has been read: back to where the record can't be older, or as
 //    far as the index reaches.
 import { hash } from 'node:crypto'
-import { FlotillaError } from '../../../errors/errors.ts'
+import { FlotillaError } from '../../../errors.ts'
 import type { KeySearch, LogRecord, LogTopic } from '../../port.ts'
 import type { RawMessage } from '../connection/client.ts'
 import type { Context } from '../context.ts'

@@ -10,7 +10,7 @@
 // 3. Cursors behind the others of their partition are fetched in requests between, which do not wait; then the others
 //    wait for none either.
 // 4. Partitions all of whose readers let records wait are left out for as long once they had some.
-import { messageOf } from '../../../errors/errors.ts'
+import { messageOf } from '../../../errors.ts'
 import { breakOffFetch, type Broker } from '../connection/client.ts'
 import { isReading, type CursorState, type Feed } from './feed.ts'
 import { isTransient } from '../errors.ts'

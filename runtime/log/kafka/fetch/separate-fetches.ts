@@ -1,6 +1,6 @@
 // Fetches cursors one by one whose partitions had an error or a new leader, until that succeeds, and finds out where the
 // log has gone that has lost what they read.
-import { messageOf } from '../../../errors/errors.ts'
+import { messageOf } from '../../../errors.ts'
 import { errorType, isTransient } from '../errors.ts'
 import { give, type CursorState } from './feed.ts'
 import { FETCH_LIMITS, FIRST_PAUSE_MS, LONGEST_PAUSE_MS } from './loop.ts'

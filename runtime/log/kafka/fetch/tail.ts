@@ -8,7 +8,7 @@
 // 4. A re-created topic is read from its start; positions carry the id of the topic that was read.
 // 5. A partition without a leader delays no other. Once it has one, it is read from a minute before the tail began: what is
 //    written first is not missed, whatever the clocks of its writers.
-import { FlotillaError, messageOf } from '../../../errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../errors.ts'
 import type { LogRecord, LogTopic, Tail, TailOptions } from '../../port.ts'
 import { once } from '../../../once.ts'
 import { newLink, type Context } from '../context.ts'

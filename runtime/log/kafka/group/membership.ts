@@ -4,7 +4,7 @@
 // 2. A revoked lane is closed before its owner learns of it: its later commits are LaneFenced.
 // 3. A lane is opened again only after the group has confirmed that it is still ours, so that a member that
 //    was away does not fence the rightful owner.
-import { FlotillaError, messageOf } from '../../../errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../errors.ts'
 import {
   LaneFenced,
   type JoinOptions,

@@ -5,7 +5,7 @@
 //    group's coordinator answers.
 // 2. One request for all lanes. One that fails is repeated with the next.
 // 3. The group takes them of a member in its present generation, so that a former owner overwrites nothing.
-import { messageOf } from '../../../errors/errors.ts'
+import { messageOf } from '../../../errors.ts'
 import type { GroupIdentity, KafkaLogger } from '../connection/client.ts'
 import { errorType } from '../errors.ts'
 import { byTopic, type CommittedOffset } from '../group/positions.ts'

@@ -14,7 +14,7 @@
 //    fence a rightful new owner, so the lane must be reopened, which reads the current state.
 // 4. A transaction begins only after the former one is complete. Until then brokers answer
 //    CONCURRENT_TRANSACTIONS, without any effect: the request is repeated.
-import { messageOf } from '../../../errors/errors.ts'
+import { messageOf } from '../../../errors.ts'
 import { CommitFailed, CommitRefused, CommitUncertain, LaneFenced, LaneSpent } from '../../port.ts'
 import type { Broker, OffsetTopics, TransactionIdentity } from '../connection/client.ts'
 import { errorType, isFencing, isTransient, isUnreachable, refusedPart } from '../errors.ts'

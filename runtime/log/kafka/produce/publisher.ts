@@ -12,7 +12,7 @@
 // 4. A partition that a send went apart for is sent by itself until it has answered.
 // 5. A send that went apart and succeeded gives identity and connections back, unless others have taken their place: where
 //    brokers are far each first send goes apart, and every one would be a first.
-import { FlotillaError } from '../../../errors/errors.ts'
+import { FlotillaError } from '../../../errors.ts'
 import { logFailure } from '../errors.ts'
 import { mustBePublishable } from '../../limits.ts'
 import type { LogTopic, OutgoingRecord } from '../../port.ts'

@@ -5,7 +5,7 @@
 //    executor (sandbox_jail.py).
 // 2. A container ends with its attached stream, and is removed when it ends.
 import type { Duplex } from 'node:stream'
-import { FlotillaError, messageOf } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { Interpreter } from '../interpreter.ts'
 import { Engine, engineAddress, EngineRefusal, splitOutputs } from './engine.ts'
 import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'

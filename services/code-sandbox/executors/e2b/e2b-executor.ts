@@ -9,7 +9,7 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Sandbox } from 'e2b'
-import { FlotillaError, messageOf } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 import { RemoteSession } from './remote-session.ts'
 

@@ -5,7 +5,7 @@
 //    native executor does. Its answers are not trusted: sizes, shapes, tool names and times are checked.
 // 2. A session that the server has dropped (idle, evicted, restarted) is rebuilt from its log when it is next
 //    used.
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { shownUrl } from '../../../../runtime/text/redaction.ts'
 import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 import { HttpSession } from './http-session.ts'

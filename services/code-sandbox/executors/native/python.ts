@@ -1,7 +1,7 @@
 // Finds the Python of the native executor, and its library.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { FlotillaError, messageOf } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 
 export interface Python {
   /** The interpreter itself, not a wrapper. */

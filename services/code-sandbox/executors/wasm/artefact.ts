@@ -9,7 +9,7 @@ import { mkdtemp, open, readFile, readdir, rename, rm, stat, writeFile } from 'n
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { constants, zstdDecompress } from 'node:zlib'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { makeDirectory } from '../../../../runtime/make-directory.ts'
 
 export interface ArtefactManifest {

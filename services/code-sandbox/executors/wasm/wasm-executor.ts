@@ -1,6 +1,6 @@
 // CPython in WebAssembly in locked processes of this machine: the executor that needs nothing installed.
 import { tmpdir } from 'node:os'
-import { FlotillaError, messageOf } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 import { unpack } from './artefact.ts'
 import { findBubblewrap, startLockedChild, type ChildOptions } from './locked-child.ts'

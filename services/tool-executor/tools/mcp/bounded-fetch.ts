@@ -6,7 +6,7 @@
 //    waits for its end, and not as often as a server may like.
 import { setTimeout as pause } from 'node:timers/promises'
 import { Agent, fetch as request } from 'undici'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { CONNECT_TIMEOUT_MS } from '../address-guard.ts'
 
 const dispatcher = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS }, headersTimeout: 0, bodyTimeout: 0 })

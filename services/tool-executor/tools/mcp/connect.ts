@@ -5,7 +5,7 @@
 //    later (polling.ts). One that the server asks people about ends with AskingCall (server-question.ts).
 import { compileArguments } from '../../../../runtime/config/json-schema/coercion.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { linearPatterns } from '../../../../runtime/foreign-schema/patterns.ts'
 import type { Json } from '../../../../schemas/json.ts'
 import { AskingCall, PendingCall, type Given, type Pending } from '../../call.ts'

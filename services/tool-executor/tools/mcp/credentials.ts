@@ -12,7 +12,7 @@ import {
   type StoredOAuthTokens,
 } from '@modelcontextprotocol/client'
 import type { McpAuth, McpServer } from '../../../../runtime/config/mcp/servers.ts'
-import { FlotillaError, messageOf } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { keepPassingSecrets, secretsOfHeader } from '../../../../runtime/text/redaction.ts'
 import { Renewal, type RenewedProvider } from './renewal.ts'
 import { alone, type SharedTokens } from './renewal-lease.ts'

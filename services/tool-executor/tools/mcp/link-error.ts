@@ -12,7 +12,7 @@ import {
   UnauthorizedError,
 } from '@modelcontextprotocol/client'
 import { shortened } from '../../../../runtime/text/bounded-text.ts'
-import { type ErrorCode, FlotillaError, messageOf } from '../../../../runtime/errors/errors.ts'
+import { type ErrorCode, FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { WrongAnswer, wrongAnswer } from './wrong-answer.ts'
 
 const SHOWN_CHARS = 500

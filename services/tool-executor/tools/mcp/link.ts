@@ -22,7 +22,7 @@ import {
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { z } from 'zod'
 import type { McpServer } from '../../../../runtime/config/mcp/servers.ts'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { exactTime } from '../../../../runtime/text/quantities.ts'
 import { boundedFetch } from './bounded-fetch.ts'
 import type { Given } from '../../call.ts'

@@ -1,6 +1,6 @@
 // What a server may list in all: each page is bounded by itself, and there may be many.
 import type { McpServer } from '../../../../runtime/config/mcp/servers.ts'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 
 const MAX_TOOLS = 5_000
 

@@ -7,7 +7,7 @@ import { compileJsonSchema } from '../../../../runtime/config/json-schema/compil
 import { compileArguments } from '../../../../runtime/config/json-schema/coercion.ts'
 import { mcpHints } from '../../../../runtime/config/mcp/servers.ts'
 import type { DescribedTool, McpHints, PinnedTool } from '../../../../runtime/config/mcp/lock.ts'
-import { messageOf } from '../../../../runtime/errors/errors.ts'
+import { messageOf } from '../../../../runtime/errors.ts'
 import { schemaMistakes } from '../../../../runtime/foreign-schema/bounds.ts'
 import { linearPatterns } from '../../../../runtime/foreign-schema/patterns.ts'
 import { sortedJson } from '../../../../runtime/json/sorted.ts'

@@ -16,7 +16,7 @@ import {
   type PinnedServer,
   type PinnedTool,
 } from '../../../../runtime/config/mcp/lock.ts'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import type { Instruments } from '../../../../runtime/telemetry/instruments.ts'
 import { credentialsFor, type CredentialParts } from './credentials.ts'
 import { needsNewLink, openLink, type Link, type ListedTool } from './link.ts'

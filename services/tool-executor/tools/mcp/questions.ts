@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import type { JsonSchema } from '../../../../runtime/config/fleet.ts'
 import { compileJsonSchema } from '../../../../runtime/config/json-schema/compile.ts'
-import { FlotillaError, messageOf } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { schemaMistakes } from '../../../../runtime/foreign-schema/bounds.ts'
 import { linearPatterns } from '../../../../runtime/foreign-schema/patterns.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../../runtime/json/depth.ts'

@@ -6,7 +6,7 @@
 //    (credentials.ts), so that the newer token stays.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { exactTime } from '../../../../runtime/text/quantities.ts'
 import type { KeyValue } from '../../../../runtime/store/port.ts'
 

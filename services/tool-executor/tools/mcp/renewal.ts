@@ -15,7 +15,7 @@ import {
   type OAuthClientProvider,
   UnauthorizedError,
 } from '@modelcontextprotocol/client'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { exactTime } from '../../../../runtime/text/quantities.ts'
 import { said } from './link-error.ts'
 

@@ -3,7 +3,7 @@
 // 1. Structured content is the result; without it, the text of the answer's parts.
 // 2. Nothing is lost in silence: what can't be passed on (images, sound, bytes) is named in the text, and an
 //    answer that has nothing else is refused.
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { shortened } from '../../../../runtime/text/bounded-text.ts'
 import type { CallToolResult, ReadResourceResult } from './link.ts'
 

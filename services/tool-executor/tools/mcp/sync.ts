@@ -11,7 +11,7 @@ import {
   type PinnedServer,
   type PinnedTool,
 } from '../../../../runtime/config/mcp/lock.ts'
-import { type FlotillaError, toFailure } from '../../../../runtime/errors/errors.ts'
+import { type FlotillaError, toFailure } from '../../../../runtime/errors.ts'
 import { credentialsFor, type CredentialParts } from './credentials.ts'
 import { openLink } from './link.ts'
 import { describedTool, whyLeftOut } from './pins.ts'

@@ -14,7 +14,7 @@ import {
   type Transport,
   type TransportSendOptions,
 } from '@modelcontextprotocol/client'
-import { messageOf } from '../../../../runtime/errors/errors.ts'
+import { messageOf } from '../../../../runtime/errors.ts'
 import { WrongAnswer, wrongAnswer } from './wrong-answer.ts'
 
 /** Field of `_meta` that carries the task. */

@@ -1,6 +1,6 @@
 // Answers of a server that are none: JSON that has the id of a request and no result that MCP allows, such as null, or no
 // JSON at all. The package only says that it could not read a message, and leaves the request to its time limit.
-import { messageOf } from '../../../../runtime/errors/errors.ts'
+import { messageOf } from '../../../../runtime/errors.ts'
 
 /** The part of zod's errors that says where a message is wrong, for each kind of message that it might have been. */
 interface Unread {

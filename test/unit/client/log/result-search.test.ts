@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUIDv7 } from 'node:crypto'
 import { test } from 'node:test'
 import { namedAtMs, searchWhole } from '../../../../client/log/result-search.ts'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { openMemoryLog } from '../../../../runtime/testing/memory/log/log.ts'
 
 test('an id that the client made says when; any other says nothing', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { AgentDefinition, FleetDefinition } from '../../../../runtime/config/fleet.ts'
-import { readEnvironment } from '../../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../../runtime/config/environment.ts'
 import { completeFleet } from '../../../../runtime/config/load.ts'
 import { agentTools, argumentProblems, taskOf } from '../../../../services/gateway/mcp/agent-tools.ts'
 

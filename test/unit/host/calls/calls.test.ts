@@ -1,7 +1,7 @@
 // How calls are made, beside the journal's own rules (journal.test.ts).
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import type { CallRequest } from '../../../../runtime/host/calls/attempt.ts'
 import { CallMaker, LaneLost } from '../../../../runtime/host/calls/calls.ts'
 import { openJournal } from '../../../../runtime/host/calls/journal.ts'

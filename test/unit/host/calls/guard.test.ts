@@ -1,7 +1,7 @@
 // When the host takes a guard around a call, and when it settles it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FlotillaError, failure } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError, failure } from '../../../../runtime/errors.ts'
 import type { CallRequest } from '../../../../runtime/host/calls/attempt.ts'
 import { CallMaker, LaneLost } from '../../../../runtime/host/calls/calls.ts'
 import type { Guard } from '../../../../runtime/host/calls/guard.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingHttpHeaders } from 'node:http'
 import { test } from 'node:test'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { guard, type AllowedHosts } from '../../../../runtime/host/http/guard.ts'
 
 const loopback: AllowedHosts = { host: '127.0.0.1', allowed: [] }

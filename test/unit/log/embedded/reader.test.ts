@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemClock } from '../../../../runtime/clock.ts'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { Pump, Reader } from '../../../../runtime/log/embedded/reader.ts'
 import type { LogStorage } from '../../../../runtime/log/embedded/storage.ts'
 import type { LogRecord } from '../../../../runtime/log/port.ts'

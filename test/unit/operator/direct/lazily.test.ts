@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { directOperator, type FleetParts } from '../../../../operator/direct/index.ts'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { openEmbeddedLog } from '../../../../runtime/log/embedded/log.ts'
 import { openSqliteSql } from '../../../../runtime/store/sql-sqlite.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { directTopics } from '../../../../operator/direct/topics.ts'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import type { Log, LogTopic, RangeOptions } from '../../../../runtime/log/port.ts'
 
 /** A log that lacks these topics, and names them. */

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Check } from '../../../../operator/doctor/checks.ts'
 import { Doctor } from '../../../../operator/doctor/doctor.ts'
 import { examine } from '../../../../operator/doctor/examine.ts'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { ok, warn } from '../../../../runtime/finding.ts'
 import { keepSecrets } from '../../../../runtime/text/redaction.ts'
 

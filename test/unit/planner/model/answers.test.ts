@@ -1,7 +1,7 @@
 // What single answers mean, beyond what the dialects show: ends, usage that lies, errors within a 200, odd pieces.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { FlotillaError, type ErrorCode } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../../../runtime/errors.ts'
 import type { ModelReply } from '../../../../services/planner/call.ts'
 import {
   callContext,

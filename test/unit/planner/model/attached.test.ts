@@ -2,7 +2,7 @@
 // real server.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { drive, type StageDriver } from '../../../../runtime/testing/stage-driver.ts'
 import { createPlannerStage } from '../../../../services/planner/stage.ts'
 import { admitted, answerTool, asked, assertEnded, START } from '../task.ts'

@@ -1,7 +1,7 @@
 // Long because every answer a provider can give has a test of its own, against one server.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FlotillaError, type ErrorCode } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../../../runtime/errors.ts'
 import type { Emit } from '../../../../runtime/stage.ts'
 import {
   callContext,

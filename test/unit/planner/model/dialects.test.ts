@@ -1,7 +1,7 @@
 // The same suite against every dialect of dialects.ts: a real server, the real openai package, real HTTP.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import type { Emit } from '../../../../runtime/stage.ts'
 import type { ModelReply, ModelSpend } from '../../../../services/planner/call.ts'
 import { startDialect, type Turn } from './dialect-server.ts'

@@ -1,5 +1,5 @@
 // The shapes in which providers tell of a failure.
-import type { ErrorCode } from '../../../../runtime/errors/errors.ts'
+import type { ErrorCode } from '../../../../runtime/errors.ts'
 
 export interface ErrorBody {
   readonly who: string

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import { retryAfterOf } from '../../../../services/planner/model/waits.ts'
 import { saysTooLong } from '../../../../services/planner/model/context-errors.ts'
 import { hostedErrors } from './error-bodies-hosted.ts'

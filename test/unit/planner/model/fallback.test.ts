@@ -2,7 +2,7 @@
 // planner's own stage and model caller, and two real servers that refuse what theirs refuse.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
 import type { ModelRequest } from '../../../../services/planner/call.ts'
 import { drive, type StageDriver } from '../../../../runtime/testing/stage-driver.ts'
 import { createPlannerStage } from '../../../../services/planner/stage.ts'

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import zlib from 'node:zlib'
-import { FlotillaError, type ErrorCode } from '../../../../runtime/errors/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../../../runtime/errors.ts'
 import type { ModelReply, ModelTool } from '../../../../services/planner/call.ts'
 import { callContext, callerFor, completion, delta, request, startProvider } from './provider-server.ts'
 import { ownMs } from '../../../support/own-time.ts'

@@ -1,7 +1,7 @@
 // What a fork brings, as the router admits or refuses it: anyone may write it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEnvironment } from '../../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../../runtime/config/environment.ts'
 import { defineTool } from '../../../../runtime/config/define.ts'
 import type { FleetDefinition } from '../../../../runtime/config/fleet.ts'
 import { completeFleet } from '../../../../runtime/config/load.ts'

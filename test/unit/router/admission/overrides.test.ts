@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEnvironment } from '../../../../runtime/config/environment/environment.ts'
+import { readEnvironment } from '../../../../runtime/config/environment.ts'
 import type { AgentDefinition, FleetDefinition, Overrides } from '../../../../runtime/config/fleet.ts'
 import { completeFleet } from '../../../../runtime/config/load.ts'
 import type { TaskSubmitted } from '../../../../schemas/generated/events.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FlotillaError } from '../../../../runtime/errors/errors.ts'
+import type { FlotillaError } from '../../../../runtime/errors.ts'
 import type { Json } from '../../../../schemas/json.ts'
 import { urlTemplate } from '../../../../services/tool-executor/tools/url-template.ts'
 

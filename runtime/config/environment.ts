@@ -2,15 +2,15 @@
 // docs/configuration.md lists them.
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { DEFAULT_PARTITIONS } from '../../../schemas/topics.ts'
-import { FlotillaError } from '../../errors/errors.ts'
-import { namesReaders } from '../../log/groups.ts'
-import { plural } from '../../text/quantities.ts'
-import { keepSecrets } from '../../text/redaction.ts'
-import { environmentSecrets, withFiles } from './secrets.ts'
-import { readSecurity, securityVariables, type ServersSecurity } from './server-security.ts'
-import { databaseUrl, redisUrl, registryUrl } from './store-urls.ts'
-import { readTracing, tracingVariables, type TracingSettings } from './tracing.ts'
+import { DEFAULT_PARTITIONS } from '../../schemas/topics.ts'
+import { FlotillaError } from '../errors.ts'
+import { namesReaders } from '../log/groups.ts'
+import { plural } from '../text/quantities.ts'
+import { keepSecrets } from '../text/redaction.ts'
+import { environmentSecrets, withFiles } from './environment/secrets.ts'
+import { readSecurity, securityVariables, type ServersSecurity } from './environment/server-security.ts'
+import { databaseUrl, redisUrl, registryUrl } from './environment/store-urls.ts'
+import { readTracing, tracingVariables, type TracingSettings } from './environment/tracing.ts'
 
 /** Limits of a process's HTTP server and its streams. */
 export interface HttpSettings {

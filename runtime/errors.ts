@@ -1,10 +1,10 @@
-// Errors, as exceptions or as data. Their rows: table.ts.
-import type { Failure } from '../../schemas/generated/events.ts'
-import { boundedText } from '../text/bounded-text.ts'
-import { errorTable, type Severity } from './table.ts'
-import { redacted, redactedJson } from '../text/redaction.ts'
+// Errors, as exceptions or as data. Their rows: errors/table.ts.
+import type { Failure } from '../schemas/generated/events.ts'
+import { boundedText } from './text/bounded-text.ts'
+import { errorTable, type Severity } from './errors/table.ts'
+import { redacted, redactedJson } from './text/redaction.ts'
 
-export { errorTable, type Severity } from './table.ts'
+export { errorTable, type Severity } from './errors/table.ts'
 
 export type ErrorCode = keyof typeof errorTable
 
