@@ -113,7 +113,7 @@ export interface Tool {
 export interface Overrides {
   /** `code` instead of `tools`, or the reverse. Default false. */
   mode?: boolean
-  /** True: any configured model. A list: these, or all with the prefix before a `*`. Default false. */
+  /** True: every configured model. A list: these, or all with the prefix before a `*`. Default false. */
   model?: boolean | string[]
   /**
    * Profiles, and so their model, limits and executor. Default: those with the default executor, if the agent

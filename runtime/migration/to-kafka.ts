@@ -140,7 +140,7 @@ async function move(parts: Parts): Promise<MoveReport> {
     const held = [...(await target.occupied()), ...(await heldInStores(parts))]
     if (held.length > 0) throw notEmpty(held)
   }
-  // Brings the tables to this release, as any start does.
+  // Brings the tables to this release, as each start does.
   await (await openSqliteSql({ dataDir: parts.file.dir })).destroy()
   if (options.isDryRun) return { outcome: 'would move', partitions, lines: linesOf(parts) }
   const stores = await openStores(options.environment)

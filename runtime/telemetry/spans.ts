@@ -52,7 +52,7 @@ export interface SpanOptions {
   readonly sampling?: Sampling
   /** Null, or absent: no content on spans. */
   readonly content?: ContentLimits | null
-  /** Whether a model's name may be in a span's name; others are `unknown` there. Default: any. */
+  /** Whether a model's name may be in a span's name; others are `unknown` there. Default: every one. */
   readonly isModel?: (name: string) => boolean
   readonly isAgent?: (name: string) => boolean
   readonly agentVersion?: (agent: string) => string | undefined

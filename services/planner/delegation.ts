@@ -3,7 +3,7 @@
 // 1. While a step's calls run the planner spends nothing, so what the task has left is shared out among those of them
 //    that ask an agent. Together they never cost more than that. A task that ends before its calls have ended costs the
 //    one that asked for it all that it was given: nobody waits to see what they spend.
-// 2. A handoff that succeeded ends the task: its answer is the task's, checked as any other answer.
+// 2. A handoff that succeeded ends the task: its answer is the task's, checked like every other answer.
 import { shareOf } from '../../runtime/config/delegates.ts'
 import type { Json } from '../../runtime/stage.ts'
 import type { Delegation } from '../../schemas/generated/events.ts'

@@ -71,7 +71,7 @@ function callOf(target: string, request: LimitsRequest): Call {
 export const isRefusedByStore = (outcome: CallOutcome): outcome is Extract<CallOutcome, { ok: false }> =>
   !outcome.ok && outcome.failure.code === 'STORE_UNAVAILABLE'
 
-/** The call is repeated until it is answered: any other failure is a bug. */
+/** The call is repeated until it is answered; any other failure is a bug. */
 export function assertAnswered(outcome: CallOutcome): asserts outcome is Extract<CallOutcome, { ok: true }> {
   if (!outcome.ok) throw new Error(`asking the limits: ${outcome.failure.message}`)
 }

@@ -6,9 +6,9 @@ import type { JsonSchema } from '../fleet.ts'
 /** One alternative of a schema. */
 export interface Options {
   readonly schema: JsonSchema
-  /** Null: any. */
+  /** Null: all. */
   readonly types: readonly string[] | null
-  /** Values of `enum` and `const`; null: any. */
+  /** Values of `enum` and `const`; null: all. */
   readonly values: readonly Json[] | null
 }
 

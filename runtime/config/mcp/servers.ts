@@ -66,7 +66,7 @@ export interface McpServerDefinition {
     /** By name on the server: the operator's word against the server's hints. */
     settings?: Record<string, McpToolSettings>
   }
-  /** Whether its resources can be read, by a tool `read_resource`. Default true, if it has any. */
+  /** Whether its resources can be read, by a tool `read_resource`. Default true, if it has some. */
   resources?: boolean
   /**
    * Hints of the server that are believed: true means all. Default: none, so that its tools are never run twice

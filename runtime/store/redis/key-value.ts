@@ -18,7 +18,7 @@ export interface RedisOptions {
 }
 
 /**
- * KEYS: the value, its lease. ARGV: 1 whether a value is expected (empty: any or none), the expected one, the next
+ * KEYS: the value, its lease. ARGV: 1 whether a value is expected (empty: whichever, or none), the expected one, the next
  * one, its lifetime in ms (empty: no end), its lease in ms (empty: none). Replies {1} or {0, current, rest of its
  * lease}. A lease is a key that expires, so Redis's clock alone decides.
  */

@@ -9,7 +9,7 @@
 //    rows are the conversation as the model sees it. What happened stays in the task's history and its steps.
 // 5. A summary is data from a model that has read data of others: it is bounded, marked, and taken only if it
 //    is shorter than what it replaces. Else a line for each step takes its place.
-// 6. A summary costs as any model call does: the task's usage, limits and maxCost count it.
+// 6. A summary costs what every model call does: the task's usage, limits and maxCost count it.
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { merge } from '../../../runtime/decisions.ts'
 import type { CallFailure, CallOutcome } from '../../../runtime/stage.ts'

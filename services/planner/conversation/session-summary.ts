@@ -1,7 +1,7 @@
 // Summaries of sessions' older turns: planner calls the model, because it is who calls models.
 //
 // 1. One call, no state: the session decides what follows from a failure.
-// 2. Its usage is recorded for the user under the id of the request, and the limits count it as any model call.
+// 2. Its usage is recorded for the user under the id of the request, and the limits count it like every model call.
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure, plainFailure } from '../../../runtime/errors.ts'
 import type { Key } from '../../../runtime/keys.ts'

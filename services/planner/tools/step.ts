@@ -1,7 +1,7 @@
 // A step in tools mode: calls go out together, the step ends when the last one is answered.
 //
 // 1. A call that can't be right (unknown tool, wrong arguments) is never requested: the model is told.
-// 2. A call that needs a person is requested as any other: tool-executor holds it (../held.ts), also for a fork
+// 2. A call that needs a person is requested like every other: tool-executor holds it (../held.ts), also for a fork
 //    that asks for every call without a recorded outcome.
 // 3. Each reply is a row of its own; a reply that nothing waits for is ignored.
 import { merge } from '../../../runtime/decisions.ts'

@@ -1,10 +1,10 @@
-// Tasks that agents give to other agents. They are admitted as any other task is, with three differences: no more time
+// Tasks that agents give to other agents. They are admitted like every other task, with three differences: no more time
 // and money than the asking task gives, no place in the queue, and an end that answers the asking call.
 //
 // 1. Only a TaskDelegated makes one: a submission can't, whatever it says (`parent` is a label).
 // 2. They run beside the task that waits for them, which has a slot. If they were queued, tasks that wait for each
 //    other could fill the lanes.
-// 3. Their submission is emitted as any other, for those who look for tasks. Read here, it is a duplicate.
+// 3. Their submission is emitted like every other, for those who look for tasks. Read here, it is a duplicate.
 import type { Emit, StageEvent } from '../../../runtime/stage.ts'
 import type { AskedBy, TaskDelegated, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'

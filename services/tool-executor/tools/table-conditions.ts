@@ -76,7 +76,7 @@ function compareOrder(op: '<' | '<=' | '>' | '>=', cell: Json, wanted: Json, col
   return op === '>' ? sign > 0 : sign >= 0
 }
 
-/** Compares as numbers if the value is one and the column has any, else as text (which sorts ISO dates). */
+/** Compares as numbers if the value is one and the column has some, else as text (which sorts ISO dates). */
 function compare(cell: Json, wanted: Json, column: Column): number | null {
   const isScalar = (value: Json) => typeof value === 'string' || typeof value === 'number'
   if (!isScalar(cell) || !isScalar(wanted)) return null

@@ -2,7 +2,7 @@
 //
 // 1. Before a call the tool is known to be the pinned one: its server's list was read when the connection was
 //    opened, or at most checkMs ago, and the server has not said since that it has changed. Another one is
-//    refused with MCP_TOOL_CHANGED, counted and logged; nothing else that a server lists has any effect.
+//    refused with MCP_TOOL_CHANGED, counted and logged; nothing else that a server lists has an effect.
 // 2. A connection that has ended is opened again by the next call. A request is repeated on a new one, once, only
 //    if the server said that it did not process it (session forgotten, credentials too old). The old one is retired: the
 //    calls that are under way on it get their own answers, and the last of them closes it.
