@@ -1,6 +1,16 @@
 // What is the embedded log's own: retention, configuration that changed, transactions joined, failures of the disk.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -260,13 +270,28 @@ test('checkpoints run beside the commits, and the write-ahead log begins anew be
   context.after(() => rmSync(dataDir, { recursive: true, force: true }))
   const wal = join(dataDir, 'flotilla.db-wal')
   file.db.exec('CREATE TABLE pages (bytes BLOB)')
-  const insert = file.db.prepare('INSERT INTO pages VALUES (zeroblob(40 * 4096))')
-  const commits = (2 * OWN_PAGES) / 40
-  const copied = (): number => statSync(join(dataDir, 'flotilla.db')).size
-  for (let done = 1; done <= commits; done++) {
-    await file.write(() => void insert.run())
+  const insert = file.db.prepare('INSERT INTO pages VALUES (zeroblob(?))')
+  let commits = 0
+  const commit = async (bytes: number): Promise<void> => {
+    await file.write(() => void insert.run(bytes))
+    commits++
+  }
+  /** How often the write-ahead log has begun anew: the sequence number in its header. */
+  const begun = (): number => {
+    const header = Buffer.alloc(16)
+    const opened = openSync(wal, 'r')
+    readSync(opened, header)
+    closeSync(opened)
+    return header.readUInt32BE(12)
+  }
+  while (commits < (2 * OWN_PAGES) / 40) {
+    const before = begun()
+    for (let written = 0; written < 100; written++) await commit(40 * 4_096)
     // However slow the disk is: a fleet under load does not write as fast as this.
-    if (done % 100 === 0) await eventually('the thread has copied them', () => copied() > done * 40 * 4_096)
+    await eventually('the thread has copied all, and the log begins anew', async () => {
+      await commit(1)
+      return begun() > before
+    })
   }
   assert.ok(statSync(wal).size < 0.9 * OWN_PAGES * 4_096, `it grew to ${statSync(wal).size} bytes`)
   file.release()
