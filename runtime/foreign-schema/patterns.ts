@@ -43,7 +43,7 @@ export function searchFor(source: string, flags: '' | 'i' = ''): (text: string) 
 function newSearch(source: string, flags: '' | 'i'): (text: string) => string | null {
   try {
     const blind = flags === 'i' ? RE2JS.CASE_INSENSITIVE : 0
-    const compiled = RE2JS.compile(RE2JS.translateRegExp(asRe2(source)), blind)
+    const compiled = compile(source, blind)
     return (text) => {
       const matcher = compiled.matcher(text)
       return matcher.find() ? (matcher.group() ?? '') : null
@@ -59,9 +59,9 @@ export const patternsOf = ({ source }: Pick<ToolSpec, 'source'>): { patterns: Pa
   patterns: source === undefined ? ownPatterns : linearPatterns,
 })
 
-function compile(pattern: string): RE2JS {
+function compile(pattern: string, flags = 0): RE2JS {
   try {
-    return RE2JS.compile(RE2JS.translateRegExp(asRe2(pattern)))
+    return RE2JS.compile(RE2JS.translateRegExp(asRe2(pattern)), flags)
   } catch (error) {
     const shown = pattern.length > SHOWN_CHARS ? `${pattern.slice(0, SHOWN_CHARS)}…` : pattern
     const why = messageOf(error)

@@ -264,7 +264,7 @@ test('a data directory of the first format goes on with its records and offsets'
   assert.equal(next?.offset, 7)
 })
 
-test('checkpoints run beside the commits, and the write-ahead log begins anew before a commit must see to it', async (context) => {
+test('checkpoints run beside the commits, and the write-ahead log is restarted before a commit must see to it', async (context) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-checkpoints-'))
   const file = openDataFile({ dataDir })
   context.after(() => rmSync(dataDir, { recursive: true, force: true }))
@@ -276,7 +276,7 @@ test('checkpoints run beside the commits, and the write-ahead log begins anew be
     await file.write(() => void insert.run(bytes))
     commits++
   }
-  /** How often the write-ahead log has begun anew: the sequence number in its header. */
+  /** How often the write-ahead log was restarted: the sequence number in its header. */
   const begun = (): number => {
     const header = Buffer.alloc(16)
     const opened = openSync(wal, 'r')
@@ -288,7 +288,7 @@ test('checkpoints run beside the commits, and the write-ahead log begins anew be
     const before = begun()
     for (let written = 0; written < 100; written++) await commit(40 * 4_096)
     // However slow the disk is: a fleet under load does not write as fast as this.
-    await eventually('the thread has copied all, and the log begins anew', async () => {
+    await eventually('the thread has copied all, and the log is restarted', async () => {
       await commit(1)
       return begun() > before
     })

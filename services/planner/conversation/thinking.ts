@@ -1,5 +1,6 @@
 // Removes what a model thought from its answer, in the marks of the model families, and the mark of its end,
 // which some servers leave in the text.
+import { withoutAtEnd } from '../text-end.ts'
 
 const OPENS = String.raw`<(?:think(?:ing)?|thoughts?|reasoning|scratchpad)>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|channel\|>analysis<\|message\|>`
 const CLOSES = String.raw`</(?:think(?:ing)?|thoughts?|reasoning|scratchpad)>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>final<\|message\|>`
@@ -16,18 +17,12 @@ type Ranges = readonly (readonly [from: number, to: number])[]
  * within code are text. `codeIn`: where a text's code stands.
  */
 export function withoutThoughts(text: string, codeIn: (text: string) => Ranges): string {
-  return withoutEnd(withoutThinking(text, codeIn).trim())
+  return withoutAtEnd(withoutThinking(text, codeIn).trim(), END, END_WITHIN_CHARS)
 }
 
 const END =
   /(?:\s*(?:<\|(?:im_end|eot_id|eom_id|end|return|endoftext|end_of_text|end_of_turn)\|>|<\/s>|<end_of_turn>|<｜end▁of▁sentence｜>))+$/
-/** A search through all of the text would be quadratic. */
 const END_WITHIN_CHARS = 100
-
-function withoutEnd(text: string): string {
-  const at = Math.max(0, text.length - END_WITHIN_CHARS)
-  return text.slice(0, at) + text.slice(at).replace(END, '')
-}
 
 function withoutThinking(text: string, codeIn: (text: string) => Ranges): string {
   if (!MARK.test(text)) return text

@@ -6,7 +6,7 @@
 // 3. Without another charset a wrong byte is U+FFFD.
 import { TextDecoder } from 'node:util'
 
-interface TextReader {
+export interface TextReader {
   decode(bytes: Uint8Array): string
 }
 

@@ -10,7 +10,7 @@
 // 6. No part of an answer is skipped for how its line begins: a mark that nobody sees, blanks, capitals.
 import { createParser } from 'eventsource-parser'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json/depth.ts'
-import { decoderFor } from './answer-text.ts'
+import { decoderFor, type TextReader } from './answer-text.ts'
 import { errorIn } from './bodies.ts'
 import { NotJson, valuesIn, type Found } from './json-values.ts'
 import { listOf, shapeOf } from './shapes.ts'
@@ -38,7 +38,7 @@ export interface AnswerSink {
 /** The reader of one answer. It throws the error from `failed`, or a SyntaxError for anything that is not JSON. */
 export class AnswerReader implements BodyReader {
   readonly #sink: AnswerSink
-  readonly #decoder: { decode(bytes: Uint8Array): string }
+  readonly #decoder: TextReader
   #bytes = 0
   /** Pieces of a body that is JSON. */
   readonly #parts: string[] = []
@@ -171,8 +171,8 @@ class EventReader {
     if (this.#done) return
     if (isDone(said)) return this.#finish()
     const isJson = isJsonLike(said)
-    const isError = event === 'error' || (!this.#sink.hasEnded() && isFailure(said))
-    if (isError && !isJson && said !== '') throw this.#sink.failed({ message: said })
+    if (!isJson && said !== '' && (event === 'error' || (!this.#sink.hasEnded() && isFailure(said))))
+      throw this.#sink.failed({ message: said })
     const found = isJson ? this.#parse(said) : undefined
     for (const value of found?.values ?? []) this.#value(event, value, said.length)
     if (found?.isDone || (event !== undefined && LAST_EVENT.test(event))) this.#finish()

@@ -11,6 +11,7 @@ import { withoutSlips } from '../../../runtime/json/slips.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import { parseJson } from '../result/json-text.ts'
 import { jsonTextOf } from '../result/output-schema.ts'
+import { withoutAtEnd } from '../text-end.ts'
 
 /** Checking takes the planner's own time: a value that fits nowhere is a problem at each of its parts. */
 const MAX_ARGUMENT_CHARS = 1_000_000
@@ -48,7 +49,6 @@ const isEmptyList = (value: Json | undefined): boolean => Array.isArray(value) &
 
 /** Behind the object: marks of a chat template. */
 const LEAKED = /(?:\s*<\/?[\w|]+>)+\s*$/
-/** Where they are looked for: a search through all of the text would be quadratic. */
 const LEAKED_WITHIN_CHARS = 300
 
 /** The JSON that is meant by a text that is none, or by one within a string. */
@@ -56,8 +56,7 @@ function textOf(text: string, within: string | undefined): string {
   if (within !== undefined) return within
   const fenced = jsonTextOf(text)
   if (fenced !== text) return fenced
-  const at = Math.max(0, text.length - LEAKED_WITHIN_CHARS)
-  const cut = (text.slice(0, at) + text.slice(at).replace(LEAKED, '')).trim()
+  const cut = withoutAtEnd(text, LEAKED, LEAKED_WITHIN_CHARS).trim()
   const corrected = withoutSlips(cut, (number) => number)
   return [cut, corrected].find((one) => parseJson(one) !== undefined) ?? text
 }

@@ -139,9 +139,8 @@ function comparePartitions(
   const counted = wanted.map(({ topic, partitions }) => {
     return { topic, found: found.get(topic) ?? 0, wanted: partitions }
   })
-  const [states = [], inputs = []] = [true, false].map((isState) =>
-    counted.filter(({ topic }) => names.isState(topic) === isState),
-  )
+  const inputs = counted.filter(({ topic }) => !names.isState(topic))
+  const states = counted.filter(({ topic }) => names.isState(topic))
   const mismatch = topicsMismatch(inputs) ?? statesMismatch(states)
   if (mismatch !== null) throw mismatch
 }

@@ -15,12 +15,12 @@ import {
 import { once } from '../../../once.ts'
 import { newLink, type Context } from '../context.ts'
 import { GroupMember } from './member.ts'
-import type { Gone, KafkaLane, StateEnd } from '../lane/lane.ts'
+import type { Gone, KafkaLane } from '../lane/lane.ts'
 import { openLane } from '../lane/opening.ts'
 import { within, type Link } from '../connection/link.ts'
 import { PositionReports } from '../lane/position-reports.ts'
 import { Problems, stateProblems, topicProblems } from '../admin/problems.ts'
-import type { MarkedPosition } from '../lane/positions.ts'
+import type { MarkedPosition, StateEnd } from '../lane/positions.ts'
 import type { Looked } from '../admin/topic-watch.ts'
 
 /** A commit that meets trouble takes several deliveries: to begin, to write, to end or abort. */

@@ -35,20 +35,13 @@ import {
   shortId,
   type LanePosition,
   type MarkedPosition,
+  type StateEnd,
 } from './positions.ts'
 import { stuckProblem } from '../admin/problems.ts'
 import { partitionKey, type Offsets, type PartitionRecords } from '../produce/producer-session.ts'
 import type { TopicFacts } from '../admin/topic-ids.ts'
 
 const NOTHING = -1
-
-/** Where a lane's rows ended. */
-export interface StateEnd {
-  /** Id of the topic that holds them, as positions carry it. */
-  readonly stateId: string
-  /** The end of the last transaction, which the broker writes behind its rows. Infinity: some that were written are gone. */
-  readonly offset: number
-}
 
 /** Records that a lane has found gone, and the id of the topic from which it had read them. */
 export interface Gone {

@@ -168,6 +168,14 @@ export function choosePositions(
   }
 }
 
+/** Where a lane's rows ended. */
+export interface StateEnd {
+  /** Id of the topic that holds them, as positions carry it. */
+  readonly stateId: string
+  /** The end of the last transaction, which the broker writes behind its rows. Infinity: some that were written are gone. */
+  readonly offset: number
+}
+
 /** The traces of a lane's rows at its opening. */
 export interface StateTraces {
   /** Id of the topic that holds them, as positions carry it. */
@@ -179,7 +187,7 @@ export interface StateTraces {
   readonly written: readonly MarkedPosition[]
   readonly shown: readonly MarkedPosition[]
   /** Where rows ended that this process has written. */
-  readonly former: { readonly stateId: string; readonly offset: number } | null
+  readonly former: StateEnd | null
 }
 
 /** Whether rows are gone that were written: an offset is given again, or the group names an opening that left no row. */
