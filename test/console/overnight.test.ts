@@ -86,24 +86,23 @@ test(`the list after a night of ${EVENTS} events is as large as before`, async (
 test('a phone that is turned: the rows have the height of the new width', async () => {
   await using tab = await openTab(browser, `${proxy.url}/tasks`, phone)
   const { page, problems } = tab
-  const gap = async (rows: string): Promise<[number, number]> => {
-    const [first, second] = await Promise.all([0, 1].map((at) => page.locator(rows).nth(at).boundingBox()))
-    return [Math.round((second?.y ?? 0) - (first?.y ?? 0)), Math.round(first?.height ?? 0)]
-  }
+  /** The list measures its rows a frame after they were laid out. */
+  const rowsAdjoin = (rows: string, below = Infinity): Promise<unknown> =>
+    page.waitForFunction(`(() => {
+      const [first, second] = [...document.querySelectorAll(${JSON.stringify(rows)})]
+        .map((row) => row.getBoundingClientRect())
+      return first.height < ${below} && Math.abs(second.y - first.y - first.height) < 1
+    })()`)
   for (const [path, rows] of [
     ['/tasks', '.table-body .table-row'],
     ['/tasks/long', '.step'],
   ] as const) {
     await page.goto(proxy.url + path)
     await page.locator(rows).nth(1).waitFor()
-    const upright = await gap(rows)
-    assert.equal(upright[0], upright[1], `${path} upright`)
+    await rowsAdjoin(rows)
+    const upright = await page.locator(rows).first().boundingBox()
     await page.setViewportSize({ width: 844, height: 390 })
-    await page.waitForFunction(
-      `document.querySelectorAll(${JSON.stringify(rows)})[0].offsetHeight < ${upright[1]}`,
-    )
-    const across = await gap(rows)
-    assert.equal(across[0], across[1], `${path} across`)
+    await rowsAdjoin(rows, upright?.height)
     await assertFits(page, `${path} across`)
     const cells = page.locator(`${rows}`).first().locator('.cell:visible')
     for (const cell of await cells.all()) {
