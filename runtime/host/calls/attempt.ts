@@ -175,7 +175,12 @@ class Asked implements CallContext {
         cancelGrace()
         reject(new FlotillaError(code, message, { details }))
       }
-      this.#onStopped = (error) => (cancelGrace = clock.schedule(GRACE_MS, () => stopped(error)))
+      // Not in one statement: V8 puts a function that is assigned to a property into the old generation, where it keeps what
+      // it refers to through every collection of the young one.
+      const onStopped = (error: FlotillaError): void => {
+        cancelGrace = clock.schedule(GRACE_MS, () => stopped(error))
+      }
+      this.#onStopped = onStopped
       this.made = true
       // A call's request is opaque to the host: the service pairs each kind with the caller that understands
       // it.

@@ -164,7 +164,7 @@ async function complete(
   for (;;) {
     const refused = provider.refused.get(site.model) ?? new Set()
     const reader = new ReplyReader(request, site)
-    watch.received = () => reader.received
+    watch.reader = reader
     const tokens = batchTokens(call, request.step)
     try {
       const body = bodyOf(request, site.model, refused, provider.isOpenAi)

@@ -29,8 +29,8 @@ export class CallWatch {
   #finish: NodeJS.Timeout | undefined
   #isWhole: () => boolean = () => false
   #stopped: FlotillaError | null = null
-  /** Describes the part that has arrived. */
-  received: () => string = () => ''
+  /** Reads the answer; null before the request. */
+  reader: { /** Describes the part that has arrived. */ readonly received: string } | null = null
 
   /** `outer`: the host's signal, of this call alone: it is listened to until both are dropped. */
   constructor(watched: Watched, outer: AbortSignal, finishMs: number = FINISH_MS) {
@@ -68,6 +68,10 @@ export class CallWatch {
     else this.#finish.refresh()
   }
 
+  get #received(): string {
+    return this.reader?.received ?? ''
+  }
+
   close(): void {
     this.#isOver = true
     clearTimeout(this.#total)
@@ -87,10 +91,10 @@ export class CallWatch {
     const setting = limit === 'idle' ? 'idleTimeoutMs' : 'timeoutMs'
     const what = limit === 'idle' ? 'sent nothing for' : 'did not finish within'
     const message =
-      `${provider} ${what} ${exactTime(limits[setting])} (model ${model}), ${this.received() || 'before its answer began'}. ` +
+      `${provider} ${what} ${exactTime(limits[setting])} (model ${model}), ${this.#received || 'before its answer began'}. ` +
       `If it needs longer, raise models.providers.${provider}.${setting}.`
     // A call that was answering all the time would take as long again.
-    const again = limit === 'total' && this.received() !== '' ? { retryable: false } : {}
+    const again = limit === 'total' && this.#received !== '' ? { retryable: false } : {}
     this.#stop(new FlotillaError('MODEL_TIMEOUT', message, again))
   }
 

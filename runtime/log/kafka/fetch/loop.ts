@@ -85,7 +85,7 @@ export class FetchLoop {
   /** Holds a fetch for long. */
   #holding: Broker | null = null
   #isBrokenOff = false
-  #wakeUp: () => void = () => {}
+  #wakeUp: () => void = nothing
 
   constructor(parts: LoopParts) {
     this.#parts = parts
@@ -178,7 +178,7 @@ export class FetchLoop {
     this.#wakeUp = resolve
     await promise
     clearTimeout(timer)
-    this.#wakeUp = () => {}
+    this.#wakeUp = nothing
   }
 
   #take(): Taken {
@@ -308,3 +308,5 @@ const askedIn = <A extends PartitionFetch>(
   asks: readonly A[],
   { topic, partition }: TopicPartition,
 ): A | undefined => asks.find((each) => each.partition === partition && each.topic === topic)
+
+const nothing = (): void => {}
