@@ -389,7 +389,11 @@ class RunningProcess implements FleetProcess {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#hosts.map((host) => host.drain()))
+    // Without its file nothing is committed or journalled any more, and the calls that wait for it would wait in vain.
+    const log = this.#opened?.log
+    const isFileGone = log?.kind === 'embedded' && (log as EmbeddedLog).file.isDisplaced
+    const withinMs = isFileGone ? 0 : this.#options.environment.drainMs
+    await Promise.allSettled(this.#hosts.map((host) => host.drain(withinMs)))
     for (const close of this.#closers.reverse()) await close().catch(() => {})
   }
 }
