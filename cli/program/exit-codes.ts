@@ -74,6 +74,7 @@ const causes: Partial<Readonly<Record<Ending, readonly ErrorCode[]>>> = {
     'TOPICS_MISMATCH',
     'STORE_NOT_DURABLE',
     'SCHEMA_INCOMPATIBLE',
+    'REGISTRY_CHANGED',
     'CHANNEL_NOT_CONFIGURED',
   ],
 }

@@ -67,6 +67,10 @@ function parse(schema: AvroSchema): Type {
   return type
 }
 
+/** Whether both read and write the same bytes. */
+export const isSameForm = (one: AvroSchema, other: AvroSchema): boolean =>
+  JSON.stringify(parse(one).schema()) === JSON.stringify(parse(other).schema())
+
 export function createWriter(schema: RecordSchema): Writer {
   const fields = schema.fields.map(shapeOf).filter(needsWriting)
   const write = isCurrent(schema) ? wireWriters[schema.name as EventType] : undefined

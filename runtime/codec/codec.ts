@@ -3,12 +3,13 @@ import type { EventMap, EventType } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
 import type { RecordSchema } from '../../schemas/record.ts'
 import { topics, type TopicName } from '../../schemas/topics.ts'
-import { FlotillaError, messageOf } from '../errors.ts'
+import { FlotillaError, hasCode, messageOf } from '../errors.ts'
 import { plural } from '../text/quantities.ts'
-import { createReader, createWriter, recordName, type Reader, type Writer } from './avro.ts'
+import { createReader, createWriter, isSameForm, recordName, type Reader, type Writer } from './avro.ts'
 import { parsePlainJson } from './plain-json.ts'
-import type { Codec, Decoded } from './port.ts'
-import type { AvroSchema, Registry } from './registry.ts'
+import { embeddedId } from './embedded-registry.ts'
+import type { Codec, Decoded, SchemaIds } from './port.ts'
+import { registryChanged, type AvroSchema, type Registered, type Registry } from './registry.ts'
 
 export interface CodecOptions {
   readonly registry: Registry
@@ -43,6 +44,9 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
   const pending = new Map<number, Promise<KnownReader>>()
   /** Schemas of this version, by id. Their readers are made when a record comes: most processes see few types. */
   const registered = new Map<number, AvroSchema>()
+  /** By subject and form. */
+  const given = new Map<string, Registered>()
+  let checked = 0
 
   const learn = (id: number, schema: AvroSchema): KnownReader => {
     const reader = readerFor(id, schema)
@@ -63,6 +67,7 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
     const id = await registry.register(subject, schema)
     ids.set(key, id)
     registered.set(id, schema)
+    given.set(`${subject} ${embeddedId(schemas[type])}`, { subject, schema, id })
   }
 
   return {
@@ -92,7 +97,38 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
         ? reader.then((r) => read(r, value, topic))
         : read(reader, value, topic)
     },
-    check: () => registry.check(),
+    ids: () => Object.fromEntries([...given].map(([key, { id }]) => [key, id])),
+    requireIds: (kept) => requireIds(registry, given, kept),
+    // Another one each time: a registry that was emptied gives some schemas the same numbers again.
+    check: async () => {
+      const all = [...given.values()]
+      await registry.check(all[checked % all.length])
+      checked++
+    },
+  }
+}
+
+/** A registry may give a schema another id and keep the former one: what was written under that is still read. */
+async function requireIds(
+  registry: Registry,
+  given: ReadonlyMap<string, Registered>,
+  kept: SchemaIds,
+): Promise<void> {
+  for (const [key, { subject, schema, id }] of given) {
+    const former = kept[key]
+    if (former === undefined || former === id) continue
+    const found = await schemaUnder(registry, former)
+    if (found !== null && isSameForm(found, schema)) continue
+    throw registryChanged({ subject, id: former }, `has ${found === null ? 'none' : 'another'} under that id`)
+  }
+}
+
+async function schemaUnder(registry: Registry, id: number): Promise<AvroSchema | null> {
+  try {
+    return await registry.byId(id)
+  } catch (error) {
+    if (hasCode(error, 'UNDECODABLE_RECORD')) return null
+    throw error
   }
 }
 

@@ -14,7 +14,7 @@ import registryClient, { COMPATIBILITY } from '@kafkajs/confluent-schema-registr
 import type { Tls } from '../config/environment/renewed-files.ts'
 import type { ServerSecurity } from '../config/environment/server-security.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
-import type { AvroSchema, Registry } from './registry.ts'
+import { registryChanged, type AvroSchema, type Registered, type Registry } from './registry.ts'
 
 const { SchemaRegistry, SchemaType } = registryClient
 const REQUEST_TIMEOUT_MS = 10_000
@@ -31,11 +31,7 @@ export function createConfluentRegistry(url: string, security: ServerSecurity = 
   return {
     register: (subject, schema) => register(client, shown, subject, schema),
     byId: (id) => byId(client, shown, id),
-    check: async () => {
-      await client.getLatestSchemaId('flotilla.TaskSubmitted').catch((error: unknown) => {
-        if (statusOf(error) !== 404) throw unavailable(shown, error)
-      })
-    },
+    check: (registered) => check(client, shown, registered),
   }
 }
 
@@ -124,6 +120,23 @@ function ownersLevel(error: unknown): COMPATIBILITY | null {
 /** Another process set the level of a new subject between two requests of this one. */
 const isLevelChanged = (error: unknown): boolean => /\(\w+ != \w+\)$/.test(messageOf(error))
 
+/** Nothing is cached: the registry is asked each time. */
+async function check(client: Client, url: string, registered: Registered | undefined): Promise<void> {
+  const subject = registered?.subject ?? 'flotilla.TaskSubmitted'
+  const asked = registered
+    ? client.getRegistryIdBySchema(subject, {
+        type: SchemaType.AVRO,
+        schema: JSON.stringify(registered.schema),
+      })
+    : client.getLatestSchemaId(subject)
+  const id = await asked.catch((error: unknown) => {
+    if (statusOf(error) !== 404 && !isNotRegistered(error)) throw unavailable(url, error)
+    return null
+  })
+  if (registered && id !== registered.id)
+    throw registryChanged(registered, `at ${url} has ${id === null ? 'no such schema' : `it as ${id}`}`)
+}
+
 async function byId(client: Client, url: string, id: number): Promise<AvroSchema> {
   try {
     const type: unknown = await client.getSchema(id)
@@ -141,6 +154,10 @@ async function byId(client: Client, url: string, id: number): Promise<AvroSchema
 /** The client does not export the class. */
 const isUnreadable = (error: unknown): boolean =>
   error instanceof Error && error.name === 'ConfluentSchemaRegistryArgumentError'
+
+/** A 404 of which the client keeps the message alone. It does not export the class. */
+const isNotRegistered = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'ConfluentSchemaRegistryError'
 
 /** For Avro the client returns an avsc type. */
 const hasSchema = (type: unknown): type is { schema(): AvroSchema } =>

@@ -36,6 +36,6 @@ function confluentRegistry(url: string, security?: ServerSecurity): Registry {
   return {
     register: async (subject, schema) => (await opened()).register(subject, schema),
     byId: async (id) => (await opened()).byId(id),
-    check: async () => (await opened()).check(),
+    check: async (registered) => (await opened()).check(registered),
   }
 }

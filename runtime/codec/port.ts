@@ -3,6 +3,9 @@ import type { TopicName } from '../../schemas/topics.ts'
 
 export type Decoded = { [T in EventType]: { type: T; data: EventMap[T] } }[EventType]
 
+/** Ids in the registry, by subject and form of the schema (`flotilla.TaskAdmitted 1234567`). */
+export type SchemaIds = Readonly<Record<string, number>>
+
 /** Avro in Confluent's wire format (magic byte 0, 4-byte big-endian schema id, body). */
 export interface Codec {
   /** Registers every schema with the registry. Call once before the first encode. */
@@ -15,6 +18,13 @@ export interface Codec {
    * UNDECODABLE_RECORD. Synchronous when the schema id is known already.
    */
   decode(value: Uint8Array, topic: TopicName): Decoded | Promise<Decoded>
-  /** Rejects with the reason when the registry can't be used now. */
+  /** Those that `prepare` was given. */
+  ids(): SchemaIds
+  /**
+   * Rejects with REGISTRY_CHANGED if a schema of this version has another id here, and the registry no longer reads it by
+   * that one; with REGISTRY_UNAVAILABLE if it can't be asked.
+   */
+  requireIds(kept: SchemaIds): Promise<void>
+  /** Rejects with the reason when the registry can't be used now, or has lost what `prepare` registered. */
   check(): Promise<void>
 }

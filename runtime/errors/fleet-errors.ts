@@ -74,6 +74,12 @@ export const fleetErrors = {
     'The schema registry cannot be used.',
     'See that the registry runs, and that SCHEMA_REGISTRY_URL is its address. flotilla doctor tries it.',
   ),
+  REGISTRY_CHANGED: row(
+    'critical',
+    false,
+    'The schema registry no longer has the schemas with which records of the fleet were written.',
+    'Restore its storage, or set SCHEMA_REGISTRY_URL to the registry that the fleet had: docs/disaster-recovery.md (Schema registry).',
+  ),
   STORE_UNAVAILABLE: row(
     'critical',
     true,

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { backoffMs } from '../backoff.ts'
 import { systemClock, sleep } from '../clock.ts'
+import { keepSchemaIds } from '../codec/kept-ids.ts'
 import { openCodec } from '../codec/open.ts'
 import type { Codec } from '../codec/port.ts'
 import { longestTask } from '../config/long-tasks.ts'
@@ -151,6 +152,7 @@ class RunningProcess implements FleetProcess {
     if (log.kind === 'kafka') {
       await this.#startHttp(opened)
       await prepared
+      await this.#untilAvailable('the schema registry', () => keepSchemaIds(codec, opened.stores.keyValue))
       await this.#startStages(opened)
     } else {
       await prepared
@@ -389,7 +391,10 @@ class RunningProcess implements FleetProcess {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#hosts.map((host) => host.drain()))
+    // Without its file nothing is committed or journalled any more, and the calls that wait for it would wait in vain.
+    const log = this.#opened?.log
+    const isFileGone = log?.kind === 'embedded' && (log as EmbeddedLog).file.isDisplaced
+    await Promise.allSettled(this.#hosts.map((host) => host.drain(isFileGone ? 0 : undefined)))
     for (const close of this.#closers.reverse()) await close().catch(() => {})
   }
 }

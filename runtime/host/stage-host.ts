@@ -170,12 +170,12 @@ export class StageHost {
     return this.#parts.stage.consumes.map(({ topic }) => topic) as LogTopic[]
   }
 
-  /** Finishes what is running, commits, and hands the lanes to others. */
-  async drain(): Promise<void> {
+  /** Finishes what is running within that time, commits, and hands the lanes to others. */
+  async drain(withinMs = this.#parts.options.drainMs): Promise<void> {
     this.#stopping = true
-    const { calls, clock, options } = this.#parts
-    const untilMs = clock.now() + options.drainMs
-    await Promise.all([...this.#slots.values()].map(({ lane }) => lane?.drain()))
+    const { calls, clock } = this.#parts
+    const untilMs = clock.now() + withinMs
+    await Promise.all([...this.#slots.values()].map(({ lane }) => lane?.drain(withinMs)))
     this.#slots.clear()
     await this.#membership?.leave()
     await calls.settled(untilMs - clock.now())

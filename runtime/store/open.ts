@@ -46,7 +46,7 @@ export async function openStores(environment: StoreSettings, log?: StoreLog): Pr
       log?.error(
         { err: error },
         opened.isDisplaced
-          ? 'the data file is no longer in its place: the fleet ends'
+          ? 'the data file is no longer what this process left there: the fleet ends'
           : 'a page of the data file is damaged: what it held is lost; /ready says so from now on',
       ),
     )

@@ -2,20 +2,27 @@
 // And one that is put where another was.
 import assert from 'node:assert/strict'
 import {
+  closeSync,
   copyFileSync,
   cpSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  truncateSync,
   unlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test, type TestContext } from 'node:test'
+import { hasCode } from '../../runtime/errors.ts'
 import { copyDataFile } from '../../runtime/store/data-file/backup.ts'
-import { inspectDataFile, openDataFile } from '../../runtime/store/data-file/data-file.ts'
+import { inspectDataFile, openDataFile, type DataFile } from '../../runtime/store/data-file/data-file.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet } from '../support/fleet.ts'
 
@@ -59,6 +66,115 @@ for (const [what, takeAway] of Object.entries(ways))
     await assert.rejects(file.hold(), displaced)
     assert.equal(reasons.length, 1)
   })
+
+const PAGE = 4_096
+
+function writeOver(path: string, from: number, bytes: Buffer): void {
+  const file = openSync(path, 'r+')
+  writeSync(file, bytes, 0, bytes.length, from)
+  closeSync(file)
+}
+
+/** A data file with 400 pages, and a write-ahead log of about 100 more. */
+async function filled(dataDir: string): Promise<DataFile> {
+  const file = openDataFile({ dataDir })
+  await file.write(() => file.db.exec('CREATE TABLE kept (text)'))
+  const insert = (): void => void file.db.prepare('INSERT INTO kept VALUES (?)').run('k'.repeat(3_000))
+  await file.write(() => Array.from({ length: 400 }, insert))
+  file.db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  await file.write(() => Array.from({ length: 100 }, insert))
+  return file
+}
+
+const halfOf = (path: string): number => PAGE * Math.floor(statSync(path).size / PAGE / 2)
+
+const writers: Readonly<Record<string, (path: string) => void>> = {
+  'the file is cut off to nothing': (path) => truncateSync(path),
+  'the file is cut off in the middle': (path) => truncateSync(path, halfOf(path)),
+  'a copy without a log is written over the file': (path) => writeOver(path, 18, Buffer.from([1, 1])),
+  'its first page is written over': (path) => writeOver(path, 0, Buffer.alloc(PAGE)),
+  'the log is cut off in the middle': (path) => truncateSync(`${path}-wal`, halfOf(`${path}-wal`)),
+  'the log is cut off to nothing': (path) => truncateSync(`${path}-wal`),
+  'the log is cut off to nothing, and another commit is behind that': (path) =>
+    writeOver(`${path}-wal`, 0, Buffer.alloc(PAGE)),
+}
+
+for (const [what, write] of Object.entries(writers))
+  test(`${what}: nothing more is taken, and the next start refuses what can't be read`, async (context) => {
+    const dataDir = join(directory(context), 'data')
+    const path = join(dataDir, 'flotilla.db')
+    const file = await filled(dataDir)
+    context.after(() => (file.users > 0 ? file.release() : undefined))
+    await file.check()
+    write(path)
+    await eventually('it is noticed', () => file.isDisplaced)
+    await assert.rejects(file.check(), {
+      code: 'LOG_UNAVAILABLE',
+      message: /was cut off or written over by another program .*nothing more is taken/,
+    })
+    const killed = join(dataDir, '../killed')
+    cpSync(dataDir, killed, { recursive: true })
+    file.release()
+    for (const left of [dataDir, killed]) {
+      // Pages that were in memory may have made it whole again; without its log the file is what it was at a checkpoint.
+      const rows = readsAll(left)
+      const least = what.startsWith('the log') ? 400 : 500
+      assert.ok(rows === null || rows >= least, `${left} was opened with ${rows} rows of ${least}`)
+    }
+  })
+
+/** Null: it is refused. */
+function readsAll(dataDir: string): number | null {
+  try {
+    const file = openDataFile({ dataDir })
+    try {
+      return Number(file.db.prepare('SELECT count(*) AS rows FROM kept').get()?.['rows'])
+    } finally {
+      file.release()
+    }
+  } catch (error) {
+    if (!hasCode(error, 'LOG_UNAVAILABLE')) throw error
+    return null
+  }
+}
+
+test('what SQLite itself makes smaller is as it was left: a VACUUM, and a checkpoint that cuts the log off', async (context) => {
+  const dataDir = join(directory(context), 'data')
+  const file = await filled(dataDir)
+  context.after(() => file.release())
+  const path = join(dataDir, 'flotilla.db')
+  const sizes = (): number[] => ['', '-wal'].map((end) => statSync(`${path}${end}`).size)
+  await file.write(() => file.db.exec('DELETE FROM kept WHERE rowid > 50'))
+  const before = sizes()
+  const other = new DatabaseSync(path, { timeout: 5_000 })
+  context.after(() => other.close())
+  other.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
+  assert.deepEqual(
+    sizes().map((size, at) => size < (before[at] ?? 0)),
+    [true, true],
+  )
+  await file.check()
+  await file.write(() => file.db.exec('DELETE FROM kept'))
+  await file.check()
+})
+
+test('a fleet whose file is written over while a task runs ends at once, and does not wait for it', async (context) => {
+  const dataDir = join(directory(context), 'data')
+  const asked = Promise.withResolvers<void>()
+  const until = (): Promise<never> => {
+    asked.resolve()
+    return new Promise(() => {})
+  }
+  const fleet = await startTestFleet({ dataDir, model: { until } })
+  context.after(() => fleet.stop())
+  await fleet.client.submit({ text: 'hello' })
+  await asked.promise
+  writeOver(join(dataDir, 'flotilla.db'), 0, Buffer.alloc(PAGE))
+  await fleet.process.failed
+  const begun = performance.now()
+  await fleet.process.stop()
+  assert.ok(performance.now() - begun < 10_000, 'it waited for the call')
+})
 
 test('a directory that was moved and is put back has all that was taken', async (context) => {
   const home = directory(context)

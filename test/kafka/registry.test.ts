@@ -168,6 +168,21 @@ async function refusesEverything(registry: Registry): Promise<void> {
   await assert.rejects(async () => registry.byId(1), unavailable)
 }
 
+test('a schema that the registry has under another id, or not at all, is REGISTRY_CHANGED', async () => {
+  const registry = createConfluentRegistry(url)
+  const registered = { subject: subject('checked'), schema: avro('TaskClosed') }
+  const id = await registry.register(registered.subject, registered.schema)
+  await registry.check({ ...registered, id })
+  for (const wrong of [
+    { ...registered, id: id + 1 },
+    { ...registered, subject: subject('lost'), id },
+  ])
+    await assert.rejects(
+      registry.check(wrong),
+      is('REGISTRY_CHANGED', /has lost its schemas, or is another one/),
+    )
+})
+
 test('a registry that is not there is REGISTRY_UNAVAILABLE', () =>
   refusesEverything(createConfluentRegistry('http://127.0.0.1:1')))
 

@@ -208,14 +208,14 @@ export class Lane {
    * linger are handled first, because only the stage's `lingerMs` held them back: a command that ran one task
    * leaves its ledger complete.
    */
-  async drain(): Promise<void> {
-    const { clock, options, stage } = this.#parts
+  async drain(withinMs: number): Promise<void> {
+    const { clock, stage } = this.#parts
     this.#intake.takeLingering()
     this.#intake.stop()
     this.#timers.stop()
     this.#quarantine.releaseHeld()
     if (!stage.lingerMs) this.#queue.dropWaiting()
-    const until = clock.now() + options.drainMs
+    const until = clock.now() + withinMs
     while (this.#queue.size > 0 && clock.now() < until && !this.#lost.signal.aborted)
       await new Promise<void>((resume) => clock.schedule(20, resume))
     await this.#commit.settled()

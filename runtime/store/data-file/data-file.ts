@@ -6,7 +6,7 @@
 // 3. A write that throws is rolled back alone; the others of its transaction stay. A savepoint costs as much as a
 //    small write, so they run without any first. If one throws, all are rolled back and run again, each in a
 //    savepoint: a write may run twice, and its `undone` is called in between.
-// 4. Nothing is written any more once the file is no longer in its place (../data-file-place.ts).
+// 4. Nothing is written any more once the file is no longer what it was left as (place.ts).
 // 5. A hold (a transaction over several ticks) has the connection's writes to itself; other writes wait for
 //    its end.
 import { accessSync, constants, existsSync, realpathSync, statfsSync, statSync } from 'node:fs'
@@ -17,21 +17,15 @@ import { FlotillaError } from '../../errors.ts'
 import { Checkpoints } from './checkpoints.ts'
 import {
   createDirectory,
+  isSuspect,
   nearestDirectory,
   noteOwner,
+  noteSuspect,
   refuseShared,
   takeLock,
   type DirectoryLock,
 } from './directory.ts'
-import {
-  closedError,
-  commitError,
-  dataError,
-  displaced,
-  isDamage,
-  sqliteCode,
-  unavailable,
-} from './errors.ts'
+import { closedError, commitError, dataError, isDamage, sqliteCode, unavailable } from './errors.ts'
 import { openDatabase, refuseForeignLog, requireFormat, type Durability } from './format.ts'
 import { DataFilePlace } from './place.ts'
 
@@ -147,7 +141,7 @@ export class DataFile {
   #closed = false
   readonly #place: DataFilePlace
   readonly #placeTimer: NodeJS.Timeout
-  /** Null: the file is in its place. */
+  /** Null: the file is in its place, as it was left. */
   #displaced: FlotillaError | null = null
   readonly #checkpoints: Checkpoints
   readonly #statements = new Map<string, StatementSync>()
@@ -158,15 +152,15 @@ export class DataFile {
     this.#lock = takeLock(dir)
     const path = join(dir, FILE_NAME)
     try {
-      refuseForeignLog(path)
+      refuseForeignLog(path, isSuspect(dir))
       refuseShared(path, this.#lock)
-      this.db = openDatabase(path, durability)
+      this.db = openDatabase(path, durability, isSuspect(dir))
     } catch (error) {
       this.#lock.db.close()
       throw error
     }
     this.#checkpoints = new Checkpoints(path, this.db)
-    this.#place = new DataFilePlace(path)
+    this.#place = new DataFilePlace(path, this.db)
     this.#placeTimer = setInterval(() => this.#requirePlace(), PLACE_MS).unref()
     try {
       this.announce({})
@@ -234,13 +228,13 @@ export class DataFile {
     }
   }
 
-  /** Calls the listener once: when something meets a damaged page or the file is gone, or at once if it has been. */
+  /** Calls the listener when something first meets a damaged page, at once if it has, and when the file is gone. */
   onDamage(listener: (error: Error) => void): void {
+    this.#damageListeners.add(listener)
     if (this.#damage) listener(this.#damage)
-    else this.#damageListeners.add(listener)
   }
 
-  /** Whether the file is no longer in its place, and nothing is written any more. */
+  /** Whether the file is gone or was written over, and nothing is written any more. */
   get isDisplaced(): boolean {
     return this.#displaced !== null
   }
@@ -275,9 +269,9 @@ export class DataFile {
   }
 
   #requirePlace(): void {
-    const missing = this.#displaced ? null : this.#place.missing()
-    if (missing === null) return
-    this.#displaced = displaced(missing)
+    this.#displaced ??= this.#place.problem()
+    if (this.#displaced === null || this.#damage === this.#displaced) return
+    if (this.#place.isForeign) noteSuspect(this.dir, this.#lock)
     this.#noteDamage(this.#displaced)
   }
 
@@ -357,11 +351,11 @@ export class DataFile {
     return known
   }
 
+  /** The first, and that the file is gone, which is more than a damaged page. */
   #noteDamage(error: unknown): void {
-    if (this.#damage || !isDamage(error)) return
+    if (this.#damage === error || (this.#damage && error !== this.#displaced) || !isDamage(error)) return
     this.#damage = error
     for (const listener of this.#damageListeners) listener(error)
-    this.#damageListeners.clear()
   }
 
   /** A full disk or a failed read aborts the whole transaction, not only a write. */

@@ -113,6 +113,18 @@ export function noteOwner(dir: string, { inode }: DirectoryLock, shown: { gatewa
   writeFileSync(join(dir, OWNER), JSON.stringify(owner), { mode: PRIVATE })
 }
 
+/** Notes that another program has changed the file under this process: the next one reads every page before it goes on. */
+export function noteSuspect(dir: string, { inode }: DirectoryLock): void {
+  try {
+    const owner = { pid: process.pid, lock: inode, isSuspect: true }
+    writeFileSync(join(dir, OWNER), JSON.stringify(owner), { mode: PRIVATE })
+  } catch {
+    // Its disk refuses: this process has said it.
+  }
+}
+
+export const isSuspect = (dir: string): boolean => ownerOf(dir)['isSuspect'] === true
+
 const OWNER = 'owner.json'
 
 /** Empty: nobody has held the directory, or what it says can't be read. */

@@ -81,6 +81,15 @@ export const displaced = (path: string): FlotillaError =>
     { cause: damaged('the file is gone') },
   )
 
+/** Another program has written there, or cut it off. */
+export const overwritten = (path: string): FlotillaError =>
+  new FlotillaError(
+    'LOG_UNAVAILABLE',
+    `${shown(path)} was cut off or written over by another program while this process has it open, so that what is written next ` +
+      'could not be read: nothing more is taken. Go back to a backup (docs/disaster-recovery.md), and start again',
+    { cause: damaged('the file was changed by another program') },
+  )
+
 /** What happened, and what helps. */
 function reasonOf(cause: unknown): string {
   const code = sqliteCode(cause) ?? (cause as NodeJS.ErrnoException | null)?.code ?? ''

@@ -6,7 +6,8 @@ import { shown } from '../../../schemas/identity.ts'
 import { FlotillaError } from '../../errors.ts'
 import { OWN_PAGES } from './checkpoints.ts'
 import { keepPrivate } from './directory.ts'
-import { unavailable } from './errors.ts'
+import { damaged, unavailable } from './errors.ts'
+import { readPages } from './pages.ts'
 
 /**
  * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
@@ -30,11 +31,16 @@ const WITHOUT_LOG = 1
 
 /**
  * Throws LOG_UNAVAILABLE for a backup that was put beside the write-ahead log of another file: SQLite would write the pages of
- * that log into it. Call before anything opens the file.
+ * that log into it. And for a file that was cut off to nothing: SQLite would remove the log, and begin a new one. Call before
+ * anything opens the file. `isSuspect`: it is known to have held something.
  */
-export function refuseForeignLog(path: string): void {
+export function refuseForeignLog(path: string, isSuspect = false): void {
+  if (!existsSync(path)) return
   const log = `${path}-wal`
-  if (!existsSync(path) || !existsSync(log) || statSync(log).size === 0) return
+  const hasLog = existsSync(log) && statSync(log).size > 0
+  if ((hasLog || isSuspect) && statSync(path).size === 0)
+    throw unavailable(path, damaged('it was cut off, and nothing is left of it'))
+  if (!hasLog) return
   if (headerOf(path)[WRITE_VERSION_AT] !== WITHOUT_LOG) return
   const [file, beside] = [shown(path), `${basename(log)} and ${basename(path)}-shm`]
   throw new FlotillaError(
@@ -61,14 +67,15 @@ function headerOf(path: string): Buffer {
  */
 const CACHE_PAGES = 512
 
-/** Throws LOG_UNAVAILABLE. */
-export function openDatabase(path: string, durability: Durability): DatabaseSync {
+/** Throws LOG_UNAVAILABLE. `isSuspect`: every page is read first. */
+export function openDatabase(path: string, durability: Durability, isSuspect = false): DatabaseSync {
   keepPrivate(path)
   const db = new DatabaseSync(path, { timeout: 5_000 })
   try {
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};
       PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = ${CACHE_PAGES}`)
     requireFormat(db)
+    if (isSuspect) readPages(db, Number.POSITIVE_INFINITY)
     db.exec(`PRAGMA user_version = ${FORMAT}`)
     return db
   } catch (cause) {

@@ -1,45 +1,132 @@
-// Whether the data file is still where the next process will look for it. SQLite goes on with a file that was removed, moved or
-// replaced, and all that is committed from then on would be gone with this process.
+// Whether the data file is still what the next process will find. SQLite goes on with a file that was removed, moved or
+// replaced, and with one that another program has cut off or written over, as `cp` does: all that is committed from then on
+// would be gone with this process, or lie in a file that nothing can read.
 //
-// The file and its write-ahead log are held open to compare: a number alone may change on some file systems, and is given
-// to another file once its own is gone. Closing drops this process's locks on the file, so it comes after the database.
-import { closeSync, fstatSync, openSync, statSync } from 'node:fs'
+// 1. The file and its write-ahead log are held open to compare: a number alone may change on some file systems, and is given
+//    to another file once its own is gone. Closing drops this process's locks on the file, so it comes after the database.
+// 2. Only what is certain ends a fleet. Other programs may shrink the file (VACUUM) and the log (a checkpoint): where one is
+//    smaller than at the last look, SQLite's own numbers decide, and for the file its pages.
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import type { FlotillaError } from '../../errors.ts'
+import { displaced, isDamage, overwritten, unavailable } from './errors.ts'
+import { readPages } from './pages.ts'
 
 interface Held {
   readonly path: string
   readonly file: number
+  /** What it begins with for as long as SQLite has it open. */
+  readonly beginning: Buffer
+  /** At the last look. */
+  bytes: number
 }
 
-export class DataFilePlace {
-  readonly #held: Held[] = []
+/** Name, size of a page and versions of the format: SQLite changes none of them in a file that is open. */
+const BEGINNING = 20
+/** The name of a write-ahead log, without the bit that is the order of bytes in its checksums. */
+const LOG_NAME = Buffer.from([0x37, 0x7f, 0x06])
+const LOG_HEADER = 32
+const FRAME_HEADER = 24
 
-  /** Takes a file that this process has just opened as a database. */
-  constructor(path: string) {
-    for (const each of [path, `${path}-wal`]) {
-      const file = opened(each)
-      if (file !== null) this.#held.push({ path: each, file })
-    }
+export class DataFilePlace {
+  /** Whether the problem is that another program has written there. */
+  isForeign = false
+  readonly #db: DatabaseSync
+  readonly #file: Held | null
+  readonly #log: Held | null
+
+  /** Takes a file that this process has just opened as this database. */
+  constructor(path: string, db: DatabaseSync) {
+    this.#db = db
+    this.#file = held(path, (file) => beginningOf(file, BEGINNING))
+    this.#log = held(`${path}-wal`, () => LOG_NAME)
   }
 
-  /** The path of the first file that is no longer there; null: all are. */
-  missing(): string | null {
-    return this.#held.find((held) => !isInPlace(held))?.path ?? null
+  /** Why nothing may be written any more; null: all is as it was left. */
+  problem(): FlotillaError | null {
+    const all = this.#all()
+    const gone = all.find((each) => !isInPlace(each))
+    if (gone) return displaced(gone.path)
+    const changed = all.find(isWrittenOver) ?? this.#cutOff()
+    this.isForeign = changed !== null
+    return changed && overwritten(changed.path)
+  }
+
+  #all(): Held[] {
+    return [this.#file, this.#log].filter((each) => each !== null)
+  }
+
+  /** The one that lacks what it had. A transaction that is under way keeps SQLite from saying: asked again at the next look. */
+  #cutOff(): Held | null {
+    if (this.#db.isTransaction) return null
+    const [log, file] = [this.#log, this.#file]
+    if (log && isSmaller(log) && this.#lacksFrames(log)) return log
+    return file && isSmaller(file) && this.#lacksPages(file) ? file : null
   }
 
   close(): void {
-    for (const { file } of this.#held.splice(0)) closeSync(file)
+    for (const { file } of this.#all()) closeSync(file)
+  }
+
+  /** Whether the log is too short for what SQLite has written there. Asked before and after: another program may reset it meanwhile. */
+  #lacksFrames({ file }: Held): boolean {
+    const frames = this.#frames()
+    const { size } = fstatSync(file)
+    const needed = frames === 0 ? 0 : LOG_HEADER + frames * (FRAME_HEADER + this.#pragma('page_size'))
+    return size < needed && this.#frames() >= frames
+  }
+
+  /** Whether pages are missing that no VACUUM has taken away. */
+  #lacksPages({ path, bytes }: Held): boolean {
+    if (this.#pragma('page_count') * this.#pragma('page_size') <= bytes) return false
+    // The connection that writes has the newest pages in its memory.
+    const db = new DatabaseSync(path, { readOnly: true, timeout: 1_000 })
+    try {
+      readPages(db, Number.POSITIVE_INFINITY)
+      return false
+    } catch (error) {
+      return isDamage(unavailable(path, error))
+    } finally {
+      db.close()
+    }
+  }
+
+  #frames(): number {
+    return Number(this.#db.prepare('PRAGMA wal_checkpoint(NOOP)').get()?.['log'])
+  }
+
+  #pragma(name: string): number {
+    return Number(this.#db.prepare(`PRAGMA ${name}`).get()?.[name])
   }
 }
 
-function opened(path: string): number | null {
+function held(path: string, beginning: (file: number) => Buffer): Held | null {
   try {
-    return openSync(path, 'r')
+    const file = openSync(path, 'r')
+    return { path, file, beginning: beginning(file), bytes: fstatSync(file).size }
   } catch {
     return null
   }
 }
 
-/** True also if the file system doesn't say: only what is certain ends a fleet. */
+function beginningOf(file: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length)
+  return bytes.subarray(0, readSync(file, bytes, 0, length, 0))
+}
+
+/** A log may be empty, the file of a fleet that runs is not. */
+function isWrittenOver({ path, file, beginning }: Held): boolean {
+  const found = beginningOf(file, beginning.length)
+  return !found.equals(beginning) && (found.length > 0 || !path.endsWith('-wal'))
+}
+
+function isSmaller(held: Held): boolean {
+  const before = held.bytes
+  held.bytes = fstatSync(held.file).size
+  return held.bytes < before
+}
+
+/** True also if the file system doesn't say. */
 function isInPlace({ path, file }: Held): boolean {
   try {
     const [ours, there] = [fstatSync(file), statSync(path)]
