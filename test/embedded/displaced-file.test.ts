@@ -4,10 +4,13 @@ import assert from 'node:assert/strict'
 import {
   copyFileSync,
   cpSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
+  truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -40,7 +43,15 @@ const ways: Readonly<Record<string, (dataDir: string) => void>> = {
   },
 }
 
-for (const [what, takeAway] of Object.entries(ways))
+const overwritten: Readonly<Record<string, (dataDir: string) => Promise<unknown> | void>> = {
+  'a backup is copied over it': async (dataDir) => {
+    await copyDataFile(dataDir, `${dataDir}-backup`)
+    copyFileSync(join(`${dataDir}-backup`, 'flotilla.db'), join(dataDir, 'flotilla.db'))
+  },
+  'the write-ahead log is emptied': (dataDir) => truncateSync(join(dataDir, 'flotilla.db-wal')),
+}
+
+for (const [what, takeAway] of Object.entries({ ...ways, ...overwritten }))
   test(`${what}: every check says so, and nothing more is taken`, async (context) => {
     const dataDir = join(directory(context), 'data')
     const file = openDataFile({ dataDir })
@@ -49,7 +60,7 @@ for (const [what, takeAway] of Object.entries(ways))
     await file.check()
     const reasons: Error[] = []
     file.onDamage((reason) => reasons.push(reason))
-    takeAway(dataDir)
+    await takeAway(dataDir)
     await eventually('it is noticed', () => file.isDisplaced)
     await assert.rejects(file.check(), displaced)
     await assert.rejects(
@@ -59,6 +70,73 @@ for (const [what, takeAway] of Object.entries(ways))
     await assert.rejects(file.hold(), displaced)
     assert.equal(reasons.length, 1)
   })
+
+/** A directory with the data, and a link of another name that leads there. */
+function linked(context: TestContext): { home: string; link: string } {
+  const home = directory(context)
+  mkdirSync(join(home, 'real'))
+  const link = join(home, 'link')
+  symlinkSync('real', link)
+  return { home, link }
+}
+
+test('a link to the directory that leads elsewhere is where the next process will look', async (context) => {
+  const { home, link } = linked(context)
+  const file = openDataFile({ dataDir: link })
+  context.after(() => file.release())
+  await file.write(() => file.db.exec('CREATE TABLE kept (id)'))
+  await file.check()
+  mkdirSync(join(home, 'other'))
+  unlinkSync(link)
+  symlinkSync('other', link)
+  await assert.rejects(file.check(), displaced)
+})
+
+test('the log of a file that is a link is beside the file itself', async (context) => {
+  const { home, link } = linked(context)
+  symlinkSync(join('..', 'elsewhere.db'), join(link, 'flotilla.db'))
+  writeFileSync(join(home, 'elsewhere.db'), '')
+  const file = openDataFile({ dataDir: link })
+  await file.write(() => file.db.exec('CREATE TABLE kept (id)'))
+  await file.check()
+  const log = join(home, 'elsewhere.db-wal')
+  copyFileSync(log, join(home, 'kept.log'))
+  await copyDataFile(link, join(home, 'backup'))
+  unlinkSync(log)
+  await assert.rejects(file.check(), displaced)
+  file.release()
+  copyFileSync(join(home, 'backup', 'flotilla.db'), join(home, 'elsewhere.db'))
+  copyFileSync(join(home, 'kept.log'), log)
+  const message =
+    /is a backup beside the write-ahead log .*: move elsewhere\.db-wal and elsewhere\.db-shm away/
+  assert.throws(() => openDataFile({ dataDir: link }), { code: 'LOG_UNAVAILABLE', message })
+})
+
+test('a backup that was copied over a file in use is left as it is', async (context) => {
+  const dataDir = join(directory(context), 'data')
+  const file = openDataFile({ dataDir })
+  await file.write(() => file.db.exec('CREATE TABLE kept (id); INSERT INTO kept VALUES (1)'))
+  await copyDataFile(dataDir, `${dataDir}-backup`)
+  await file.write(() => file.db.exec('INSERT INTO kept VALUES (2)'))
+  copyFileSync(join(`${dataDir}-backup`, 'flotilla.db'), join(dataDir, 'flotilla.db'))
+  await assert.rejects(file.check(), displaced)
+  file.release()
+  const again = openDataFile({ dataDir })
+  context.after(() => again.release())
+  assert.deepEqual(again.db.prepare('SELECT id FROM kept').all(), [{ __proto__: null, id: 1 }])
+})
+
+test('a transaction that waits for another one while the file is taken away does not begin', async (context) => {
+  const dataDir = join(directory(context), 'data')
+  const file = openDataFile({ dataDir })
+  context.after(() => file.release())
+  const end = await file.hold()
+  const waiting = [file.hold(), file.hold()]
+  rmSync(dataDir, { recursive: true })
+  await assert.rejects(file.check(), displaced)
+  end()
+  for (const hold of waiting) await assert.rejects(hold, displaced)
+})
 
 test('a directory that was moved and is put back has all that was taken', async (context) => {
   const home = directory(context)

@@ -1,5 +1,5 @@
 // The data file as a database: its settings and the number of its format.
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { shown } from '../../../schemas/identity.ts'
@@ -7,6 +7,7 @@ import { FlotillaError } from '../../errors.ts'
 import { OWN_PAGES } from './checkpoints.ts'
 import { keepPrivate } from './directory.ts'
 import { unavailable } from './errors.ts'
+import { isWithoutLog, LOG_LIMIT, logOf } from './place.ts'
 
 /**
  * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
@@ -24,35 +25,32 @@ export function requireFormat(db: DatabaseSync): void {
     throw new Error(`it has format ${found}, written by a newer Flotilla (this one: ${FORMAT})`)
 }
 
-/** A byte of SQLite's header: 2 in a file with a write-ahead log, 1 in one without, as a backup is until a fleet opens it. */
-const WRITE_VERSION_AT = 18
-const WITHOUT_LOG = 1
-
 /**
  * Throws LOG_UNAVAILABLE for a backup that was put beside the write-ahead log of another file: SQLite would write the pages of
  * that log into it. Call before anything opens the file.
  */
 export function refuseForeignLog(path: string): void {
-  const log = `${path}-wal`
+  const log = logOf(path)
   if (!existsSync(path) || !existsSync(log) || statSync(log).size === 0) return
-  if (headerOf(path)[WRITE_VERSION_AT] !== WITHOUT_LOG) return
-  const [file, beside] = [shown(path), `${basename(log)} and ${basename(path)}-shm`]
+  if (!hasNoLog(path)) return
+  const [file, beside] = [shown(path), `${basename(log)} and ${basename(log, 'wal')}shm`]
   throw new FlotillaError(
     'LOG_UNAVAILABLE',
     `${file} is a backup beside the write-ahead log of another file, which would ruin it: move ${beside} away and start again`,
   )
 }
 
-function headerOf(path: string): Buffer {
-  const header = Buffer.alloc(WRITE_VERSION_AT + 1)
+function hasNoLog(path: string): boolean {
   try {
     const file = openSync(path, 'r')
-    readSync(file, header)
-    closeSync(file)
+    try {
+      return isWithoutLog(file)
+    } finally {
+      closeSync(file)
+    }
   } catch (cause) {
     throw unavailable(path, cause)
   }
-  return header
 }
 
 /**
@@ -67,7 +65,7 @@ export function openDatabase(path: string, durability: Durability): DatabaseSync
   const db = new DatabaseSync(path, { timeout: 5_000 })
   try {
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};
-      PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = ${CACHE_PAGES}`)
+      PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = ${LOG_LIMIT}; PRAGMA cache_size = ${CACHE_PAGES}`)
     requireFormat(db)
     db.exec(`PRAGMA user_version = ${FORMAT}`)
     return db
