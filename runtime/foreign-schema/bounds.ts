@@ -15,6 +15,7 @@ import {
   schemaMaps,
 } from '../config/json-schema/dialects.ts'
 import { isDeeperThan } from '../json/depth.ts'
+import { patternSize } from './pattern-size.ts'
 import type { Json } from '../../schemas/json.ts'
 
 const DEPTH = 64
@@ -22,6 +23,8 @@ const VALUES = 5_000
 const REFERENCES = 200
 const CHOICES = 1_000
 const PATTERN_CHARS = 1_000
+/** Largest sum for all patterns, their repetitions written out: RE2 takes 30 µs and some KB for each before it has met a text. */
+const PATTERN_SIZE = 20_000
 /** Schemas visited if every reference is replaced by its target; one that refers to itself counts once. */
 const EXPANSION = 20_000
 /** Schemas on the way from the root to the deepest one, references followed. */
@@ -72,12 +75,18 @@ class Walk {
   readonly #root: Found
   readonly #byPlace = new Map<string, Found>()
   #references = 0
+  #patternSize = 0
 
   constructor(root: Fields) {
     if (dialectOf(root) === null) this.mistakes.push(`$schema must be ${DIALECTS_SUPPORTED}`)
     this.#root = this.#visit(root, '#')
     if (this.#references > REFERENCES)
       this.mistakes.push(`it has ${this.#references} references, at most ${REFERENCES} are allowed`)
+    if (this.#patternSize > PATTERN_SIZE)
+      this.mistakes.push(
+        `its patterns have ${this.#patternSize} parts with their repetitions written out, at most ${PATTERN_SIZE} ` +
+          'are allowed; bound texts by maxLength',
+      )
     for (const { at, refs } of this.#byPlace.values())
       for (const ref of refs)
         if (!this.#byPlace.has(ref))
@@ -140,7 +149,8 @@ class Walk {
   }
 
   #checkPattern(pattern: string, at: string): void {
-    if (pattern.length > PATTERN_CHARS)
+    if (pattern.length <= PATTERN_CHARS) this.#patternSize += patternSize(pattern)
+    else
       this.mistakes.push(
         `${at} has ${pattern.length} characters, at most ${PATTERN_CHARS} are allowed in a pattern`,
       )

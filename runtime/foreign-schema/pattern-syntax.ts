@@ -1,5 +1,8 @@
 // Translates an ECMAScript pattern, which JSON Schema uses, into one with the same meaning for RE2. RE2 knows
-// ASCII spaces only, ends a line at \n only, and has short names only of Unicode's categories.
+// ASCII spaces only, ends a line at \n only, has short names only of Unicode's categories, classes within classes,
+// and no repetition with leading zeros.
+//
+// A pattern that ECMAScript refuses (`(?s)`, `[[:alpha:]]`, `\A`) is RE2's own: its dots and classes stay its own.
 
 /** ECMAScript's `\s`: WhiteSpace and LineTerminator. */
 const SPACES = String.raw`\t-\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`
@@ -52,19 +55,45 @@ const categories: Readonly<Record<string, string>> = {
   Private_Use: 'Co',
 }
 
-/** A pair of surrogates, a property, one escape, one point, or the beginning or end of a class. */
-const TOKEN = /\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|\\[pP]\{([^{}]*)\}|\\[\s\S]|[.[\]]/g
+/** A pair of surrogates, a property, an escape, a repetition, modifiers, a named class, `.`, or either end of a class. */
+const TOKEN = new RegExp(
+  [
+    String.raw`\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}`,
+    String.raw`\\[pP]\{([^{}]*)\}|\\[\s\S]`,
+    String.raw`\{\d+(?:,\d*)?\}|\(\?[a-z-]+:|\[:\^?[a-z]+:\]|[.[\]]`,
+  ].join('|'),
+  'g',
+)
 const PROPERTY = /^(?:(?:General_Category|gc|Script|sc)=)?(\w+)$/
+/** Modifiers that let `.`, `^` and `$` mean something else. */
+const LINES = /^\(\?[a-z-]*[ms]/
 
-/** Throws for a category that RE2 counts differently. */
+/** Throws for a category, or for modifiers, that RE2 reads differently. */
 export function asRe2(pattern: string): string {
+  const isEcma = isEcmaPattern(pattern, 'u')
   let isInClass = false
   return pattern.replace(TOKEN, (token: string, property: string | undefined) => {
     if (property !== undefined) return `${token.slice(0, 2)}{${shortName(property)}}`
     if (token.startsWith(String.raw`\u`) && token.length > 2) return codePoint(token)
+    if (token.startsWith('[') && isInClass && isEcma) {
+      isInClass = token === '['
+      return `\\${token}`
+    }
     if (token === '[' || token === ']') isInClass = token === '['
-    return (isInClass ? inClass : outside)[token] ?? token
+    if (isInClass) return inClass[token] ?? token
+    if (token.startsWith('{')) return token.replaceAll(/\d+/g, (count) => count.replace(/^0+(?=\d)/, ''))
+    if (isEcma && LINES.test(token)) throw new Error(`the modifiers ${token} mean something else in RE2`)
+    return isEcma || token !== '.' ? (outside[token] ?? token) : token
   })
+}
+
+export function isEcmaPattern(source: string, flags: string): boolean {
+  try {
+    new RegExp(source, flags)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const inClass: Readonly<Record<string, string>> = {

@@ -4,7 +4,7 @@ import { RE2JS } from 're2js'
 import type { ToolSpec } from '../config/fleet.ts'
 import type { PatternEngine } from '../config/json-schema/compile.ts'
 import { messageOf } from '../errors.ts'
-import { asRe2 } from './pattern-syntax.ts'
+import { asRe2, isEcmaPattern } from './pattern-syntax.ts'
 
 const SHOWN_CHARS = 100
 
@@ -30,8 +30,9 @@ const searches = new Map<string, (text: string) => string | null>()
 
 /**
  * Finds a pattern of the configuration in a text that somebody else wrote, and returns what matches; null if nothing
- * does. `flags` as RegExp has them. In linear time, but for what RE2 refuses. Kept: call it with patterns of the
- * configuration only.
+ * does. It means what it means to RegExp: with the flag `u` if it is one with it, else without. In linear time, but
+ * for what only RegExp without that flag takes, and what RE2 refuses. Throws for what RegExp refuses. Kept: call it
+ * with patterns of the configuration only.
  */
 export function searchFor(source: string, flags: '' | 'i' = ''): (text: string) => string | null {
   const key = `${flags}/${source}`
@@ -41,18 +42,28 @@ export function searchFor(source: string, flags: '' | 'i' = ''): (text: string) 
 }
 
 function newSearch(source: string, flags: '' | 'i'): (text: string) => string | null {
+  const known = source.replaceAll(NEEDLESS_ESCAPE, asCode)
+  if (!isEcmaPattern(known, 'u')) return searchBy(new RegExp(source, flags))
   try {
-    const blind = flags === 'i' ? RE2JS.CASE_INSENSITIVE : 0
-    const compiled = compile(source, blind)
+    const compiled = compile(known, flags === 'i' ? RE2JS.CASE_INSENSITIVE : 0)
     return (text) => {
       const matcher = compiled.matcher(text)
       return matcher.find() ? (matcher.group() ?? '') : null
     }
   } catch {
-    const pattern = new RegExp(source, flags)
-    return (text) => pattern.exec(text)?.[0] ?? null
+    return searchBy(new RegExp(known, `u${flags}`))
   }
 }
+
+const searchBy = (pattern: RegExp) => (text: string) => pattern.exec(text)?.[0] ?? null
+
+/** An escape that means the character itself, which the flag `u` refuses; or one that is needed. */
+const NEEDLESS_ESCAPE = /\\([\s\S])/g
+
+const asCode = (escape: string, [character = '']: string): string =>
+  /[ -~]/.test(character) && !/[\dA-Za-z^$\\.*+?()[\]{}|/]/.test(character)
+    ? String.raw`\x${character.charCodeAt(0).toString(16)}`
+    : escape
 
 /** How patterns in a tool's schemas run: those of an MCP server are not its operator's, and RE2's only. */
 export const patternsOf = ({ source }: Pick<ToolSpec, 'source'>): { patterns: PatternEngine } => ({

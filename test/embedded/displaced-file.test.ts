@@ -5,12 +5,14 @@ import {
   closeSync,
   copyFileSync,
   cpSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
@@ -29,6 +31,10 @@ import { startTestFleet } from '../support/fleet.ts'
 const displaced = {
   code: 'LOG_UNAVAILABLE',
   message: /was removed, moved or replaced .*nothing more is taken/,
+}
+const overwritten = {
+  code: 'LOG_UNAVAILABLE',
+  message: /was cut off or written over by another program .*nothing more is taken/,
 }
 
 function directory(context: TestContext): string {
@@ -56,7 +62,7 @@ for (const [what, takeAway] of Object.entries(ways))
     await file.check()
     const reasons: Error[] = []
     file.onDamage((reason) => reasons.push(reason))
-    takeAway(dataDir)
+    await takeAway(dataDir)
     await eventually('it is noticed', () => file.isDisplaced)
     await assert.rejects(file.check(), displaced)
     await assert.rejects(
@@ -108,17 +114,15 @@ for (const [what, write] of Object.entries(writers))
     await file.check()
     write(path)
     await eventually('it is noticed', () => file.isDisplaced)
-    await assert.rejects(file.check(), {
-      code: 'LOG_UNAVAILABLE',
-      message: /was cut off or written over by another program .*nothing more is taken/,
-    })
+    await assert.rejects(file.check(), overwritten)
     const killed = join(dataDir, '../killed')
     cpSync(dataDir, killed, { recursive: true })
     file.release()
     for (const left of [dataDir, killed]) {
-      // Pages that were in memory may have made it whole again; without its log the file is what it was at a checkpoint.
+      // Pages that were in memory may have made it whole again; without its log the file is what it was at a checkpoint. A copy
+      // that was put there is left as it is.
       const rows = readsAll(left)
-      const least = what.startsWith('the log') ? 400 : 500
+      const least = /^(the log|a copy)/.test(what) ? 400 : 500
       assert.ok(rows === null || rows >= least, `${left} was opened with ${rows} rows of ${least}`)
     }
   })
@@ -174,6 +178,73 @@ test('a fleet whose file is written over while a task runs ends at once, and doe
   const begun = performance.now()
   await fleet.process.stop()
   assert.ok(performance.now() - begun < 10_000, 'it waited for the call')
+})
+
+/** A directory with the data, and a link of another name that leads there. */
+function linked(context: TestContext): { home: string; link: string } {
+  const home = directory(context)
+  mkdirSync(join(home, 'real'))
+  const link = join(home, 'link')
+  symlinkSync('real', link)
+  return { home, link }
+}
+
+test('a link to the directory that leads elsewhere is where the next process will look', async (context) => {
+  const { home, link } = linked(context)
+  const file = openDataFile({ dataDir: link })
+  context.after(() => file.release())
+  await file.write(() => file.db.exec('CREATE TABLE kept (id)'))
+  await file.check()
+  mkdirSync(join(home, 'other'))
+  unlinkSync(link)
+  symlinkSync('other', link)
+  await assert.rejects(file.check(), displaced)
+})
+
+test('the log of a file that is a link is beside the file itself', async (context) => {
+  const { home, link } = linked(context)
+  symlinkSync(join('..', 'elsewhere.db'), join(link, 'flotilla.db'))
+  writeFileSync(join(home, 'elsewhere.db'), '')
+  const file = openDataFile({ dataDir: link })
+  await file.write(() => file.db.exec('CREATE TABLE kept (id)'))
+  await file.check()
+  const log = join(home, 'elsewhere.db-wal')
+  copyFileSync(log, join(home, 'kept.log'))
+  await copyDataFile(link, join(home, 'backup'))
+  unlinkSync(log)
+  await assert.rejects(file.check(), displaced)
+  file.release()
+  copyFileSync(join(home, 'backup', 'flotilla.db'), join(home, 'elsewhere.db'))
+  copyFileSync(join(home, 'kept.log'), log)
+  const message =
+    /is a backup beside the write-ahead log .*: move elsewhere\.db-wal and elsewhere\.db-shm away/
+  assert.throws(() => openDataFile({ dataDir: link }), { code: 'LOG_UNAVAILABLE', message })
+})
+
+test('a backup that was copied over a file in use is left as it is', async (context) => {
+  const dataDir = join(directory(context), 'data')
+  const file = openDataFile({ dataDir })
+  await file.write(() => file.db.exec('CREATE TABLE kept (id); INSERT INTO kept VALUES (1)'))
+  await copyDataFile(dataDir, `${dataDir}-backup`)
+  await file.write(() => file.db.exec('INSERT INTO kept VALUES (2)'))
+  copyFileSync(join(`${dataDir}-backup`, 'flotilla.db'), join(dataDir, 'flotilla.db'))
+  await assert.rejects(file.check(), overwritten)
+  file.release()
+  const again = openDataFile({ dataDir })
+  context.after(() => again.release())
+  assert.deepEqual(again.db.prepare('SELECT id FROM kept').all(), [{ __proto__: null, id: 1 }])
+})
+
+test('a transaction that waits for another one while the file is taken away does not begin', async (context) => {
+  const dataDir = join(directory(context), 'data')
+  const file = openDataFile({ dataDir })
+  context.after(() => file.release())
+  const end = await file.hold()
+  const waiting = [file.hold(), file.hold()]
+  rmSync(dataDir, { recursive: true })
+  await assert.rejects(file.check(), displaced)
+  end()
+  for (const hold of waiting) await assert.rejects(hold, displaced)
 })
 
 test('a directory that was moved and is put back has all that was taken', async (context) => {

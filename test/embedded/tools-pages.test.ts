@@ -129,6 +129,12 @@ test('answers that are packed are unpacked, up to the limit, however often they 
   await rejects(run(httpJson({ web: local }), { url: origin }), 'TOOL_FAILED', /404: no such page/)
   handler = answer(200, zlib.gzipSync(Buffer.alloc(20_000_000, 32)), { 'content-encoding': 'gzip' })
   await rejects(run(httpJson({ web: local }), { url: origin }), 'TOOL_OUTPUT_TOO_LARGE')
+  for (const packing of ['gzip', 'x-gzip', 'br', 'zstd'])
+    assert.equal(
+      (await pageOf(page, { ...html, 'content-encoding': packing })).text,
+      'squeezed',
+      'not packed',
+    )
   for (const [packing, why] of [
     ['gzip', /answered what is not gzip, as it says/],
     ['br', /answered what is not br/],
@@ -136,7 +142,7 @@ test('answers that are packed are unpacked, up to the limit, however often they 
     ['lzma', /packed as lzma, which is not known/],
     ['gzip, gzip, gzip', /packed 3 times over/],
   ] as const) {
-    handler = answer(200, page, { 'content-encoding': packing })
+    handler = answer(200, Buffer.from(`\x01${page}`), { 'content-encoding': packing })
     await rejects(run(httpJson({ web: local }), { url: origin }), 'TOOL_FAILED', why)
   }
 })

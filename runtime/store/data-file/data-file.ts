@@ -3,16 +3,14 @@
 //
 // 1. One process holds a data directory, until it ends (kill -9 included): directory.ts.
 // 2. Writes requested within one tick share one transaction; each resolves after its COMMIT.
-// 3. A write that throws is rolled back alone; the others of its transaction stay. A savepoint costs as much as a
-//    small write, so they run without any first. If one throws, all are rolled back and run again, each in a
-//    savepoint: a write may run twice, and its `undone` is called in between.
+// 3. A write that throws is rolled back alone; the others of its transaction stay. A savepoint costs as much as a small
+//    write, so they run without any first. If one throws, all are rolled back and run again, each in a savepoint: a
+//    write may run twice, and its `undone` is called in between.
 // 4. Nothing is written any more once the file is no longer what it was left as (place.ts).
-// 5. A hold (a transaction over several ticks) has the connection's writes to itself; other writes wait for
-//    its end.
+// 5. A hold (a transaction over several ticks) has the connection's writes to itself; other writes wait for its end.
 import { accessSync, constants, existsSync, realpathSync, statfsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import type { StatementSync } from 'node:sqlite'
+import { join, resolve } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../../errors.ts'
 import { Checkpoints } from './checkpoints.ts'
 import {
@@ -100,7 +98,8 @@ const notADirectory = (path: string): Error =>
 /** Opens the file, or shares the one that this process has open. Call `release` once for each open. */
 export function openDataFile(options: DataFileOptions): DataFile {
   const dir = createDirectory(options.dataDir)
-  const open = openFiles.get(dir) ?? new DataFile(dir, options.durability ?? 'process-crash')
+  const open =
+    openFiles.get(dir) ?? new DataFile(dir, resolve(options.dataDir), options.durability ?? 'process-crash')
   openFiles.set(dir, open)
   open.users++
   return open
@@ -146,7 +145,8 @@ export class DataFile {
   readonly #checkpoints: Checkpoints
   readonly #statements = new Map<string, StatementSync>()
 
-  constructor(dir: string, durability: Durability) {
+  /** `given`: the directory as the process was given it, which may be a link. */
+  constructor(dir: string, given: string, durability: Durability) {
     this.dir = dir
     this.durability = durability
     this.#lock = takeLock(dir)
@@ -160,7 +160,7 @@ export class DataFile {
       throw error
     }
     this.#checkpoints = new Checkpoints(path, this.db)
-    this.#place = new DataFilePlace(path, this.db)
+    this.#place = new DataFilePlace(join(given, FILE_NAME), this.db)
     this.#placeTimer = setInterval(() => this.#requirePlace(), PLACE_MS).unref()
     try {
       this.announce({})
@@ -175,7 +175,7 @@ export class DataFile {
     noteOwner(this.dir, this.#lock, owner)
   }
 
-  /** Whether a hold is under way: reads of this connection may then see uncommitted data. */
+  /** A hold is under way: reads of this connection may then see uncommitted data. */
   get held(): boolean {
     return this.#held
   }
@@ -207,10 +207,10 @@ export class DataFile {
    * then calls the result.
    */
   hold(): Promise<() => void> {
-    const refusal = this.#refusal()
-    if (refusal) return Promise.reject(refusal)
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const begin = (): void => {
+        const refusal = this.#refusal()
+        if (refusal) return reject(refusal)
         this.#held = true
         resolve(() => this.#endHold())
       }
@@ -259,6 +259,7 @@ export class DataFile {
   #close(): void {
     clearInterval(this.#placeTimer)
     this.#checkpoints.close()
+    this.#place.spareBackup()
     this.db.close()
     this.#place.close()
     this.#lock.db.close()
@@ -288,7 +289,7 @@ export class DataFile {
     if (!this.#held) return
     this.#held = false
     if (!this.#closed) this.#flush()
-    this.#holds.shift()?.()
+    while (!this.#held && this.#holds.length > 0) this.#holds.shift()?.()
   }
 
   #flush(): void {

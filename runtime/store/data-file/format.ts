@@ -1,5 +1,5 @@
 // The data file as a database: its settings and the number of its format.
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { shown } from '../../../schemas/identity.ts'
@@ -8,6 +8,7 @@ import { OWN_PAGES } from './checkpoints.ts'
 import { keepPrivate } from './directory.ts'
 import { damaged, unavailable } from './errors.ts'
 import { readPages } from './pages.ts'
+import { isWithoutLog, logOf } from './place.ts'
 
 /**
  * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
@@ -25,10 +26,6 @@ export function requireFormat(db: DatabaseSync): void {
     throw new Error(`it has format ${found}, written by a newer Flotilla (this one: ${FORMAT})`)
 }
 
-/** A byte of SQLite's header: 2 in a file with a write-ahead log, 1 in one without, as a backup is until a fleet opens it. */
-const WRITE_VERSION_AT = 18
-const WITHOUT_LOG = 1
-
 /**
  * Throws LOG_UNAVAILABLE for a backup that was put beside the write-ahead log of another file: SQLite would write the pages of
  * that log into it. And for a file that was cut off to nothing: SQLite would remove the log, and begin a new one. Call before
@@ -36,29 +33,29 @@ const WITHOUT_LOG = 1
  */
 export function refuseForeignLog(path: string, isSuspect = false): void {
   if (!existsSync(path)) return
-  const log = `${path}-wal`
+  const log = logOf(path)
   const hasLog = existsSync(log) && statSync(log).size > 0
   if ((hasLog || isSuspect) && statSync(path).size === 0)
     throw unavailable(path, damaged('it was cut off, and nothing is left of it'))
-  if (!hasLog) return
-  if (headerOf(path)[WRITE_VERSION_AT] !== WITHOUT_LOG) return
-  const [file, beside] = [shown(path), `${basename(log)} and ${basename(path)}-shm`]
+  if (!hasLog || !hasNoLog(path)) return
+  const [file, beside] = [shown(path), `${basename(log)} and ${basename(log, 'wal')}shm`]
   throw new FlotillaError(
     'LOG_UNAVAILABLE',
     `${file} is a backup beside the write-ahead log of another file, which would ruin it: move ${beside} away and start again`,
   )
 }
 
-function headerOf(path: string): Buffer {
-  const header = Buffer.alloc(WRITE_VERSION_AT + 1)
+function hasNoLog(path: string): boolean {
   try {
     const file = openSync(path, 'r')
-    readSync(file, header)
-    closeSync(file)
+    try {
+      return isWithoutLog(file)
+    } finally {
+      closeSync(file)
+    }
   } catch (cause) {
     throw unavailable(path, cause)
   }
-  return header
 }
 
 /**

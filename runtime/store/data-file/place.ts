@@ -4,13 +4,35 @@
 //
 // 1. The file and its write-ahead log are held open to compare: a number alone may change on some file systems, and is given
 //    to another file once its own is gone. Closing drops this process's locks on the file, so it comes after the database.
-// 2. Only what is certain ends a fleet. Other programs may shrink the file (VACUUM) and the log (a checkpoint): where one is
+// 2. The file is looked for by the path that the process was given, which may lead elsewhere by now. SQLite keeps the log
+//    beside the file that a link leads to.
+// 3. Only what is certain ends a fleet. Other programs may shrink the file (VACUUM) and the log (a checkpoint): where one is
 //    smaller than at the last look, SQLite's own numbers decide, and for the file its pages.
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+  realpathSync,
+  statSync,
+  truncateSync,
+} from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { FlotillaError } from '../../errors.ts'
 import { displaced, isDamage, overwritten, unavailable } from './errors.ts'
 import { readPages } from './pages.ts'
+
+/** A byte of SQLite's header: 2 in a file with a write-ahead log, 1 in one without, as a backup is until a fleet opens it. */
+const WRITE_VERSION_AT = 18
+const WITHOUT_LOG = 1
+
+/** The write-ahead log of a database at this path, which may be a link. */
+export const logOf = (path: string): string => `${existsSync(path) ? realpathSync(path) : path}-wal`
+
+/** Whether the header of this open file says that it has no write-ahead log. */
+export const isWithoutLog = (file: number): boolean =>
+  beginningOf(file, BEGINNING)[WRITE_VERSION_AT] === WITHOUT_LOG
 
 interface Held {
   readonly path: string
@@ -39,7 +61,7 @@ export class DataFilePlace {
   constructor(path: string, db: DatabaseSync) {
     this.#db = db
     this.#file = held(path, (file) => beginningOf(file, BEGINNING))
-    this.#log = held(`${path}-wal`, () => LOG_NAME)
+    this.#log = held(logOf(path), () => LOG_NAME)
   }
 
   /** Why nothing may be written any more; null: all is as it was left. */
@@ -62,6 +84,11 @@ export class DataFilePlace {
     const [log, file] = [this.#log, this.#file]
     if (log && isSmaller(log) && this.#lacksFrames(log)) return log
     return file && isSmaller(file) && this.#lacksPages(file) ? file : null
+  }
+
+  /** Call before the database is closed: it would write the pages of its log into a backup that was copied over it. */
+  spareBackup(): void {
+    if (this.#log !== null && this.#file !== null && isWithoutLog(this.#file.file)) emptied(this.#log.path)
   }
 
   close(): void {
@@ -106,6 +133,14 @@ function held(path: string, beginning: (file: number) => Buffer): Held | null {
     return { path, file, beginning: beginning(file), bytes: fstatSync(file).size }
   } catch {
     return null
+  }
+}
+
+function emptied(path: string): void {
+  try {
+    truncateSync(path)
+  } catch {
+    // It is gone, and so are its pages.
   }
 }
 

@@ -28,6 +28,9 @@ export function attachedTo(shape: Shape, fields: readonly string[] = CALL_FIELDS
 
 const saysSomething = (value: unknown): boolean => value !== undefined && value !== null && value !== ''
 
+/** Whether the fields of a message, or of a call, are small enough to be sent back. */
+export const isKept = (attached: Attached): boolean => JSON.stringify(attached).length <= MAX_CHARS
+
 export class AttachedReader {
   #text = ''
   #extra: Attached = {}
@@ -49,7 +52,7 @@ export class AttachedReader {
       ...(this.#details.length === 0 ? {} : { reasoning_details: this.#details }),
       ...(this.#blocks.length === 0 ? {} : { thinking_blocks: this.#blocks }),
     }
-    return hasFields(all) && JSON.stringify(all).length > MAX_CHARS ? {} : (all as Attached)
+    return hasFields(all) && !isKept(all as Attached) ? {} : (all as Attached)
   }
 }
 

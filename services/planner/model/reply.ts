@@ -4,7 +4,7 @@
 // 2. A stream ends with a finish reason, or with [DONE] behind some part of an answer. One that stops without
 //    either was cut, whatever had arrived; one whose reason says that it was broken off or withheld is no
 //    answer.
-// 3. The size of an answer is bounded (MAX_REPLY_CHARS, MAX_CALLS).
+// 3. The size of an answer is bounded (MAX_REPLY_CHARS, MAX_CALLS, MAX_NAME_CHARS).
 // 4. Of several choices one is read: the one whose index came first.
 import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { AttachedReader } from './attached.ts'
@@ -21,6 +21,10 @@ import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } fro
 export const MAX_REPLY_CHARS = 4_000_000
 /** Far beyond what a model calls at once; each call costs rows and events. */
 const MAX_CALLS = 1_000
+/** Far beyond the names and ids of so many calls. */
+const MAX_NAME_CHARS = 400_000
+/** Longest name of a model, and longest finish reason, that are kept: they are stored with each call, and shown. */
+const MAX_WORD_CHARS = 200
 /** Longest part of a model's refusal shown in the error. */
 const MAX_REFUSAL_CHARS = 300
 
@@ -54,7 +58,9 @@ export class ReplyReader {
     const { choice, message } = this.#read(value)
     // Some servers send a whole message in a chunk; after pieces it would repeat them.
     const isPiece = choice['delta'] !== undefined && choice['delta'] !== null
-    if (isPiece) return this.#take(messageOf(choice['delta']), (call) => this.#calls.piece(call))
+    const isEmptyPiece = hasFields(message) && !hasFields(messageOf(choice['delta']))
+    if (isPiece && !isEmptyPiece)
+      return this.#take(messageOf(choice['delta']), (call) => this.#calls.piece(call))
     // Servers of the older API send text alone, in pieces.
     if (typeof choice['text'] === 'string') return this.#take(messageOf(choice['text']), () => '')
     return this.#isBlank ? this.#take(message, (call) => this.#calls.whole(call)) : ''
@@ -171,12 +177,12 @@ export class ReplyReader {
     const shape = shapeOf(value)
     const choices = entriesOf(shape['choices'])
     const choice = this.#choiceOf(choices)
-    this.#model ||= textOf(shape['model'])
+    this.#model ||= textOf(shape['model']).slice(0, MAX_WORD_CHARS)
     this.#usage.read(shape, choice)
     const isAnswer = Array.isArray(shape['choices']) || choices.length > 0
     this.#understood ||= isAnswer
     if (isAnswer || typeof shape['usage'] === 'object') this.#parts++
-    this.#setEnd(textOf(choice['finish_reason']))
+    this.#setEnd(textOf(choice['finish_reason']).slice(0, MAX_WORD_CHARS))
     return { choice, message: messageOf(choice['message'] ?? choice['text']) }
   }
 
@@ -207,6 +213,8 @@ export class ReplyReader {
     for (const call of calls.length > 0 ? calls : legacy) {
       this.#count(takeCall(call))
       if (this.#calls.count > MAX_CALLS) throw this.#tooLarge(`sent more than ${MAX_CALLS} tool calls`)
+      if (this.#calls.nameChars > MAX_NAME_CHARS)
+        throw this.#tooLarge(`sent tool calls with more than ${MAX_NAME_CHARS} characters of names and ids`)
     }
     return text
   }

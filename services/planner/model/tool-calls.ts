@@ -10,7 +10,7 @@
 // 6. Pieces that make no JSON together may each repeat the one before, or follow empty arguments: then the last
 //    one, or the rest, is what the model wrote.
 // 7. Work for a piece does not grow with the number of calls.
-import { attachedTo } from './attached.ts'
+import { attachedTo, isKept } from './attached.ts'
 import type { Attached, ModelToolCall } from '../call.ts'
 import { isJson } from '../result/json-text.ts'
 import { countOf, hasFields, shapeOf, textOf } from './shapes.ts'
@@ -39,6 +39,7 @@ export class CallReader {
   readonly #byIndex = new Map<number, Growing>()
   readonly #byId = new Map<string, Growing>()
   #parsedChars = 0
+  #nameChars = 0
 
   /** Adds an entry of a message. Returns its text, to be counted. */
   whole(value: unknown): string {
@@ -61,6 +62,11 @@ export class CallReader {
     return this.#calls.length
   }
 
+  /** Characters of all names and ids. */
+  get nameChars(): number {
+    return this.#nameChars
+  }
+
   /** `cutOff`: the answer reached a limit, so a last call without arguments has lost them. */
   calls(cutOff: boolean): ModelToolCall[] {
     const last = this.#calls.at(-1)
@@ -70,7 +76,7 @@ export class CallReader {
       name: call.name,
       id: call.id || `call_${index}`,
       argumentsText: cutOff && call === last ? call.argumentsText || '(cut off)' : call.argumentsText,
-      ...(hasFields(call.attached) ? { attached: call.attached } : {}),
+      ...(hasFields(call.attached) && isKept(call.attached) ? { attached: call.attached } : {}),
     }))
   }
 
@@ -111,6 +117,7 @@ export class CallReader {
     const { id, name, argumentsText, index, attached } = piece
     const call = { id, name, argumentsText, attached, repeated: argumentsText }
     this.#calls.push(call)
+    this.#nameChars += id.length + name.length
     if (id !== '') this.#byId.set(id, call)
     if (index !== null) this.#byIndex.set(index, call)
   }
@@ -121,7 +128,10 @@ export class CallReader {
       call.id = id
       this.#byId.set(id, call)
     }
-    if (name !== call.name) call.name += name
+    if (name !== call.name) {
+      call.name += name
+      this.#nameChars += name.length
+    }
     const repeats = call.repeated !== null && argumentsText.startsWith(call.repeated)
     call.repeated = repeats ? argumentsText : null
     call.argumentsText += argumentsText

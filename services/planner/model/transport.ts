@@ -10,7 +10,7 @@
 //    (mostly the end of the body) is drained, for a second and a few kilobytes at most. A cancel cuts at once.
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import { isGzip, unpackerFor, type Unpacker } from './unpacking.ts'
+import { packingOf, unpackerFor, type Unpacker } from './unpacking.ts'
 
 const KEEP_ALIVE_MS = 60_000
 const DRAIN_MS = 1_000
@@ -133,7 +133,8 @@ class HttpExchange implements Exchange, Dispatcher.DispatchHandler {
     }
     if (!this.#hasBegun) {
       this.#hasBegun = true
-      if (this.#unpacker === null && isGzip(chunk)) this.#unpack('gzip')
+      const packing = this.#unpacker === null ? packingOf(chunk) : null
+      if (packing !== null) this.#unpack(packing)
     }
     if (this.#unpacker === null) this.#take(chunk)
     else if (!this.#unpacker.input.write(chunk)) {

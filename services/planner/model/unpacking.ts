@@ -4,6 +4,7 @@
 // saying so, and unpack without taking the header away.
 import { PassThrough, pipeline, Transform, type TransformCallback } from 'node:stream'
 import {
+  brotliDecompressSync,
   constants,
   createBrotliDecompress,
   createInflate,
@@ -17,42 +18,83 @@ const MAX_LAYERS = 4
 
 /** A cut stream yields the part that had arrived; its missing end shows that it was cut. */
 const CUT = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
-const unpackers: Readonly<Record<string, () => Transform>> = {
-  gzip: () => new ByFirstByte(gunzip),
-  'x-gzip': () => new ByFirstByte(gunzip),
-  deflate: () => new ByFirstByte(inflate),
-  br: () =>
-    createBrotliDecompress({
-      flush: constants.BROTLI_OPERATION_FLUSH,
-      finishFlush: constants.BROTLI_OPERATION_FLUSH,
-    }),
-  zstd: () => createZstdDecompress({ finishFlush: constants.ZSTD_e_flush }),
+const BROTLI_CUT = {
+  flush: constants.BROTLI_OPERATION_FLUSH,
+  finishFlush: constants.BROTLI_OPERATION_FLUSH,
+}
+
+type Begun = (chunk: Buffer) => Transform
+
+/** Each by how the body begins: one that is packed in another way than named, or not at all, is read all the same. */
+const unpackers: Readonly<Record<string, Begun>> = {
+  gzip: (chunk) => otherwise(chunk) ?? createUnzip(CUT),
+  'x-gzip': (chunk) => otherwise(chunk) ?? createUnzip(CUT),
+  deflate: (chunk) => byMark(chunk) ?? inflate(chunk),
+  br: (chunk) => (isBrotli(chunk) ? null : otherwise(chunk)) ?? createBrotliDecompress(BROTLI_CUT),
+  zstd: (chunk) => (isFrame(chunk) ? null : otherwise(chunk)) ?? unzstd(),
 }
 
 const GZIP = 0x1f
 const ZLIB = 8
+/** First byte of a frame of zstd, and of those that hold no data. */
+const ZSTD = 0x28
+const SKIPPED = 0x5
 
-const gunzip = (first: number): Transform => (first === GZIP ? createUnzip(CUT) : new PassThrough())
+const unzstd = (): Transform => createZstdDecompress({ finishFlush: constants.ZSTD_e_flush })
+
+const isFrame = ([first = 0]: Uint8Array): boolean => first === ZSTD || first >> 4 === SKIPPED
 
 /** Deflate with zlib's header, as the standard says, or without. */
-const inflate = (first: number): Transform =>
+const inflate = ([first = 0]: Uint8Array): Transform =>
   (first & 0x0f) === ZLIB ? createInflate(CUT) : createInflateRaw(CUT)
 
-/** Whether a body is packed although its header does not say so. */
-export const isGzip = ([first]: Uint8Array): boolean => first === GZIP
+/** Brotli has no mark: its beginning is tried. */
+const TRIED = { bytes: 4_096, maxOutputLength: 1_000_000 }
 
-/** Unpacks by what the first byte shows. */
-class ByFirstByte extends Transform {
-  readonly #create: (first: number) => Transform
+function isBrotli(chunk: Buffer): boolean {
+  try {
+    brotliDecompressSync(chunk.subarray(0, TRIED.bytes), {
+      ...BROTLI_CUT,
+      maxOutputLength: TRIED.maxOutputLength,
+    })
+    return true
+  } catch (error) {
+    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE'
+  }
+}
+
+/** How a body is packed that begins so, even if its header does not say so; null if nothing shows it. */
+export function packingOf([first, second]: Uint8Array): 'gzip' | 'zstd' | null {
+  if (first === GZIP) return 'gzip'
+  return first === ZSTD && second === 0xb5 ? 'zstd' : null
+}
+
+/** Null if the body is neither text nor packed in a way that shows. */
+const otherwise = (chunk: Buffer): Transform | null =>
+  byMark(chunk) ?? (isText(chunk) ? new PassThrough() : null)
+
+/** What is packed has control characters in its first bytes. */
+const isText = (chunk: Buffer): boolean =>
+  chunk.subarray(0, 64).every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d))
+
+function byMark(chunk: Buffer): Transform | null {
+  const packing = packingOf(chunk)
+  if (packing === null) return null
+  return packing === 'gzip' ? createUnzip(CUT) : unzstd()
+}
+
+/** Unpacks by what the first bytes show. */
+class ByBeginning extends Transform {
+  readonly #create: Begun
   #inner: Transform | null = null
 
-  constructor(create: (first: number) => Transform) {
+  constructor(create: Begun) {
     super()
     this.#create = create
   }
 
   override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
-    this.#inner ??= this.#open(this.#create(chunk[0] ?? 0))
+    this.#inner ??= this.#open(this.#create(chunk))
     this.#inner.write(chunk, done)
   }
 
@@ -96,7 +138,10 @@ export function unpackerFor(encodings: string): Unpacker | null {
     const message = `it is packed ${names.length} times over`
     throw Object.assign(new Error(message), { code: 'ERR_ZLIB_LAYERS' })
   }
-  const layers = names.toReversed().flatMap((name) => unpackers[name.trim()]?.() ?? [])
+  const layers = names.toReversed().flatMap((name) => {
+    const create = unpackers[name.trim()]
+    return create === undefined ? [] : new ByBeginning(create)
+  })
   const [input] = layers
   let output = input
   for (const layer of layers.slice(1)) if (output !== undefined) output = pipeline(output, layer, () => {})

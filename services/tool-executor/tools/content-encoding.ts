@@ -1,6 +1,6 @@
 // Unpacks the body of a response. Some servers compress regardless of the request, and undici leaves bodies
 // as they come.
-import { Readable, pipeline, type Duplex } from 'node:stream'
+import { PassThrough, Readable, pipeline, type Duplex } from 'node:stream'
 import zlib from 'node:zlib'
 import { FlotillaError } from '../../../runtime/errors.ts'
 
@@ -12,14 +12,39 @@ const MAX_LAYERS = 2
 // A body that ends early is returned as far as it goes.
 const tolerant = { finishFlush: zlib.constants.Z_SYNC_FLUSH }
 
-/** Deflate comes with zlib's header, as the standard says, and without. */
+const gunzip = (): Duplex => zlib.createUnzip(tolerant)
+const unzstd = (): Duplex => zlib.createZstdDecompress({ finishFlush: zlib.constants.ZSTD_e_flush })
+
+/**
+ * Deflate comes with zlib's header, as the standard says, and without. A proxy that has unpacked a body leaves the
+ * header as it was.
+ */
 const unpackers: Readonly<Record<string, (first: Buffer) => Duplex>> = {
-  gzip: () => zlib.createUnzip(tolerant),
-  'x-gzip': () => zlib.createUnzip(tolerant),
+  gzip: (first) => plain(first) ?? gunzip(),
+  'x-gzip': (first) => plain(first) ?? gunzip(),
   deflate: ([head = 0]) =>
     (head & 0x0f) === 8 ? zlib.createInflate(tolerant) : zlib.createInflateRaw(tolerant),
-  br: () => zlib.createBrotliDecompress({ finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH }),
-  zstd: () => zlib.createZstdDecompress({ finishFlush: zlib.constants.ZSTD_e_flush }),
+  br: (first) =>
+    (isBrotli(first) ? null : plain(first)) ??
+    zlib.createBrotliDecompress({ finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH }),
+  zstd: (first) => (first[0] === 0x28 ? null : plain(first)) ?? unzstd(),
+}
+
+/** For a body that is text; null for others. What is packed has control characters in its first bytes. */
+const plain = (first: Buffer): Duplex | null =>
+  first.subarray(0, 64).every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d))
+    ? new PassThrough()
+    : null
+
+/** Brotli has no mark: its beginning is tried. */
+function isBrotli(first: Buffer): boolean {
+  const { BROTLI_OPERATION_FLUSH: finishFlush } = zlib.constants
+  try {
+    zlib.brotliDecompressSync(first.subarray(0, 4_096), { finishFlush, maxOutputLength: 1_000_000 })
+    return true
+  } catch (error) {
+    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE'
+  }
 }
 
 /**

@@ -55,6 +55,21 @@ const refused: [name: string, schema: Json, mistake: RegExp][] = [
   ['a long chain of references', chain(190, 1), /one behind another|multiply/],
   ['1,001 choices', { enum: times(1_001, (index) => index) }, /#\/enum has 1001 values/],
   ['a long pattern', { pattern: 'a'.repeat(1_001) }, /#\/pattern has 1001 characters/],
+  [
+    'a repetition of much',
+    { pattern: `^(?:${String.raw`\p{L}`.repeat(25)}){1000}$` },
+    /its patterns have 28002 parts .* at most 20000/,
+  ],
+  [
+    'many repetitions',
+    { properties: properties(30, { pattern: '^[a-z]{0,999}$' }) },
+    /its patterns have 30030 parts/,
+  ],
+  [
+    'repetitions within repetitions, as a name',
+    { patternProperties: { [`(?:(?:a{10}b){10}|${'[(]'.repeat(50)}){500}`]: {} } },
+    /its patterns have \d+ parts/,
+  ],
   ['a long pattern as a name', { patternProperties: { ['a'.repeat(1_001)]: {} } }, /patternProperties/],
   ['a reference to itself', { $ref: '#' }, /# refers back to itself for the same value/],
   ['a circle of two', { $ref: '#/$defs/a', $defs: { a: { not: { $ref: '#' } } } }, /never end/],

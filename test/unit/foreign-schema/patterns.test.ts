@@ -10,7 +10,8 @@ const texts = [...characters, ...others]
 const patterns =
   String.raw`\s|\S|.|^.$|[\s]|[^\s]|[\S]|[^\S]|[\s\d]|[.]|[\S\s]|[^\S\n]|[\]\s.]|\d|\D|\w|\W|\b|\Ba|
 ^\p{Letter}$|^\P{L}$|\p{Script=Greek}|\p{gc=Lu}|\p{General_Category=Decimal_Number}|^\p{digit}+$|[\p{Lu}\s]|[\P{punct}]|
-\u0041|\ud83d\ude00|\u{1f600}|\x41|\cJ|\t|\v|\f|\0|\/|[\b]|\[.\]|\\.|\.|\$|^$|a$|^(?:a\|b)*$|[[]|[^a]|a{2}|[\w.-]+|(?<n>.)`
+\u0041|\ud83d\ude00|\u{1f600}|\x41|\cJ|\t|\v|\f|\0|\/|[\b]|\[.\]|\\.|\.|\$|^$|a$|^(?:a\|b)*$|[[]|[^a]|a{2}|[\w.-]+|(?<n>.)|
+^a{02}$|^[a{02}]$|^.{01,02}$|[[:alpha:]x[b]|[a[\]:]|(?i:k)|(?-i:a)|\(\?s:.\)|[(?s:.]|[^]a[b]|[]\|a`
     .replaceAll('\n', '')
     .split(/(?<!\\)\|/)
     .map((pattern) => pattern.replaceAll('\\|', '|'))
@@ -23,10 +24,32 @@ for (const pattern of patterns)
     assert.deepEqual(different.slice(0, 8), [])
   })
 
-for (const pattern of [String.raw`(?=a)`, String.raw`(a)\1`, String.raw`\p{C}`, String.raw`\p{Nonsense}`])
+for (const pattern of [
+  String.raw`(?=a)`,
+  String.raw`(a)\1`,
+  String.raw`\p{C}`,
+  String.raw`\p{Nonsense}`,
+  '(?s:.)',
+  '(?m:^a)',
+  '(?i-s:.)',
+])
   test(`${pattern} is refused, by name`, () => {
     assert.throws(() => linearPatterns(pattern), { message: /^the pattern ".*" can't be used \(.*RE2's/ })
   })
+
+test('a pattern that JavaScript refuses means what it means to RE2', () => {
+  const fits = (pattern: string, ...given: string[]) =>
+    given.map((text) => linearPatterns(pattern).test(text))
+  assert.deepEqual(fits('^(?s)a.b$', 'a\nb', 'a\u2028b'), [true, true])
+  assert.deepEqual(fits('^a.b$(?i)', 'a\u2028b', 'a\nb'), [true, false])
+  assert.deepEqual(fits(String.raw`^[[:alpha:]\s]+$`, 'a b', 'a\u00A0b', '[', ':'), [
+    true,
+    true,
+    false,
+    false,
+  ])
+  assert.deepEqual(fits(String.raw`\Aab\z`, 'ab', 'Aabz'), [true, false])
+})
 
 test('a pattern of the configuration that RE2 refuses runs as JavaScript has it', () => {
   assert.deepEqual(
@@ -45,8 +68,17 @@ test('a search returns what JavaScript would find', () => {
     ['a|ab', 'xab'],
     ['(?<!x)ab', 'xab ab'],
     ['', 'x'],
+    [String.raw`\-\-\w+\_[\-\']`, "a --b__'"],
+    [String.raw`\cx|\pL|\Ab`, 'pL'],
+    [String.raw`\Ab`, 'Ab'],
+    [String.raw`[[:alpha:]]`, 'xa]'],
+    [String.raw`\Qa\E`, 'QaE a'],
+    [String.raw`a{,2}`, 'aa a{,2}'],
   ] as const)
     assert.equal(found(source, text), new RegExp(source).exec(text)?.[0] ?? null, source)
+  assert.equal(found(String.raw`\p{Lu}{2}`, 'p{Lu}} xAB'), 'AB', 'with the flag u if it can have it')
+  assert.equal(found(String.raw`(?<!x)\p{Lu}`, 'xAB'), 'B', 'whichever engine runs it')
+  assert.throws(() => found('(?i)a', 'A'), SyntaxError)
   assert.deepEqual(
     [found('rate LIMIT', 'Rate limit', 'i'), found('rate LIMIT', 'Rate limit')],
     ['Rate limit', null],

@@ -108,6 +108,7 @@ const pureRuntime = [
   'runtime/json/own-property.ts',
   'runtime/python/modules.ts',
   'runtime/foreign-schema/bounds.ts',
+  'runtime/foreign-schema/pattern-size.ts',
   'runtime/foreign-schema/patterns.ts',
   'runtime/foreign-schema/pattern-syntax.ts',
   'runtime/text/redaction.ts',

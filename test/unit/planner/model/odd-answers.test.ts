@@ -76,6 +76,24 @@ const answers: [what: string, body: string | Buffer, headers?: Record<string, st
     Buffer.from(`\uFEFF${text(completion({ content: 'hello' }))}`, 'utf16le'),
     { 'content-type': 'application/json; charset=utf-16' },
   ],
+  ...['br', 'zstd', 'br, gzip'].map((encoding): [string, string, Record<string, string>] => [
+    `${encoding} that is named and is none`,
+    stream(...hello),
+    { 'content-encoding': encoding },
+  ]),
+  ['zstd that is not named', zlib.zstdCompressSync(stream(...hello))],
+  ['gzip that is named br', zlib.gzipSync(stream(...hello)), { 'content-encoding': 'br' }],
+  ['zstd that is named gzip', zlib.zstdCompressSync(stream(...hello)), { 'content-encoding': 'gzip' }],
+  ['zlib that is named gzip', zlib.deflateSync(stream(...hello)), { 'content-encoding': 'gzip' }],
+  [
+    'brotli behind much that is the same',
+    zlib.brotliCompressSync(`${' '.repeat(5_000_000)}${stream(...hello)}`),
+    { 'content-encoding': 'br' },
+  ],
+  [
+    'a message beside an empty piece',
+    stream({ choices: [{ index: 0, delta: {}, message: { content: 'hello' }, finish_reason: 'stop' }] }),
+  ],
   ['deflate without a header', zlib.deflateRawSync(stream(...hello)), { 'content-encoding': 'deflate' }],
   ['deflate with a header', zlib.deflateSync(stream(...hello)), { 'content-encoding': 'deflate' }],
 ]
@@ -324,6 +342,34 @@ for (const [what, body, gives, says, headers] of failures) {
     })
   })
 }
+
+test('words that are not packed as named are shown with their status', async (t) => {
+  const server = await startProvider(t, (_, response) =>
+    response.writeHead(400, { 'content-encoding': 'br' }).end(text({ error: { message: 'no such voice' } })),
+  )
+  const asked = callerFor({ test: { baseUrl: server.url } })(request({ stream: true }), callContext())
+  await assert.rejects(asked, { code: 'MODEL_REQUEST_REFUSED', message: /400 .*no such voice/ })
+})
+
+test('names, ids and what is attached to a call are bounded', async (t) => {
+  const end = delta({}, 'tool_calls')
+  const endless = [{ name: 'n'.repeat(400_001) }, { name: 'look' }].map((wanted, index) =>
+    piece(wanted, { index: 0, id: index === 0 ? 'a' : 'i'.repeat(400_001) }),
+  )
+  const pieces = Array.from({ length: 401 }, (_, index) => piece({ name: `${index}${'n'.repeat(1_000)}` }))
+  for (const chunks of [...endless.map((chunk) => [chunk]), pieces])
+    await assert.rejects(ask(t, stream(...chunks, end)), {
+      code: 'MODEL_ANSWER_MALFORMED',
+      message: /more than 400000 characters of names and ids/,
+      retryable: false,
+    })
+  const attached = { index: 0, id: 'a', extra_content: { google: 'x'.repeat(400_001) } }
+  const { toolCalls } = await ask(t, stream(piece({ name: 'look', arguments: '{}' }, attached), end))
+  assert.deepEqual(toolCalls, [{ id: 'a', name: 'look', argumentsText: '{}' }])
+  const named = { ...delta({ content: 'hello' }, 'e'.repeat(1_000)), model: 'm'.repeat(1_000) }
+  const { model, finishReason } = await ask(t, stream(named))
+  assert.deepEqual([model.length, finishReason.length], [200, 200])
+})
 
 test('an answer that is too large is not asked for again: each would be paid', async (t) => {
   const calls = Array.from({ length: 1_001 }, () => ({ function: { name: 'look', arguments: '{}' } }))
