@@ -90,6 +90,8 @@ class Session:
         self.turn = threading.Lock()
         self.ended = threading.Event()
         self.how = 'SIGKILL'
+        # What it did against the protocol, for which it is killed: its program is to blame.
+        self.fault = None
         self.used_at = time.monotonic()
         self.left = b''
         self.socket = socket.socket(socket.AF_UNIX)
@@ -109,13 +111,15 @@ class Session:
             pass
 
     def end(self, how):
-        self.how = how
+        self.how = self.fault or how
         self.used_at = time.monotonic()
         self.ended.set()
         self.kill()
 
     def answer(self, question, client):
         """Sends a frame; yields those that come back, up to the one after which the session waits."""
+        if self.runs_ahead():
+            raise Broken('frames that were not asked for')
         deadline = time.monotonic() + STEP_S
         self.socket.settimeout(STEP_S)
         self.socket.sendall(len(question).to_bytes(LENGTH_BYTES, 'little') + question)
@@ -130,6 +134,12 @@ class Session:
             yield frame
             if not is_print(frame):
                 return
+
+    def runs_ahead(self):
+        """It has sent more than its last answer."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return bool(self.left) or (bool(poll.poll(0)) and self.socket.recv(1, socket.MSG_PEEK) != b'')
 
     def frame(self, deadline, client):
         parts, size, needed = [self.left], len(self.left), LENGTH_BYTES
@@ -406,7 +416,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b'%x\r\n%b\n\r\n' % (len(frame) + 1, frame))
                 if is_print(frame):
                     self.wfile.flush()
-        except (OSError, Broken):
+        except (OSError, Broken) as error:
+            if isinstance(error, Broken):
+                session.fault = f'it broke the protocol: {error}'
             session.kill()
             # For the host, which asks next how it ended.
             session.ended.wait(SWEEP_S)

@@ -220,3 +220,19 @@ test('cookies that tell a balancer where the session is are sent back', async ()
   assert.equal((await new TestSession(executor).step('7')).value, 7)
   assert.deepEqual(sent, [undefined, 'a=1; b=2'])
 })
+
+test('a session whose frames break the protocol is to blame, not the server', async () => {
+  const executor = executorAt(server.url)
+  const session = new TestSession(executor)
+  await session.step('kept = 1')
+  const channel = 'import os, sys\nsink = sys.modules["sandbox_host"].CHANNEL.sink\n'
+  const huge = await session.step(`${channel}os.write(sink, b"\\xff\\xff\\xff\\xff")\nwhile True: pass`)
+  assert.deepEqual([huge.error?.code, huge.lost], ['CODE_FAILED', 'step'])
+  assert.match(huge.error?.message ?? '', /broke the protocol: a frame that is too large/)
+  assert.equal((await session.step('kept')).value, 1)
+  const end = '{"t":"finished","dropped":0,"result":{"value":1,"final":false,"answer":null,"error":null}}'
+  const both = `end = b'${end}'\nos.write(sink, 2 * (len(end).to_bytes(4, "little") + end))\nwhile True: pass`
+  await session.step(`${channel}${both}`)
+  const { error } = await session.step('"own"')
+  assert.match(error?.message ?? 'none', /frames that were not asked for/)
+})

@@ -60,6 +60,16 @@ for (const [what, code, ends] of forged)
     await executor.discard(session.id)
   })
 
+test('a second end of a step is not the answer to the next one', async () => {
+  const session = new TestSession(executor)
+  const both = `frame((${finished("'1'")}).encode()) + frame((${finished("'2'")}).encode())`
+  await session.step(`${channel}os.write(h.CHANNEL.sink, ${both})\nwhile True: pass`)
+  const { error, value } = await session.step('"own"')
+  assert.match(error?.message ?? `none, ${JSON.stringify(value)}`, /frames that were not asked for/)
+  assert.equal((await session.step('1 + 1')).value, 2)
+  await executor.discard(session.id)
+})
+
 test('a forged __proto__ is passed on as data, which the caller of the tool refuses', async () => {
   const session = new TestSession(executor)
   const call = `h.send('{"t":"calls","calls":[{"name":"search","arguments":{"__proto__":{"polluted":1},"query":"a"}}]}')\nh.receive()\n1`

@@ -17,6 +17,8 @@ const MAX_BYTES_PER_ANSWER = 4 * MAX_FRAME_BYTES
 /** The same in frames: prints are batched before they are sent. */
 const MAX_FRAMES_PER_ANSWER = 20_000
 
+const UNASKED = 'it broke the protocol: frames that were not asked for'
+
 /** How an interpreter is reached. */
 export interface Link {
   write(bytes: Buffer): void
@@ -63,6 +65,8 @@ export class Interpreter {
   send(frame: object, onPrint: (text: string) => void): void {
     this.#onPrint = onPrint
     this.#received = this.#frames = 0
+    // Frames of its last answer, behind the one that ended it: the next would be taken for the answer to this.
+    if (this.#events.splice(0).length > 0 && this.#dead === null) this.kill(UNASKED)
     if (this.#dead === null) this.#link.write(frameBytes(frame))
   }
 
@@ -153,6 +157,6 @@ export class Interpreter {
     // Frames are requested one at a time; a child that runs ahead of its host is malicious.
     if (waiting) waiting(event)
     else if (this.#events.length < 2 || event.t === 'dead') this.#events.push(event)
-    else this.kill('it broke the protocol: frames that were not asked for')
+    else this.kill(UNASKED)
   }
 }

@@ -55,7 +55,11 @@ export function failureClass(
   if (event.full) return memory()
   if (/stack|RangeError/i.test(event.message))
     return hostError('CODE_FAILED', 'RecursionError', `the step recursed too deeply. ${UNDONE}`)
-  return hostError('CODE_FAILED', 'SystemError', `the interpreter stopped (${event.message}). ${UNDONE}`)
+  // Of WebAssembly: what a wait without end and an abort come to.
+  const said = /\bunreachable\b/.test(event.message)
+    ? 'the program waited for a lock that nothing can release, because there are no threads, or aborted the interpreter'
+    : `the interpreter stopped (${event.message})`
+  return hostError('CODE_FAILED', 'SystemError', `${said}. ${UNDONE}`)
 }
 
 /** The interpreter could not begin the program, or not report its end. */
@@ -72,6 +76,12 @@ function deadError(reason: string, timeoutMs: number): StepError {
       `the step computed for more than ${timeoutMs / 1000} s. ${UNDONE}`,
     )
   if (/heap out of memory|\((SIGABRT|134)\)/.test(reason)) return memory()
+  if (/\((SIGSEGV|SIGBUS|139|135)\)/.test(reason))
+    return hostError(
+      'CODE_FAILED',
+      'RecursionError',
+      `the step recursed too deeply, or broke the interpreter. ${UNDONE}`,
+    )
   return hostError('CODE_FAILED', 'SystemError', `the interpreter died: ${reason.slice(0, 300)}. ${UNDONE}`)
 }
 

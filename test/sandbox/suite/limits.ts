@@ -180,6 +180,27 @@ export function limitTests(subject: Subject): void {
     await stillThere(session)
   })
 
+  test('a letter of any alphabet counts as one in arguments', async () => {
+    const session = await limited()
+    session.limits = { ...session.limits, timeoutMs: 120_000 }
+    const chars = async (letter: string) => {
+      const { error } = await session.step(`search(${JSON.stringify(letter)} * 400_000)`, () => null)
+      assert.equal(error, null, letter)
+      return [...String(session.asked.at(-1)?.arguments['query'])].length
+    }
+    for (const letter of ['x', 'я', '漢', '😀']) assert.equal(await chars(letter), 400_000, letter)
+  })
+
+  test('a program that nests too deeply for the parser is a syntax error, and nothing is lost', async () => {
+    const session = await limited()
+    session.limits = { ...session.limits, timeoutMs: 20_000 }
+    for (const [open = '', close = ''] of ['()', '[]']) {
+      const { error, lost } = await session.step(`x = ${open.repeat(5_000)}${close.repeat(5_000)}`)
+      assert.deepEqual([error?.code, lost], ['CODE_SYNTAX', 'nothing'])
+    }
+    await stillThere(session)
+  })
+
   test('more sessions than there is room for: the one that waited longest gives its place up and is rebuilt', async () => {
     const small = started(subject, { maxLive: 2 })
     const sessions = Array.from({ length: 5 }, () => new TestSession(small))

@@ -54,6 +54,14 @@ export function semanticsTests(subject: Subject): void {
     assert.ok(long.prints.length <= 10_000)
   })
 
+  test("what is written to Python's own streams is printed in its order", async () => {
+    const session = new TestSession(executor)
+    const files = 'sys.stdout, sys.__stderr__, sys.stderr, sys.__stdout__'
+    const code = `import sys\nfor i, file in enumerate([${files}]): print(i, file=file)`
+    const { error, prints } = await session.step(code)
+    assert.deepEqual([error, prints], [null, '0\n1\n2\n3\n'])
+  })
+
   test('final_answer ends the step; the first one counts, even where a bare except swallows it', async () => {
     const session = new TestSession(executor)
     const plain = await session.step('final_answer({"total": 3})\nprint("never")')

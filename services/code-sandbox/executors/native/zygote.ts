@@ -129,8 +129,12 @@ export class Zygote {
         const lines = (text + chunk.toString()).split('\n')
         text = lines.pop() ?? ''
         for (const line of lines)
-          if (line === 'ready') resolve()
-          else this.#readReport(line)
+          if (line === 'ready') {
+            clearTimeout(timer)
+            resolve()
+          } else {
+            this.#readReport(line)
+          }
       })
       const end = (reason: string): void => {
         clearTimeout(timer)

@@ -22,6 +22,8 @@ INSTEAD = {
 }  # fmt: skip
 MOST_TOOLS = 30
 SIMILAR = 3
+# Names that an unknown one is compared with, and its characters: it takes the square of them.
+MOST_COMPARED, NAME_CHARS = 1_000, 100
 AWAITED = re.compile(
     r"can't be awaited|can't be used in 'await'|awaitable is required|required for an awaitable|a coroutine was expected"
     r'|coroutines or awaitables|a coroutine or an awaitable'
@@ -38,7 +40,7 @@ class Advisor:
         """A line, or None."""
         try:
             return self.line(error, code)
-        except Exception:
+        except BaseException:  # It asks the exception, whose class may be the program's own.
             return None
 
     def line(self, error, code):
@@ -76,11 +78,14 @@ class Advisor:
         name = error.name
         if name in sandbox_imports.AVAILABLE:
             return f'Import it first: import {name}'
-        known = [*self.names.space, *dir(builtins)]
-        near = difflib.get_close_matches(name, [one for one in known if not one.startswith('__')], SIMILAR)
         # From 3.12 on Python suggests one itself.
-        guess = f'Did you mean {" or ".join(near)}? ' if near and sys.version_info < (3, 12) else ''
+        near = self.near(name) if sys.version_info < (3, 12) else []
+        guess = f'Did you mean {" or ".join(near)}? ' if near else ''
         return f'{guess}{self.listed()}.'
+
+    def near(self, name):
+        known = [one for one in (*dir(builtins), *self.names.space) if not one.startswith('__')]
+        return difflib.get_close_matches(name[:NAME_CHARS], known[:MOST_COMPARED], SIMILAR)
 
     def type(self, error):
         text = str(error)

@@ -8,6 +8,8 @@ from sandbox_values import clean
 MESSAGE_CHARS = 4000
 TRACEBACK_CHARS = 8000
 FRAMES = 12
+# A MemoryError of Python's parser, whatever memory there is.
+TOO_COMPLEX = 'Parser stack overflowed'
 
 
 def own(frame):
@@ -15,9 +17,9 @@ def own(frame):
 
 
 def code_of(error, syntax):
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) and not text_of(error).startswith(TOO_COMPLEX):
         return 'CODE_MEMORY'
-    if syntax and isinstance(error, (SyntaxError, ValueError, RecursionError)):
+    if syntax and isinstance(error, (SyntaxError, ValueError, RecursionError, MemoryError)):
         return 'CODE_SYNTAX'
     if isinstance(error, (PermissionError, sandbox_imports.ImportNotAllowed)):
         return 'CODE_PERMISSION'
@@ -28,9 +30,10 @@ def code_of(error, syntax):
 
 def text_of(error):
     try:
-        return str(error)[:MESSAGE_CHARS]
+        # str() may give an instance of a subclass.
+        return str.__str__(str(error))[:MESSAGE_CHARS]
     except BaseException as raised:
-        return f'<str() of the exception failed with {type(raised).__name__}>'
+        return f'<str() of the exception failed with {name_of(type(raised))}>'
 
 
 def lines_of(error):
@@ -50,15 +53,29 @@ def lines_of(error):
 
 def describe(error, advice=None, syntax=False):
     try:
+        return described(error, advice, syntax)
+    except BaseException as raised:
+        # Of the program's own: a property of its exception, or of that one's class.
+        code = 'CODE_MEMORY' if issubclass(type(error), MemoryError) else 'CODE_FAILED'
+        return told(code, name_of(type(error)), f'<it can\'t be shown: that failed with {name_of(type(raised))}>')
+
+
+def name_of(kind):
+    """As the class has it, whatever its metaclass says."""
+    return type.__dict__['__name__'].__get__(kind)
+
+
+def described(error, advice, syntax):
+    try:
         lines = lines_of(error)
     except BaseException:
-        lines = f'{type(error).__name__}: {text_of(error)}\n'
+        lines = f'{name_of(type(error))}: {text_of(error)}\n'
     if len(lines) > TRACEBACK_CHARS:
         lines = f'{lines[:TRACEBACK_CHARS // 2]}\n  …\n{lines[-TRACEBACK_CHARS // 2:]}'
     message = text_of(error)
     if advice:
         lines, message = f'{lines.rstrip()}\n{advice}\n', f'{message}\n{advice}'
-    return {'code': code_of(error, syntax), 'class': type(error).__name__, 'message': clean(message), 'traceback': clean(lines)}
+    return {'code': code_of(error, syntax), 'class': name_of(type(error)), 'message': clean(message), 'traceback': clean(lines)}
 
 
 def told(code, name, message):

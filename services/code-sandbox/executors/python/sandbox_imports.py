@@ -21,7 +21,16 @@ SUBMODULES = (
     'collections.abc concurrent.futures email.message email.utils email.mime.text html.entities html.parser importlib.resources logging.handlers os.path urllib.parse '
     'xml.dom.minidom xml.etree.ElementTree xml.sax.saxutils encodings.idna encodings.latin_1 encodings.ascii encodings.cp1252 '
     'encodings.cp437 encodings.iso8859_15 encodings.punycode encodings.utf_16 encodings.utf_32 encodings.utf_8_sig encodings.unicode_escape '
-    '_strptime _pydecimal encodings.raw_unicode_escape encodings.utf_16_le encodings.utf_16_be tracemalloc stringprep'
+    '_strptime _pydecimal encodings.raw_unicode_escape encodings.utf_16_le encodings.utf_16_be tracemalloc stringprep '
+    # What functions of these modules import when they are called.
+    '_ast_unparse _pylong email.generator email.mime.multipart xml.dom.expatbuilder xml.dom.pulldom xml.sax.expatreader '
+    'encodings.utf_7 encodings.hex_codec encodings.base64_codec encodings.zlib_codec encodings.quopri_codec encodings.rot_13 '
+    'encodings.big5 encodings.euc_jp encodings.euc_kr encodings.gb18030 encodings.gb2312 encodings.gbk encodings.iso2022_jp '
+    'encodings.shift_jis encodings.cp932 encodings.cp949 encodings.cp950 encodings.koi8_r encodings.koi8_u encodings.mac_roman '
+    'encodings.cp850 encodings.cp852 encodings.cp866 encodings.cp1250 encodings.cp1251 encodings.cp1253 encodings.cp1254 '
+    'encodings.cp1255 encodings.cp1256 encodings.cp1257 encodings.cp1258 encodings.iso8859_1 encodings.iso8859_2 '
+    'encodings.iso8859_3 encodings.iso8859_4 encodings.iso8859_5 encodings.iso8859_6 encodings.iso8859_7 encodings.iso8859_8 '
+    'encodings.iso8859_9 encodings.iso8859_10 encodings.iso8859_13 encodings.iso8859_14 encodings.iso8859_16'
 ).split()
 
 

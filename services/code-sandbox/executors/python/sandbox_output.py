@@ -30,6 +30,8 @@ class Output(io.TextIOBase):
     def write(self, text):
         if not isinstance(text, str):
             raise TypeError(f'write() argument must be str, not {type(text).__name__}')
+        # A subclass may slice and count in its own way.
+        text = str.__str__(text)
         head = text[: self.room]
         if head:
             self.room -= len(head)

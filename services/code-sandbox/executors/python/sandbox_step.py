@@ -21,7 +21,7 @@ import sandbox_loop
 from sandbox_advice import Advisor, source_line
 from sandbox_names import CALLED, Names
 from sandbox_output import OUTPUT
-from sandbox_tools import FINAL, FinalAnswer, ResetSession
+from sandbox_tools import FINAL, FRAME, FinalAnswer, ResetSession
 from sandbox_values import Misfit, TooLarge, as_answer, as_shown
 
 FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -59,7 +59,7 @@ def put_right():
     sys.settrace(None)
     sys.setprofile(None)
     sys.setrecursionlimit(OWN_RECURSION_LIMIT)
-    sys.stdout = sys.stderr = OUTPUT
+    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = OUTPUT
     sys.stdin = None
     for name, module in MODULES.items():
         sys.modules.setdefault(name, module)
@@ -130,27 +130,33 @@ def perform(request):
         if isinstance(raised, SyntaxError):
             source_line(raised, code)
         return {**NOTHING, 'error': sandbox_errors.describe(raised, ADVISOR.of(raised, code), syntax=True)}
+    limit = request['limits']['valueChars']
     value, error = None, None
     try:
-        value = run_guarded(tree, filename)
+        # Showing the value runs code of the program too: its __repr__, its __iter__.
+        value = as_shown(run_guarded(tree, filename), limit)
     except FinalAnswer:
         pass
     except ResetSession:
         return {**NOTHING, 'reset': True}
-    except SystemExit as left:
-        # exit() and exit(0) end a program well.
-        error = sandbox_errors.describe(left) if left.code else None
     except BaseException as raised:
-        error = sandbox_errors.describe(raised, ADVISOR.of(raised, code))
+        error = None if ended_well(raised) else sandbox_errors.describe(raised, ADVISOR.of(raised, code))
     for name in NAMES.replaced():
         OUTPUT.write(f'[{name} is a name of the sandbox: from the next step on it is that again; give your own function another name]\n')
-    limit = request['limits']['valueChars']
     # The first final_answer counts even where a bare `except:` swallowed it.
     if FINAL.given:
         return answered(limit)
     if error is not None:
         return {**NOTHING, 'error': error}
-    return {**NOTHING, 'value': as_shown(value, limit)}
+    return {**NOTHING, 'value': value}
+
+
+def ended_well(raised):
+    """exit() and exit(0). Asks nothing of the program's own classes."""
+    if not issubclass(type(raised), SystemExit):
+        return False
+    code = SystemExit.code.__get__(raised)
+    return type(code) in (type(None), int, bool, str) and not code
 
 
 def answered(limit):
@@ -163,6 +169,9 @@ def answered(limit):
     except BaseException as raised:
         # Of the program's own __str__, __iter__ and the like.
         error = sandbox_errors.describe(raised)
+    finally:
+        # Here, not in the next step: a deep value overflows the stack where it is deleted.
+        FINAL.clear()
     return {**NOTHING, 'error': error}
 
 
@@ -173,6 +182,7 @@ def step(request):
         request = loads(request)
         seed(request['seed'])
         OUTPUT.begin(request['limits']['printChars'])
+        FRAME.chars = request['limits'].get('frameBytes', FRAME.chars)
         outcome = dumps(perform(request))
         OUTPUT.finish()
         return outcome

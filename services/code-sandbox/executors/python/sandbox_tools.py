@@ -7,7 +7,7 @@ from json import dumps, loads
 import sandbox_host
 import sandbox_output
 from sandbox_loop import LOOP, pending
-from sandbox_values import Misfit, TooLarge, as_argument
+from sandbox_values import Misfit, TooLarge, as_argument, clean
 
 ARGUMENT_CHARS = 900_000
 
@@ -45,7 +45,13 @@ class Final:
         self.given, self.answer = False, None
 
 
-FINAL = Final()
+class Frame:
+    """Characters of the calls made together."""
+
+    chars = 1_000_000
+
+
+FINAL, FRAME = Final(), Frame()
 # Integers that went out as text: JSON's numbers can't hold them. Where a result says that text, it is the integer again.
 DIGITS = set()
 MOST_DIGITS = 10_000
@@ -155,7 +161,11 @@ def perform(calls):
     if not calls:
         return []
     sandbox_output.OUTPUT.drain()
-    answer = loads(sandbox_host.call_tools(dumps([{'name': c.name, 'arguments': c.arguments} for c in calls])))
+    # Text as it is: escaped, a letter beyond ASCII would count as six characters, and one beyond 2**16 as twelve.
+    request = clean(dumps([{'name': c.name, 'arguments': c.arguments} for c in calls], ensure_ascii=False))
+    if len(request) > FRAME.chars:
+        return [(None, LimitExceeded(f'arguments of more than {FRAME.chars:,} characters'))] * len(calls)
+    answer = loads(sandbox_host.call_tools(request))
     return [outcome(call, result) for call, result in zip(calls, answer['results'], strict=True)]
 
 

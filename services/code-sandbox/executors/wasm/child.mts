@@ -142,21 +142,14 @@ function flush(): void {
 
 function callTools(calls: string): string {
   flush()
-  if (calls.length > limits.frameBytes) return refuse(calls)
+  if (calls.length > limits.frameBytes * UNITS)
+    throw new Error(`arguments of more than ${limits.frameBytes} characters`)
   send({ t: 'calls', calls: JSON.parse(calls) as unknown })
   const frame = receive<ResultsFrame>()
   if ('renew' in frame) throw new Renewal()
   const { nowMs, results } = frame
   setTime(world, nowMs)
   return JSON.stringify({ results })
-}
-
-function refuse(calls: string): string {
-  const message = `arguments of more than ${limits.frameBytes} characters`
-  const count = (JSON.parse(calls) as unknown[]).length
-  return JSON.stringify({
-    results: Array.from({ length: count }, () => ({ ok: false, code: 'CODE_LIMIT', message })),
-  })
 }
 
 function instance(module: CoreModule, imports?: CoreImports): CoreInstance {

@@ -26,7 +26,11 @@ export interface ChildOptions {
  */
 const HEAP_MB = 1_024
 const HEAP_PER_MB = 4
-const STACK_KB = 2_000
+/**
+ * Half of what systems give. With much less, it overflows before Python's own check of its stack, and the step
+ * ends by a trap instead of a RecursionError.
+ */
+const STACK_KB = 4_000
 const STDERR_CHARS = 2_000
 /** Interpreters that one process holds, one after the other. */
 const INTERPRETERS = 200

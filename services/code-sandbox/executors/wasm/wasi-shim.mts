@@ -94,25 +94,27 @@ class DirectoryEntryStream {
   }
 }
 
-function streams(print: (text: string) => void) {
-  const decoder = new TextDecoder()
-  class OutputStream {
-    checkWrite(): bigint {
-      return 65_536n
-    }
-    write(bytes: Uint8Array): void {
-      print(decoder.decode(bytes))
-    }
-    blockingWriteAndFlush(bytes: Uint8Array): void {
-      this.write(bytes)
-    }
-    flush(): void {}
-    blockingFlush(): void {}
-    subscribe(): Resource {
-      return new Resource()
-    }
+/** One class for both: the component takes a stream only of the class that it was given as an import. */
+class OutputStream {
+  readonly #print: (text: string) => void
+  readonly #decoder = new TextDecoder()
+  constructor(print: (text: string) => void) {
+    this.#print = print
   }
-  return { InputStream, OutputStream }
+  checkWrite(): bigint {
+    return 65_536n
+  }
+  write(bytes: Uint8Array): void {
+    this.#print(this.#decoder.decode(bytes))
+  }
+  blockingWriteAndFlush(bytes: Uint8Array): void {
+    this.write(bytes)
+  }
+  flush(): void {}
+  blockingFlush(): void {}
+  subscribe(): Resource {
+    return new Resource()
+  }
 }
 
 function clocks(world: World) {
@@ -166,10 +168,9 @@ export function wasi(
   print: (text: string) => void,
   printError: (text: string) => void,
 ): Record<string, object> {
-  const { InputStream, OutputStream } = streams(print)
   const { monotonic, wall, poll } = clocks(world)
-  const stdout = new OutputStream()
-  const stderr = new (streams(printError).OutputStream)()
+  const stdout = new OutputStream(print)
+  const stderr = new OutputStream(printError)
   const exit = () => {
     throw new Error('the program ended the interpreter')
   }

@@ -82,3 +82,16 @@ test('an interpreter that floods its host with frames is killed', async () => {
   assert.ok(killed)
   assert.match(JSON.stringify(await interpreter.next()), /flood of frames/)
 })
+
+test('a frame behind the end of a step is not the answer to the next one', async () => {
+  const sent: string[] = []
+  const interpreter = new Interpreter({ write: (bytes) => void sent.push(String(bytes)), kill: () => {} })
+  const finished = (value: string) => frameBytes({ t: 'finished', result: { value } })
+  interpreter.send({ n: 1 }, () => {})
+  interpreter.receive(Buffer.concat([finished('forged'), finished('its own')]))
+  const first = await interpreter.next()
+  assert.ok(first.t === 'finished' && first.value === 'forged')
+  interpreter.send({ n: 2 }, () => {})
+  assert.match(JSON.stringify(await interpreter.next()), /"dead".*frames that were not asked for/)
+  assert.equal(sent.length, 1)
+})

@@ -1,0 +1,4 @@
+import { ownClassTests } from './suite/own-classes.ts'
+import { native } from './native.ts'
+
+ownClassTests(native)

@@ -1,0 +1,4 @@
+import { ownClassTests } from './suite/own-classes.ts'
+import { wasm } from './wasm.ts'
+
+ownClassTests(wasm)
