@@ -1,11 +1,14 @@
 // The commander program: every command by name and summary, and in full only those that are asked for.
-import { Command } from 'commander'
+import { Command, Help } from 'commander'
 import { commands } from './command-table.ts'
 import { defaultOf, visibleOptions } from './default-subcommand.ts'
 import { visible, writeResult } from '../output/output.ts'
 import { VERSION } from '../version.ts'
 
 const WIDTH = 80
+/** Columns that a description needs beside its option; with fewer it stands below. */
+const LEAST_WIDTH = 24
+const BELOW_INDENT = 6
 /** A mistake quotes the argument, which may be a whole file: this much of its beginning and of its end is shown. */
 const MAX_SHOWN_CHARS = 400
 
@@ -40,7 +43,7 @@ export async function createProgram(
     .showHelpAfterError('(see flotilla --help)')
     .exitOverride()
     .addHelpText('after', MORE_HELP)
-    .configureHelp({ helpWidth: width, visibleOptions })
+    .configureHelp({ helpWidth: width, minWidthToWrap: LEAST_WIDTH, visibleOptions, formatItem })
     .configureOutput({
       writeOut: writeResult,
       outputError: (text, write) => write(printable(asUnknownCommand(text, program))),
@@ -61,6 +64,16 @@ export async function createProgram(
     .argument('[command...]')
     .action((names: readonly string[]) => showHelp(program, names))
   return program
+}
+
+/** An option or a command with its description, beside it or, on a narrow terminal, below. */
+function formatItem(term: string, termWidth: number, description: string, help: Help): string {
+  const width = help.helpWidth ?? WIDTH
+  if (description === '' || width - termWidth >= LEAST_WIDTH + 4)
+    return Help.prototype.formatItem.call(help, term, termWidth, description, help)
+  const indent = ' '.repeat(BELOW_INDENT)
+  const below = help.boxWrap(description, Math.max(LEAST_WIDTH, width - BELOW_INDENT))
+  return `  ${term}\n${indent}${below.replaceAll('\n', `\n${indent}`)}`
 }
 
 /** Writes the help of the command of these names, such as `dead-letters replay`. Ends with the mistake if there is none. */

@@ -42,6 +42,7 @@ test('after a run its result is there without a gateway, and the file takes feed
 
 test('a reader that goes away, and a full disk behind the output, are no bugs', async () => {
   const main = `${process.execPath} ${join(import.meta.dirname, '../../cli/main.ts')}`
+  const command = `${process.execPath} ${join(import.meta.dirname, '../../cli/bin.js')}`
   const shell = async (line: string) => {
     const child = spawn('sh', ['-c', line], { env: { ...env, PATH: process.env['PATH'] } })
     let err = ''
@@ -54,11 +55,14 @@ test('a reader that goes away, and a full disk behind the output, are no bugs', 
     code: 0,
     err: 'code 0\n',
   })
-  const { code, err } = await shell(`${main} ps --all > /dev/full`)
-  assert.deepEqual(
-    [code, err.split('\n')[0]],
-    [69, 'failed to write the output: ENOSPC: no space left on device, write'],
-  )
+  for (const line of [`${main} ps --all`, `${main} --help`, `${command} --version`]) {
+    const { code, err } = await shell(`${line} > /dev/full`)
+    assert.deepEqual(
+      [line, code, err.split('\n')[0]],
+      [line, 69, 'failed to write the output: ENOSPC: no space left on device, write'],
+    )
+  }
+  assert.deepEqual(await shell(`${command} --version | true`), { code: 0, err: '' })
 })
 
 test('a run on a paused stage says why it waits; the second Ctrl-C leaves the task', async () => {

@@ -36,6 +36,15 @@ for (const command of allOf(program))
     assert.ok(command.name() === 'flotilla' || options.length > 0 || command.commands.length === 0)
   })
 
+const narrow = await createProgram('all', 40)
+for (const command of allOf(narrow))
+  test(`the help of ${command.name()} fits 40 columns, but for names that are longer`, () => {
+    const [, ...lines] = command.helpInformation().split('\n')
+    for (const line of lines) assert.ok([...line].length <= 40 || !/\S {2,}\S/.test(line), line)
+    for (const { description } of visibleOptions(command))
+      assert.ok(lines.join(' ').replaceAll(/\s+/g, ' ').includes(description), description)
+  })
+
 test('help shows the options of the subcommand that is meant if none is named', () => {
   const usage = program.commands.find((each) => each.name() === 'usage')
   assert.ok(usage)
