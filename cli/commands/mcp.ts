@@ -5,7 +5,7 @@ import { agents as routes } from '../../api/agents.ts'
 import { HttpClient } from '../../client/http/client.ts'
 import { askJson, authorization } from '../../client/http/requests.ts'
 import { httpOperator } from '../../operator/http.ts'
-import { gatewayBehind } from '../../operator/running-fleet.ts'
+import { orGateway } from '../../operator/running-fleet.ts'
 import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { McpFleet } from '../../services/gateway/mcp/fleet.ts'
@@ -96,7 +96,7 @@ async function embedded(environment: Environment): Promise<Opened> {
       'CONFIG_INVALID',
       'the fleet is on Kafka: name its gateway by --url or FLOTILLA_URL',
     )
-  const started = await startHere().catch((error: unknown) => gatewayBehind(error, environment))
+  const started = await orGateway(startHere, environment)
   if (typeof started === 'string') return behind(started, environment)
   const [{ clientFleet }, { agentTools }] = await Promise.all([
     import('../../services/gateway/mcp/client-fleet.ts'),

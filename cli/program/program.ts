@@ -125,6 +125,12 @@ function unknownCommand(command: Command, word: string): string {
   return `error: unknown command '${word}': flotilla ${command.name()} ${has}`
 }
 
+/** Whether `--json` is among the options, which end with `--`. */
+export function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return (end < 0 ? args : args.slice(0, end)).includes('--json')
+}
+
 /** The command that the arguments mean, also as in `flotilla help run`; an unknown one loads none. */
 export function wantedCommands(args: readonly string[]): string[] {
   const [first = '', second = ''] = args.filter((arg) => !arg.startsWith('-'))

@@ -65,6 +65,23 @@ test('a reader that goes away, and a full disk behind the output, are no bugs', 
   assert.deepEqual(await shell(`${command} --version | true`), { code: 0, err: '' })
 })
 
+test('with --json a failure is a document on stdout too, with the code of the error', async () => {
+  const nowhere = { ...env, FLOTILLA_DATA: join(directory, 'nowhere') }
+  for (const [args, code, error, where] of [
+    [['status', '--json', 'nobody'], 69, 'NO_FLEET', nowhere],
+    [['status', '--json', 'nobody'], 66, 'TASK_UNKNOWN', env],
+    [['run', '--json'], 64, 'REQUEST_INVALID', nowhere],
+    [['nonsense', '--json'], 64, 'REQUEST_INVALID', nowhere],
+    [['run', '--json', 'x'], 78, 'CONFIG_INVALID', { ...nowhere, FLOTILLA_CONFIG: 'none.ts' }],
+  ] as const) {
+    const ended = await flotilla(args, { env: where })
+    const said = JSON.parse(ended.out) as { error: Record<string, string> }
+    assert.deepEqual([ended.code, said.error['code']], [code, error], ended.err)
+    assert.ok(said.error['message'] && said.error['remedy'], ended.out)
+    assert.ok(ended.err.includes(said.error['message']), ended.err)
+  }
+})
+
 test('a run on a paused stage says why it waits; the second Ctrl-C leaves the task', async () => {
   assert.equal((await flotilla(['pause', 'planner', '--reason', 'tea'], { env })).code, 0)
   const main = join(import.meta.dirname, '../../cli/main.ts')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Command } from 'commander'
 import { commands } from '../../../cli/program/command-table.ts'
 import { visibleOptions } from '../../../cli/program/default-subcommand.ts'
-import { createProgram, wantedCommands } from '../../../cli/program/program.ts'
+import { asksForJson, createProgram, wantedCommands } from '../../../cli/program/program.ts'
 
 const program = await createProgram('all')
 
@@ -44,6 +44,11 @@ for (const command of allOf(narrow))
     for (const { description } of visibleOptions(command))
       assert.ok(lines.join(' ').replaceAll(/\s+/g, ' ').includes(description), description)
   })
+
+test('--json counts where options stand', () => {
+  assert.ok(asksForJson(['run', '--json', 'x']))
+  assert.ok(!asksForJson(['run', '--', '--json']))
+})
 
 test('help shows the options of the subcommand that is meant if none is named', () => {
   const usage = program.commands.find((each) => each.name() === 'usage')
