@@ -13,7 +13,7 @@ import { shownPath } from './source-place.ts'
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const packagedConfig = new URL(`../../../flotilla.config.${extension}`, import.meta.url)
 const extensions = ['ts', 'mts', 'js', 'mjs', 'cjs']
-/** Of files that people expect to be read: to start without them would run another fleet. */
+/** People expect such a file to be read: a start without it would run another fleet. */
 const unreadable = ['cts', 'json', 'jsonc', 'json5', 'yaml', 'yml', 'toml', 'tsx', 'jsx']
 
 /** URL of the configuration: named, in the directory, or the packaged one. */
