@@ -1,5 +1,6 @@
 // The commander program: every command by name and summary, and in full only those that are asked for.
 import { Command, Help } from 'commander'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { commands } from './command-table.ts'
 import { defaultOf, visibleOptions } from './default-subcommand.ts'
 import { visible, writeResult } from '../output/output.ts'
@@ -49,6 +50,7 @@ export async function createProgram(
       outputError: (text, write) => write(printable(asUnknownCommand(text, program))),
     })
     .on('beforeHelp', () => assertCommand(program))
+    .hook('preAction', assertDirectory)
   for (const { name, summary, group, load } of commands) {
     const command = program.command(name).summary(summary).description(summary)
     command.helpGroup(`${group}:`).helpCommand(false).showHelpAfterError(`(see flotilla ${name} --help)`)
@@ -86,6 +88,16 @@ function showHelp(program: Command, names: readonly string[]): void {
     else command = next
   }
   command.help()
+}
+
+/** Every command resolves paths. */
+function assertDirectory(): void {
+  try {
+    process.cwd()
+  } catch (cause) {
+    const message = 'the working directory was removed: change to one that exists, and run the command again'
+    throw new FlotillaError('NOT_FOUND', message, { cause })
+  }
 }
 
 /** For `flotilla nonsense --help`, which commander answers with the help of everything. */

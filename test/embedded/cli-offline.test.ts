@@ -1,11 +1,12 @@
 // The command on a data directory whose fleet has ended, and on one that is paused.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
 import { freePort } from '../infra/port.ts'
 import { flotilla } from '../support/command.ts'
 
@@ -80,6 +81,18 @@ test('with --json a failure is a document on stdout too, with the code of the er
     assert.ok(said.error['message'] && said.error['remedy'], ended.out)
     assert.ok(ended.err.includes(said.error['message']), ended.err)
   }
+})
+
+test('in a directory that was removed there is help, and no bug', async () => {
+  const line = (args: string) =>
+    `cd "$(mktemp -d)" && rmdir "$PWD" && exec ${process.execPath} ${join(import.meta.dirname, '../../cli/bin.js')} ${args}`
+  const shell = (args: string) => promisify(execFile)('sh', ['-c', line(args)])
+  await assert.rejects(shell('run --json x'), ({ code, stdout }: { code: number; stdout: string }) => {
+    const { error } = JSON.parse(stdout) as { error: { message: string } }
+    assert.match(error.message, /^the working directory was removed/)
+    return code === 66
+  })
+  assert.match((await shell('run --help')).stdout, /^Usage: flotilla run/)
 })
 
 test('a run on a paused stage says why it waits; the second Ctrl-C leaves the task', async () => {
