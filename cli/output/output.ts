@@ -39,17 +39,16 @@ export function writeResult(text: string): void {
     try {
       at += writeSync(STDOUT, bytes, at)
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      // Its reader has closed the pipe, as head(1) does.
-      if (code === 'EPIPE') process.exit(0)
-      if (code !== 'EAGAIN') refuseOutput(error)
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') refuseOutput(error as NodeJS.ErrnoException)
       Atomics.wait(waiter, 0, 0, FULL_PIPE_MS)
     }
   }
 }
 
-/** A full disk behind `>`, for example: half of the output would look like all of it. */
-function refuseOutput(error: unknown): never {
+/** Ends the command: a full disk behind `>`, for example, and half of the output would look like all of it. */
+export function refuseOutput(error: NodeJS.ErrnoException): never {
+  // Its reader has closed the pipe, as head(1) does.
+  if (error.code === 'EPIPE') process.exit(exitCodes.success.code)
   say(paint('red', `failed to write the output: ${messageOf(error)}`))
   process.exit(exitCodes.unavailable.code)
 }
