@@ -126,7 +126,16 @@ function isRunnable(fs, path) {
 
 function printVersion(fs) {
   const { version } = JSON.parse(fs.readFileSync(`${import.meta.dirname}/../package.json`, 'utf8'))
-  console.log(version)
+  try {
+    fs.writeSync(1, `${version}\n`)
+  } catch (error) {
+    // Its reader has closed the pipe.
+    if (error.code === 'EPIPE') return
+    // A full pipe that does not block: Node waits for it.
+    if (error.code === 'EAGAIN') return console.log(version)
+    console.error(`failed to write the output: ${error.message}`)
+    process.exitCode = 69
+  }
 }
 
 async function runWithNewerNode() {

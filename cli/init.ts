@@ -52,6 +52,11 @@ export function init(directory: string, { model }: InitOptions = {}): Initialize
       'REQUEST_INVALID',
       `--model must be provider/model or scripted, not "${shown(model)}"`,
     )
+  if (directory === '')
+    throw new FlotillaError(
+      'REQUEST_INVALID',
+      'the name of the directory is empty; for this one leave it out',
+    )
   const all = starterFiles(directory, model)
   const found = [...all.keys()].filter((name) => isThere(join(directory, name)))
   const taken = found.filter((name) => !shared.includes(name))

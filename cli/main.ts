@@ -2,10 +2,11 @@
 import { CommanderError } from 'commander'
 import { exitCodes } from './program/exit-codes.ts'
 import { noticingOmissions } from './output/omission-notice.ts'
-import { fail } from './output/output.ts'
-import { createProgram, wantedCommands } from './program/program.ts'
+import { fail, failInJson, printFailure } from './output/output.ts'
+import { asksForJson, createProgram, wantedCommands } from './program/program.ts'
 
 process.on('unhandledRejection', fail)
+if (asksForJson(process.argv.slice(2))) failInJson()
 const program = await createProgram(wantedCommands(process.argv.slice(2)))
 if (process.argv.length <= 2) program.outputHelp()
 else await noticingOmissions(() => program.parseAsync()).catch(end)
@@ -13,5 +14,7 @@ else await noticingOmissions(() => program.parseAsync()).catch(end)
 /** Commander has printed what it ends with: help, the version, or the mistake in the arguments. */
 function end(error: unknown): void {
   if (!(error instanceof CommanderError)) return fail(error)
-  process.exit(error.exitCode === 0 ? exitCodes.success.code : exitCodes.usage.code)
+  if (error.exitCode === 0) process.exit(exitCodes.success.code)
+  printFailure('REQUEST_INVALID', error.message.replace(/^error: /, ''))
+  process.exit(exitCodes.usage.code)
 }

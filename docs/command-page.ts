@@ -18,7 +18,8 @@ export async function commandPage(): Promise<string> {
 
 Generated from \`cli/program/command-table.ts\` and the commands by \`npm run generate\`. Do not edit.
 
-Results are on stdout, everything else on stderr. \`--json\` prints JSON on stdout and nothing else there. A table fits
+Results are on stdout, everything else on stderr. \`--json\` prints JSON on stdout and nothing else there; a command that
+could not do its work prints \`{"error": {"code", "message", "remedy"}}\` if it has printed nothing. A table fits
 the terminal: text that is too long is cut, columns of less weight are left out. In a pipe every value is whole, and
 columns are separated by two spaces or more. Colours: only on a terminal, \`NO_COLOR\` and \`FORCE_COLOR\` decide.
 Completion: \`source <(flotilla completion bash)\`. Reasons for all of this: [decision 19](adr/0019-the-command.md).

@@ -5,7 +5,7 @@ import { readEnvironment } from '../runtime/config/environment.ts'
 import type { StagesOf } from './direct/index.ts'
 import { httpOperator } from './http.ts'
 import type { Operator } from './index.ts'
-import { gatewayAtPort, gatewayBehind, hasFleet, noFleet, requireDatabase } from './running-fleet.ts'
+import { gatewayAtPort, orGateway, hasFleet, noFleet, requireDatabase } from './running-fleet.ts'
 
 /**
  * How the fleet was reached: a gateway, the data file in this process, or the servers that the fleet shares.
@@ -40,14 +40,19 @@ export async function usingOperator<T>(
   if (needs !== 'fleet') requireDatabase(environment)
   // Loaded only if there is no gateway: log, stores and query builder are most of what a command would load.
   const { directOperator, OwnParts } = await import('./own-parts.ts')
-  const parts = new OwnParts(environment, stages)
-  try {
-    // Opening the file shows whether another process holds it.
-    if (parts.isFile) await (needs === 'fleet' ? parts.log() : parts.sql())
-  } catch (error) {
-    await parts.close()
-    return work(httpOperator(gatewayBehind(error, environment), { apiKey }), 'gateway')
+  const open = async () => {
+    const parts = new OwnParts(environment, stages)
+    try {
+      // Opening the file shows whether another process holds it.
+      if (parts.isFile) await (needs === 'fleet' ? parts.log() : parts.sql())
+      return parts
+    } catch (error) {
+      await parts.close()
+      throw error
+    }
   }
+  const parts = await orGateway(open, environment)
+  if (typeof parts === 'string') return work(httpOperator(parts, { apiKey }), 'gateway')
   try {
     return await work(directOperator(parts), parts.isFile ? 'file' : 'servers')
   } finally {

@@ -1,6 +1,7 @@
 // Finds the process that holds an embedded fleet's directory: its owner.json says where its gateway listens.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { Environment } from '../runtime/config/environment.ts'
 import { FlotillaError, hasCode } from '../runtime/errors.ts'
 import type { Readiness } from '../runtime/host/http/server.ts'
@@ -10,19 +11,60 @@ import { hasDataFile } from '../runtime/store/data-file/data-file.ts'
 /** Its URL; null if the holder has none (a `flotilla run`, or a fleet that is just starting). */
 export function gatewayOf({ dataDir, raw }: Environment): string | null {
   if (raw['FLOTILLA_URL']) return raw['FLOTILLA_URL']
+  const { gateway } = ownerOf(dataDir)
+  return typeof gateway === 'string' ? gateway : null
+}
+
+/** Empty if there is none, or it can't be read. */
+function ownerOf(dataDir: string): { readonly gateway?: unknown; readonly startedMs?: unknown } {
   try {
-    const owner = JSON.parse(readFileSync(join(dataDir, 'owner.json'), 'utf8')) as { gateway?: unknown }
-    return typeof owner.gateway === 'string' ? owner.gateway : null
+    return { ...(JSON.parse(readFileSync(join(dataDir, 'owner.json'), 'utf8')) as object | null) }
   } catch {
-    return null
+    return {}
   }
 }
 
-/** The gateway behind a DATA_LOCKED; any other error, and a holder without a gateway, is thrown on. */
-export function gatewayBehind(error: unknown, environment: Environment): string {
-  const gateway = isLocked(error) ? gatewayOf(environment) : null
-  if (gateway === null) throw error
-  return gateway
+/** Longest that a fleet is waited for which has just begun to start, or is about to end. */
+const CHANGING_MS = 10_000
+const FIRST_WAIT_MS = 100
+
+/**
+ * What `open` opens, or the gateway of the process that holds the directory. While that one starts, or ends, or is
+ * another command that ends soon, it is waited for. Rejects with the error of `open`: DATA_LOCKED if the holder has
+ * no gateway.
+ */
+export async function orGateway<T>(open: () => Promise<T>, environment: Environment): Promise<T | string> {
+  const untilMs = Date.now() + CHANGING_MS
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs *= 2) {
+    try {
+      return await open()
+    } catch (error) {
+      if (!isLocked(error)) throw error
+      const gateway = gatewayOf(environment)
+      const isSettled = gateway === null ? !isYoung(environment) : await answers(gateway)
+      const leftMs = untilMs - Date.now()
+      if (gateway !== null && (isSettled || leftMs <= 0)) return gateway
+      if (isSettled || leftMs <= 0) throw error
+      await setTimeout(Math.min(waitMs, leftMs))
+    }
+  }
+}
+
+/** Whether the holder may still be starting; also if nothing can be known of it. */
+function isYoung({ dataDir }: Environment): boolean {
+  const { startedMs } = ownerOf(dataDir)
+  return typeof startedMs !== 'number' || Date.now() - startedMs < CHANGING_MS
+}
+
+/** False only if nothing listens there: any other problem is for the one who asks it. */
+async function answers(gateway: string): Promise<boolean> {
+  try {
+    await fetch(`${gateway}/health`, { signal: AbortSignal.timeout(GATEWAY_MS) })
+    return true
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as { code?: unknown }
+    return code !== 'ECONNREFUSED'
+  }
 }
 
 const GATEWAY_MS = 2_000

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { FIRST_TASK, init, type Initialized, type InitOptions } from '../init.ts'
 import { paint, print } from '../output/output.ts'
+import { quoted } from '../output/quoted.ts'
 
 export function defineInit(command: Command): void {
   command
@@ -13,15 +14,13 @@ export function defineInit(command: Command): void {
 }
 
 function write(directory: string, options: InitOptions): void {
-  const { written, kept, unignored, ...project } = init(resolve(directory), options)
+  const { written, kept, unignored, ...project } = init(directory === '' ? '' : resolve(directory), options)
   for (const path of written) print(`${paint('green', 'wrote')} ${path}`)
   for (const name of kept) print(`${paint('dim', 'kept')}  ${name}, as it is`)
   if (unignored.length > 0)
     print(`${paint('yellow', 'add')}   ${unignored.join(', ')} to .gitignore: git would take keys and data`)
   const steps = [
-    ...(directory === '.'
-      ? []
-      : [`cd ${/^[\w./-]+$/.test(directory) ? directory : JSON.stringify(directory)}`]),
+    ...(directory === '.' ? [] : [`cd ${inShell(directory)}`]),
     ...installing(project),
     'npx flotilla test',
     `npx flotilla run --model scripted "${FIRST_TASK}"`,
@@ -30,6 +29,12 @@ function write(directory: string, options: InitOptions): void {
   ]
   const first = 'The scripted model has a recorded answer. To connect another, see .env.example. Next:'
   print(`\n${first}\n${steps.map((step) => `  ${step}`).join('\n')}`)
+}
+
+/** As a shell takes it. */
+function inShell(path: string): string {
+  const plain = path.startsWith('-') ? `./${path}` : path
+  return /^[\w./-]+$/.test(plain) ? plain : quoted(plain)
 }
 
 /** Without Flotilla in reach npx would ask the registry for it. */

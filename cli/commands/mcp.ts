@@ -5,11 +5,11 @@ import { agents as routes } from '../../api/agents.ts'
 import { HttpClient } from '../../client/http/client.ts'
 import { askJson, authorization } from '../../client/http/requests.ts'
 import { httpOperator } from '../../operator/http.ts'
-import { gatewayBehind } from '../../operator/running-fleet.ts'
+import { orGateway } from '../../operator/running-fleet.ts'
 import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { McpFleet } from '../../services/gateway/mcp/fleet.ts'
-import { keepStdoutForResults, paint, say } from '../output/output.ts'
+import { keepStdoutForResults, paint, refuseOutput, say } from '../output/output.ts'
 import { shorten } from '../output/render.ts'
 import { defineMcpServers } from './mcp-servers.ts'
 
@@ -42,7 +42,11 @@ interface Opened {
 async function serve({ url }: { url?: string }): Promise<void> {
   // Stdout carries the protocol alone: what tools print goes to stderr.
   const write = process.stdout.write.bind(process.stdout)
-  const output = new Writable({ write: (chunk: Buffer, _, done) => void write(chunk, done) })
+  // Its error is an event of stdout's own.
+  const output = new Writable({ write: (chunk: Buffer, _, done) => void write(chunk, () => done()) })
+  const lost = new Promise<{ lost: NodeJS.ErrnoException }>((resolve) =>
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => resolve({ lost: error })),
+  )
   keepStdoutForResults()
   const environment = readEnvironment(process.env)
   const gateway = url ?? environment.raw['FLOTILLA_URL']
@@ -51,10 +55,11 @@ async function serve({ url }: { url?: string }): Promise<void> {
   const onError = ({ message }: Error): void => say(paint('yellow', `MCP: ${shorten(message, SHOWN_CHARS)}`))
   const serving = serveOnStdio(fleet, { input: process.stdin, output, onError })
   say(`ready: agents of ${where}`)
-  const problem = await Promise.race([untilOver(), serving.over])
+  const problem = await Promise.race([untilOver(), serving.over, lost])
   await serving.close()
   await stop()
-  if (problem)
+  if (problem && 'lost' in problem) refuseOutput(problem.lost)
+  else if (problem)
     throw new FlotillaError(
       'REQUEST_INVALID',
       `closed the connection of the client: ${shorten(problem.message, SHOWN_CHARS)}`,
@@ -96,7 +101,7 @@ async function embedded(environment: Environment): Promise<Opened> {
       'CONFIG_INVALID',
       'the fleet is on Kafka: name its gateway by --url or FLOTILLA_URL',
     )
-  const started = await startHere().catch((error: unknown) => gatewayBehind(error, environment))
+  const started = await orGateway(startHere, environment)
   if (typeof started === 'string') return behind(started, environment)
   const [{ clientFleet }, { agentTools }] = await Promise.all([
     import('../../services/gateway/mcp/client-fleet.ts'),

@@ -5,10 +5,9 @@ import type { Client } from '../../client/types.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { httpOperator } from '../../operator/http.ts'
 import type { Operator } from '../../operator/index.ts'
-import { gatewayBehind } from '../../operator/running-fleet.ts'
+import { orGateway } from '../../operator/running-fleet.ts'
 import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
 import { taskStages } from '../../services/index.ts'
-import type { EmbeddedFleet } from '../fleet/embedded.ts'
 import { usingGateway } from '../fleet/here.ts'
 import { say } from '../output/output.ts'
 
@@ -27,13 +26,11 @@ export async function withEvaluationFleet<T>(
   if (url) return overHttp(url, environment, work)
   if (environment.kafkaBrokers.length > 0) return overServers(work)
   const model = models.find((each) => each.startsWith('scripted/')) ?? models[0] ?? null
-  let fleet: EmbeddedFleet
-  try {
-    fleet = await (await import('../fleet/embedded.ts')).startEmbedded({}, { model })
-  } catch (error) {
-    const gateway = gatewayBehind(error, environment)
-    say(usingGateway(environment, gateway))
-    return overHttp(gateway, environment, work)
+  const start = async () => (await import('../fleet/embedded.ts')).startEmbedded({}, { model })
+  const fleet = await orGateway(start, environment)
+  if (typeof fleet === 'string') {
+    say(usingGateway(environment, fleet))
+    return overHttp(fleet, environment, work)
   }
   try {
     return await work({ client: fleet.client, operator: await fleet.operator() })

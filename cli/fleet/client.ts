@@ -6,7 +6,7 @@
 import { connect, type ConnectOptions } from '../../client/connect.ts'
 import { HttpClient } from '../../client/http/client.ts'
 import type { Client } from '../../client/types.ts'
-import { gatewayBehind, openFleetLog } from '../../operator/running-fleet.ts'
+import { openFleetLog, orGateway } from '../../operator/running-fleet.ts'
 import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
 import { FlotillaError, hasCode } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log/port.ts'
@@ -44,12 +44,8 @@ async function withDataFile<T>(
   work: Work<T>,
   { offline, cause, ...connecting }: ConnectOptions & { offline: boolean; cause: FlotillaError },
 ): Promise<T> {
-  let log: Log
-  try {
-    log = await openFleetLog(environment)
-  } catch (error) {
-    return closing(new HttpClient(gatewayBehind(error, environment), connecting), work, true)
-  }
+  const log = await orGateway(() => openFleetLog(environment), environment)
+  if (typeof log === 'string') return closing(new HttpClient(log, connecting), work, true)
   try {
     if (offline) return await onFile(log, environment, work)
     const message = `${cause.message}, and no fleet runs on ${environment.dataDir}`

@@ -3,7 +3,7 @@
 import { HttpClient } from '../../client/http/client.ts'
 import type { Client, TaskInput, TaskResult } from '../../client/types.ts'
 import { httpOperator } from '../../operator/http.ts'
-import { gatewayBehind } from '../../operator/running-fleet.ts'
+import { orGateway } from '../../operator/running-fleet.ts'
 import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import type { Pause } from '../../runtime/pauses.ts'
@@ -31,19 +31,16 @@ export async function openFleet(
   note: (text: string) => void,
   { isQuiet = false }: { readonly isQuiet?: boolean | undefined } = {},
 ): Promise<OpenFleet> {
-  try {
-    const fleet = await (await import('./embedded.ts')).startEmbedded({}, { model })
-    return { ...fleet, isOwn: true }
-  } catch (error) {
-    const environment = readEnvironment(process.env)
-    const gateway = gatewayBehind(error, environment)
-    const apiKey = environment.raw['FLOTILLA_API_KEY']
-    const onReconnect = ({ message }: Error) => note(`${message}; reconnecting`)
-    const client = new HttpClient(gateway, { apiKey, onReconnect })
-    if (!isQuiet) note(usingGateway(environment, gateway))
-    const { pauses } = httpOperator(gateway, { apiKey })
-    return { client, isOwn: false, pauses: () => pauses.list(), stop: () => client.close() }
-  }
+  const environment = readEnvironment(process.env)
+  const start = async () => (await import('./embedded.ts')).startEmbedded({}, { model })
+  const fleet = await orGateway(start, environment)
+  if (typeof fleet !== 'string') return { ...fleet, isOwn: true }
+  const apiKey = environment.raw['FLOTILLA_API_KEY']
+  const onReconnect = ({ message }: Error) => note(`${message}; reconnecting`)
+  const client = new HttpClient(fleet, { apiKey, onReconnect })
+  if (!isQuiet) note(usingGateway(environment, fleet))
+  const { pauses } = httpOperator(fleet, { apiKey })
+  return { client, isOwn: false, pauses: () => pauses.list(), stop: () => client.close() }
 }
 
 /**

@@ -3,7 +3,7 @@
 // escaped.
 import { writeSync } from 'node:fs'
 import { stripVTControlCharacters, styleText } from 'node:util'
-import { describe, messageOf } from '../../runtime/errors.ts'
+import { describe, errorTable, FlotillaError, messageOf, type ErrorCode } from '../../runtime/errors.ts'
 import { redacted, redactedJson } from '../../runtime/text/redaction.ts'
 import { exitCodeOf, exitCodes } from '../program/exit-codes.ts'
 
@@ -22,6 +22,9 @@ function line(stream: NodeJS.WriteStream, text: string): string {
 }
 
 const STDOUT = 1
+/** Something is on stdout. */
+let hasWritten = false
+let answersInJson = false
 const FULL_PIPE_MS = 2
 const waiter = new Int32Array(new SharedArrayBuffer(4))
 
@@ -31,21 +34,21 @@ const waiter = new Int32Array(new SharedArrayBuffer(4))
  */
 export function writeResult(text: string): void {
   const bytes = Buffer.from(text)
+  hasWritten = true
   for (let at = 0; at < bytes.length;) {
     try {
       at += writeSync(STDOUT, bytes, at)
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      // Its reader has closed the pipe, as head(1) does.
-      if (code === 'EPIPE') process.exit(0)
-      if (code !== 'EAGAIN') refuseOutput(error)
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') refuseOutput(error as NodeJS.ErrnoException)
       Atomics.wait(waiter, 0, 0, FULL_PIPE_MS)
     }
   }
 }
 
-/** A full disk behind `>`, for example: half of the output would look like all of it. */
-function refuseOutput(error: unknown): never {
+/** Ends the command: a full disk behind `>`, for example, and half of the output would look like all of it. */
+export function refuseOutput(error: NodeJS.ErrnoException): never {
+  // Its reader has closed the pipe, as head(1) does.
+  if (error.code === 'EPIPE') process.exit(exitCodes.success.code)
   say(paint('red', `failed to write the output: ${messageOf(error)}`))
   process.exit(exitCodes.unavailable.code)
 }
@@ -98,8 +101,20 @@ export function printJson(value: unknown): void {
   writeResult(`${visibleJson(JSON.stringify(redactedJson(value)))}\n`)
 }
 
+/** From now on a failure is on stdout too, as the HTTP API has it, unless a result is there already. */
+export function failInJson(): void {
+  answersInJson = true
+}
+
+/** Writes the failure for programs: `{"error": {"code", "message", "remedy"}}`. */
+export function printFailure(code: ErrorCode, message: string, remedy = errorTable[code].remedy): void {
+  if (answersInJson && !hasWritten) printJson({ error: { code, message, remedy } })
+}
+
 /** Ends the command with a message, its remedy, and the exit code of the error. */
 export function fail(error: unknown): void {
+  if (error instanceof FlotillaError) printFailure(error.code, error.message, error.remedy)
+  else printFailure('INTERNAL', messageOf(error))
   const [first = '', ...rest] = describe(error).split('\n')
   say([paint('red', first), ...rest].join('\n'))
   process.exit(exitCodeOf(error))

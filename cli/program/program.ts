@@ -1,11 +1,15 @@
 // The commander program: every command by name and summary, and in full only those that are asked for.
-import { Command } from 'commander'
+import { Command, Help } from 'commander'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { commands } from './command-table.ts'
 import { defaultOf, visibleOptions } from './default-subcommand.ts'
 import { visible, writeResult } from '../output/output.ts'
 import { VERSION } from '../version.ts'
 
 const WIDTH = 80
+/** Columns that a description needs beside its option; with fewer it stands below. */
+const LEAST_WIDTH = 24
+const BELOW_INDENT = 6
 /** A mistake quotes the argument, which may be a whole file: this much of its beginning and of its end is shown. */
 const MAX_SHOWN_CHARS = 400
 
@@ -40,12 +44,13 @@ export async function createProgram(
     .showHelpAfterError('(see flotilla --help)')
     .exitOverride()
     .addHelpText('after', MORE_HELP)
-    .configureHelp({ helpWidth: width, visibleOptions })
+    .configureHelp({ helpWidth: width, minWidthToWrap: LEAST_WIDTH, visibleOptions, formatItem })
     .configureOutput({
       writeOut: writeResult,
       outputError: (text, write) => write(printable(asUnknownCommand(text, program))),
     })
     .on('beforeHelp', () => assertCommand(program))
+    .hook('preAction', assertDirectory)
   for (const { name, summary, group, load } of commands) {
     const command = program.command(name).summary(summary).description(summary)
     command.helpGroup(`${group}:`).helpCommand(false).showHelpAfterError(`(see flotilla ${name} --help)`)
@@ -63,6 +68,16 @@ export async function createProgram(
   return program
 }
 
+/** An option or a command with its description, beside it or, on a narrow terminal, below. */
+function formatItem(term: string, termWidth: number, description: string, help: Help): string {
+  const width = help.helpWidth ?? WIDTH
+  if (description === '' || width - termWidth >= LEAST_WIDTH + 4)
+    return Help.prototype.formatItem.call(help, term, termWidth, description, help)
+  const indent = ' '.repeat(BELOW_INDENT)
+  const below = help.boxWrap(description, Math.max(LEAST_WIDTH, width - BELOW_INDENT))
+  return `  ${term}\n${indent}${below.replaceAll('\n', `\n${indent}`)}`
+}
+
 /** Writes the help of the command of these names, such as `dead-letters replay`. Ends with the mistake if there is none. */
 function showHelp(program: Command, names: readonly string[]): void {
   let command = program
@@ -73,6 +88,16 @@ function showHelp(program: Command, names: readonly string[]): void {
     else command = next
   }
   command.help()
+}
+
+/** Every command resolves paths. */
+function assertDirectory(): void {
+  try {
+    process.cwd()
+  } catch (cause) {
+    const message = 'the working directory was removed: change to one that exists, and run the command again'
+    throw new FlotillaError('NOT_FOUND', message, { cause })
+  }
 }
 
 /** For `flotilla nonsense --help`, which commander answers with the help of everything. */
@@ -110,6 +135,12 @@ function unknownCommand(command: Command, word: string): string {
   const known = command.commands.map((each) => each.name()).join(', ')
   const has = known === '' ? 'has no commands of its own' : `has ${known}`
   return `error: unknown command '${word}': flotilla ${command.name()} ${has}`
+}
+
+/** Whether `--json` is among the options, which end with `--`. */
+export function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return (end < 0 ? args : args.slice(0, end)).includes('--json')
 }
 
 /** The command that the arguments mean, also as in `flotilla help run`; an unknown one loads none. */

@@ -36,13 +36,14 @@ import { gatewaySchema } from './gateway.ts'
 import { defaultSessions, whenBusyChoices } from './sessions.ts'
 import { sessionsSchema } from './sessions-schema.ts'
 import { findDefinition, importDefinition } from './project/definition-file.ts'
+import { importMistake } from './project/import-mistake.ts'
 import { mistakesOf } from './issues.ts'
 import { mistakeList } from './mistake-list.ts'
 import { completeMcpServers, mcpServersSchema, type McpServerDefinition } from './mcp/servers.ts'
 import { toolsOfServers } from './mcp/load.ts'
 import { isObject, references } from './references.ts'
 import { fleetSecrets } from './environment/secrets.ts'
-import { placesOf, shownPath } from './project/source-place.ts'
+import { placesOf, shownPath, thrownPlace } from './project/source-place.ts'
 import { keepSecrets } from '../text/redaction.ts'
 
 /** Longest delay of a Node timer. */
@@ -238,7 +239,13 @@ function isRegExp(source: string): boolean {
 export async function loadFleet(environment: Environment, directory: string = process.cwd()): Promise<Fleet> {
   const file = findDefinition(environment, directory)
   const [value, toolMistakes] = await collectToolMistakes(() => importDefinition(file))
-  return completeFleet(value, environment, file, toolMistakes)
+  try {
+    return completeFleet(value, environment, file, toolMistakes)
+  } catch (error) {
+    // Code of the file runs here too: a getter, a proxy, the conversion of a schema.
+    if (error instanceof FlotillaError || thrownPlace(error) === null) throw error
+    throw new FlotillaError('CONFIG_INVALID', importMistake(file, error), { cause: error })
+  }
 }
 
 /** Checks a definition and fills in what it leaves out. `source` names it in messages. */

@@ -1,11 +1,12 @@
 // The command on a data directory whose fleet has ended, and on one that is paused.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
 import { freePort } from '../infra/port.ts'
 import { flotilla } from '../support/command.ts'
 
@@ -42,6 +43,7 @@ test('after a run its result is there without a gateway, and the file takes feed
 
 test('a reader that goes away, and a full disk behind the output, are no bugs', async () => {
   const main = `${process.execPath} ${join(import.meta.dirname, '../../cli/main.ts')}`
+  const command = `${process.execPath} ${join(import.meta.dirname, '../../cli/bin.js')}`
   const shell = async (line: string) => {
     const child = spawn('sh', ['-c', line], { env: { ...env, PATH: process.env['PATH'] } })
     let err = ''
@@ -54,11 +56,43 @@ test('a reader that goes away, and a full disk behind the output, are no bugs', 
     code: 0,
     err: 'code 0\n',
   })
-  const { code, err } = await shell(`${main} ps --all > /dev/full`)
-  assert.deepEqual(
-    [code, err.split('\n')[0]],
-    [69, 'failed to write the output: ENOSPC: no space left on device, write'],
-  )
+  for (const line of [`${main} ps --all`, `${main} --help`, `${command} --version`]) {
+    const { code, err } = await shell(`${line} > /dev/full`)
+    assert.deepEqual(
+      [line, code, err.split('\n')[0]],
+      [line, 69, 'failed to write the output: ENOSPC: no space left on device, write'],
+    )
+  }
+  assert.deepEqual(await shell(`${command} --version | true`), { code: 0, err: '' })
+})
+
+test('with --json a failure is a document on stdout too, with the code of the error', async () => {
+  const nowhere = { ...env, FLOTILLA_DATA: join(directory, 'nowhere') }
+  for (const [args, code, error, where] of [
+    [['status', '--json', 'nobody'], 69, 'NO_FLEET', nowhere],
+    [['status', '--json', 'nobody'], 66, 'TASK_UNKNOWN', env],
+    [['run', '--json'], 64, 'REQUEST_INVALID', nowhere],
+    [['nonsense', '--json'], 64, 'REQUEST_INVALID', nowhere],
+    [['run', '--json', 'x'], 78, 'CONFIG_INVALID', { ...nowhere, FLOTILLA_CONFIG: 'none.ts' }],
+  ] as const) {
+    const ended = await flotilla(args, { env: where })
+    const said = JSON.parse(ended.out) as { error: Record<string, string> }
+    assert.deepEqual([ended.code, said.error['code']], [code, error], ended.err)
+    assert.ok(said.error['message'] && said.error['remedy'], ended.out)
+    assert.ok(ended.err.includes(said.error['message']), ended.err)
+  }
+})
+
+test('in a directory that was removed there is help, and no bug', async () => {
+  const line = (args: string) =>
+    `cd "$(mktemp -d)" && rmdir "$PWD" && exec ${process.execPath} ${join(import.meta.dirname, '../../cli/bin.js')} ${args}`
+  const shell = (args: string) => promisify(execFile)('sh', ['-c', line(args)])
+  await assert.rejects(shell('run --json x'), ({ code, stdout }: { code: number; stdout: string }) => {
+    const { error } = JSON.parse(stdout) as { error: { message: string } }
+    assert.match(error.message, /^the working directory was removed/)
+    return code === 66
+  })
+  assert.match((await shell('run --help')).stdout, /^Usage: flotilla run/)
 })
 
 test('a run on a paused stage says why it waits; the second Ctrl-C leaves the task', async () => {

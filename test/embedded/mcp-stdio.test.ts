@@ -1,6 +1,8 @@
 // `flotilla mcp` as a real process at the other end of two pipes, driven by the protocol's own client.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -103,6 +105,38 @@ test('a running fleet behind its gateway; a client of 2026-07-28', async () => {
     long.err.split('\n').every((line) => line.length < 500 && !line.startsWith('   ')),
     long.err,
   )
+})
+
+test('a client that no longer reads ends the command in good order; a full disk ends it with its reason', async () => {
+  const main = join(repository, 'cli/main.ts')
+  const env = {
+    PATH: process.env['PATH'],
+    FLOTILLA_DATA: dataDir,
+    FLOTILLA_CONFIG: join(repository, 'test/support/mcp-stdio.config.ts'),
+    FLOTILLA_MODEL: 'scripted',
+    FLOTILLA_PARTITIONS: '3',
+    LOG_LEVEL: 'error',
+  }
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } }
+  const initialize = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })
+  const full = openSync('/dev/full', 'w')
+  for (const [stdout, code, says] of [
+    ['pipe', 0, /^ready: [^\n]*\n$/],
+    [full, 69, /^ready: [^\n]*\nfailed to write the output: ENOSPC: [^\n]*\n$/],
+  ] as const) {
+    const child = spawn(process.execPath, [main, 'mcp'], { env, stdio: ['pipe', stdout, 'pipe'] })
+    const ended = once(child, 'close')
+    let said = ''
+    child.stderr?.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      if (!said.startsWith('ready') || said.includes('failed')) return
+      child.stdout?.destroy()
+      child.stdin?.write(`${initialize}\n`)
+    })
+    assert.deepEqual(await ended, [code, null], said)
+    assert.match(said, says)
+  }
+  closeSync(full)
 })
 
 test('a fleet that is not there is an error before any message', async () => {

@@ -30,6 +30,8 @@ export function flotilla(args: readonly string[], options: CommandOptions = {}):
       HOME: process.env['HOME'] ?? tmpdir(),
       NODE_COMPILE_CACHE: join(tmpdir(), 'flotilla-test-compile-cache'),
       FLOTILLA_PARTITIONS: '3',
+      // Nothing listens there: without it a test would meet whatever fleet runs on this machine at port 8000.
+      PORT: '1',
       LOG_LEVEL: 'error',
       // Tests that connect no model of their own choose the scripted one, as everybody must.
       FLOTILLA_MODEL: 'scripted',

@@ -1,4 +1,5 @@
 // The import of a user's file that must come to an end: its code may wait forever at the top level, or end the process.
+import { setImmediate } from 'node:timers/promises'
 import { FlotillaError } from '../../errors.ts'
 
 const IMPORT_MS = 60_000
@@ -6,8 +7,8 @@ const IMPORT_MS = 60_000
 const EXIT_CODE = 78
 
 /**
- * Rejects with CONFIG_INVALID after a minute, and at once where nothing is left that could end the wait. `name` is that
- * of the file, in messages.
+ * Rejects with CONFIG_INVALID after a minute, and at once where nothing is left that could end the wait; with its error
+ * if the file leaves a promise that nobody handles. `name` is that of the file, in messages.
  */
 export async function settled<T>(name: string, work: Promise<T>): Promise<T> {
   let end = (): void => {}
@@ -21,15 +22,35 @@ export async function settled<T>(name: string, work: Promise<T>): Promise<T> {
     const timer = setTimeout(late, IMPORT_MS).unref()
     const onExit = (code: number) => onEarlyExit(name, code)
     process.on('beforeExit', onIdle).on('exit', onExit)
+    const restore = takeUnhandled(reject)
     end = () => {
       clearTimeout(timer)
+      restore()
       process.off('beforeExit', onIdle).off('exit', onExit)
     }
   })
   try {
-    return await Promise.race([work, never])
+    return await Promise.race([andItsRejections(work), never])
   } finally {
     end()
+  }
+}
+
+/** A promise that nobody handles is only known once the file has been run. */
+async function andItsRejections<T>(work: Promise<T>): Promise<T> {
+  const value = await work
+  await setImmediate()
+  return value
+}
+
+/** Nothing else runs while a file is imported: what is rejected and not handled is the file's. Returns what restores. */
+function takeUnhandled(take: (error: unknown) => void): () => void {
+  const event = 'unhandledRejection'
+  const others = process.listeners(event)
+  process.removeAllListeners(event).on(event, take)
+  return () => {
+    process.off(event, take)
+    for (const other of others) process.on(event, other)
   }
 }
 

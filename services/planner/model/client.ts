@@ -20,7 +20,7 @@ import type { CallContext } from '../../../runtime/stage.ts'
 import { fitToWindow } from './context-window.ts'
 import { providerError, type CallSite } from './errors.ts'
 import { failureOf, isNotFound, isRequestError, isSaid, ModelServer, saidWithin } from './openai.ts'
-import { NotJson } from './json-values.ts'
+import { behindGuard, NotJson } from './json-values.ts'
 import { listOf, shapeOf } from './shapes.ts'
 import { AnswerReader } from './sse.ts'
 import { ReplyReader } from './reply.ts'
@@ -137,7 +137,8 @@ async function servedModel(provider: Provider, site: CallSite, watching: Watchin
   if (provider.served !== null && provider.served.untilMs > Date.now()) return provider.served.model
   try {
     let model: unknown
-    const take = (text: string) => (model = shapeOf(listOf(shapeOf(JSON.parse(text))['data'])[0])['id'])
+    const take = (text: string) =>
+      (model = shapeOf(listOf(shapeOf(JSON.parse(behindGuard(text)))['data'])[0])['id'])
     await provider.server.exchange({ path: '/models', body: null, ...watching }, () => textReader(take))
     if (typeof model !== 'string') throw noModel(site)
     provider.served = { model, untilMs: Date.now() + SERVED_MODEL_TTL_MS }
@@ -238,8 +239,10 @@ function toModelError(
   if (error instanceof FlotillaError) return error
   if (error instanceof SyntaxError) {
     const said = redacted(error.message)
-    const shown = error instanceof NotJson && said !== '' ? `: ${said}` : '.'
-    const message = `${site.provider} sent something that is not JSON (model ${site.model})${shown}`
+    const isEmpty = error instanceof NotJson && said === ''
+    const what = isEmpty ? 'sent an empty body as its answer' : 'sent something that is not JSON'
+    const shown = error instanceof NotJson && !isEmpty ? `: ${said}` : '.'
+    const message = `${site.provider} ${what} (model ${site.model})${shown}`
     return new FlotillaError('MODEL_ANSWER_MALFORMED', message, { details: used, cause: error })
   }
   if (isUnpackingError(error)) {
@@ -249,7 +252,8 @@ function toModelError(
   const failure = failureOf(error)
   // Redacted before it is cut: half a key would not be found.
   const received = reader?.received ?? ''
-  return providerError({ ...failure, message: redacted(failure.message), received }, site, used)
+  const isSent = reader?.isSent === true
+  return providerError({ ...failure, message: redacted(failure.message), received, isSent }, site, used)
 }
 
 /**

@@ -8,6 +8,7 @@
 // 4. Pure: shapes come in as data, and the table-driven test shows what OpenAI, Groq, Anthropic, Azure,
 //    Ollama, vLLM and llama.cpp really send.
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
+import { shownUrl } from '../../../runtime/text/redaction.ts'
 import { saysTooLong } from './context-errors.ts'
 import { retryAfterOf } from './waits.ts'
 import type { ModelSpend } from '../call.ts'
@@ -28,6 +29,8 @@ export interface ProviderFailure {
   readonly retryDelay: string | null
   /** What of the answer had arrived, in words; empty: nothing. */
   readonly received?: string
+  /** The request had begun to leave. */
+  readonly isSent?: boolean
 }
 
 /** The called server, for messages. */
@@ -152,6 +155,12 @@ const rules: readonly Rule[] = [
   },
 ]
 
+/** The cause of a failure whose answer is not HTTP/1.1. */
+export const NOT_HTTP = 'not HTTP/1.1'
+const UNREADABLE = /^UND_ERR_(?:HEADERS_OVERFLOW|RES_)/
+/** Codes of OpenSSL for a certificate that nobody vouches for. */
+const CERTIFICATE = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/
+
 const TIMEOUT_CAUSES = [
   'ETIMEDOUT',
   'UND_ERR_CONNECT_TIMEOUT',
@@ -201,21 +210,37 @@ function describe(code: ErrorCode, failure: ProviderFailure, site: CallSite): st
       ? `${site.provider} answered ${failure.status} for model ${site.model}`
       : failure.cause === null
         ? `${site.provider} failed in its answer for model ${site.model}`
-        : failure.received
-          ? `${site.provider} at ${site.baseUrl} broke off ${failure.received} (${failure.cause})`
-          : `${site.provider} at ${site.baseUrl} could not be reached (${failure.cause})`
+        : `${site.provider} at ${site.baseUrl} ${brokeOff(failure)} (${failure.cause})`
   const message = `${answered}: ${said || 'no message'}`
   const help = advice(code, failure, site)
   return help === '' ? message : `${message.replace(/\.$/, '')}.${help}`
 }
 
-function advice(code: ErrorCode, { status }: ProviderFailure, site: CallSite): string {
+/** The connection failed: when. */
+function brokeOff({ received, isSent, cause }: ProviderFailure): string {
+  if (received) return `broke off ${received}`
+  if (isSent !== true) return 'could not be reached'
+  return cause === NOT_HTTP || UNREADABLE.test(cause ?? '')
+    ? 'sent an answer that can not be read'
+    : 'closed the connection without an answer'
+}
+
+function advice(code: ErrorCode, { status, cause, header }: ProviderFailure, site: CallSite): string {
   if (code === 'MODEL_AUTH_FAILED') {
     return site.keyEnv === undefined
       ? ` The server wants a key: set ${site.provider.toUpperCase()}_API_KEY; if flotilla.config.ts defines the provider, name it there (models.providers.${site.provider}.keyEnv).`
       : ` Check ${site.keyEnv}.`
   }
-  if (status !== undefined && status >= 300 && status < 400)
-    return ` It redirects to another server: give that one's base URL instead of ${site.baseUrl}.`
+  if (status !== undefined && status >= 300 && status < 400) return redirectAdvice(header('location'), site)
+  if (cause !== null && CERTIFICATE.test(cause))
+    return ' If its certificate is one of your own, name the file of the authority that signed it in NODE_EXTRA_CA_CERTS.'
   return status === 404 ? ` Check the model name "${site.model}" and the base URL ${site.baseUrl}.` : ''
+}
+
+function redirectAdvice(location: string | null, { baseUrl }: CallSite): string {
+  const to = location === null ? null : URL.parse(location, baseUrl)
+  if (to === null) return ` It redirects and does not say where: check the base URL ${baseUrl}.`
+  if (to.origin === URL.parse(baseUrl)?.origin)
+    return ` It redirects to ${shownUrl(to)}, where a request is not sent again: check the base URL ${baseUrl}.`
+  return ` It redirects to another server, ${shownUrl(to)}, to which no key is sent: give that one's base URL instead of ${baseUrl}.`
 }

@@ -10,7 +10,7 @@ const ends: readonly { readonly end: End; readonly says: RegExp }[] = [
   { end: 'malformed', says: /malformed|invalid_(tool|function)|unexpected_tool_call|too_many_tool_calls/ },
   {
     end: 'withheld',
-    says: /filter|safety|sensitive|refus|recitation|prohibited|blocklist|blocked|spii|guardrail|moderat|policy|flagged|language|image_other/,
+    says: /filter|safety|sensitive|refus|recitation|prohibited|blocklist|blocked|spii|guardrail|moderat|policy|flagged|toxic|language|image_other/,
   },
   { end: 'length', says: /length|max_(output_|new_|completion_)?tokens|token_limit|context_window|truncat/ },
   {

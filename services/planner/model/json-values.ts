@@ -3,7 +3,8 @@
 //
 // 1. Text that is one JSON value is parsed once, and nothing else is done.
 // 2. Words behind a value are ignored: the value itself is whole.
-// 3. NaN and Infinity are read as null, control characters within strings as text.
+// 3. What Python and JavaScript write and JSON does not allow is read as they mean it, NaN and Infinity as null.
+// 4. A guard before it, which keeps browsers from running the JSON as a script, is no part of it.
 import { parseExact } from '../../../runtime/json/exact.ts'
 import { withoutSlips } from '../../../runtime/json/slips.ts'
 
@@ -23,6 +24,11 @@ export class NotJson extends SyntaxError {
     )
   }
 }
+
+const GUARD = /^\s*(?:\)\]\}'?,?|while\s*\(1\);|for\s*\(;;\);)\s*/
+
+/** The text behind a guard: `)]}'` of Google's servers, `while(1);`, `for(;;);`. */
+export const behindGuard = (text: string): string => text.replace(GUARD, '')
 
 export interface Found {
   readonly values: readonly unknown[]

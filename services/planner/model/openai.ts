@@ -8,7 +8,8 @@ import { messageOf } from '../../../runtime/errors.ts'
 import { isDeeperThan } from '../../../runtime/json/depth.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
 import { MAX_SHOWN_DEPTH, readError } from './bodies.ts'
-import type { ProviderFailure } from './errors.ts'
+import { NOT_HTTP, type ProviderFailure } from './errors.ts'
+import { behindGuard } from './json-values.ts'
 import { errorReader } from './text-reader.ts'
 import { httpUrl, type BodyReader, type HttpHeaders, type HttpUrl, type Transport } from './transport.ts'
 import type { CallWatch } from './watch.ts'
@@ -126,7 +127,7 @@ function statusError(status: number, text: string, headers: HttpHeaders): Error 
 
 function parsedOrUndefined(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(behindGuard(text))
   } catch {
     return undefined
   }
@@ -185,6 +186,8 @@ function socketError(error: unknown): string | null {
   let deepest: string | null = null
   for (let at = error, depth = 0; at instanceof Error && depth < MAX_CAUSES; at = at.cause, depth++) {
     if ('code' in at && typeof at.code === 'string' && !(at instanceof OpenAI.APIError)) deepest = at.code
+    // undici names a code for it that its constants lack.
+    else if (at.name === 'HTTPParserError') deepest = NOT_HTTP
     if (at instanceof AggregateError && deepest === null) deepest = socketError(at.errors[0])
   }
   if (deepest !== null) return deepest

@@ -79,8 +79,15 @@ function refusedField(failure: ProviderFailure): Field | null {
   const coded = failure.codes.some((code) => code === 'unsupported_parameter' || code === 'unsupported_value')
   const isComplaint = coded || COMPLAINT.test(failure.message)
   const fields = isComplaint || FIELD_COMPLAINT.test(failure.message) ? attachable : []
-  return namedField(isComplaint ? [...parameters, ...fields] : fields, failure)
+  return namedField(isComplaint ? [...parameters, ...fields] : fields, failure) ?? fixedTemperature(failure)
 }
+
+/** Models that take one temperature only say so in words of their own. */
+const FIXED_TEMPERATURE =
+  /\btemperature\b[^]{0,60}(?:deprecated|\bonly\s+(?:be\s+(?:set\s+to\s+)?)?1\b(?!\.\d)|must be (?:set to )?1\b(?!\.\d|\s*(?:or|to|and)))/i
+
+const fixedTemperature = ({ message }: ProviderFailure): Field | null =>
+  FIXED_TEMPERATURE.test(message) ? 'temperature' : null
 
 function namedField(candidates: readonly Field[], { param, message }: ProviderFailure): Field | null {
   const byItself = candidates.find((field) => field === param)

@@ -86,6 +86,11 @@ export class ReplyReader {
     this.#sent = true
   }
 
+  /** Whether the request has begun to leave. */
+  get isSent(): boolean {
+    return this.#sent
+  }
+
   /** Whether a part of an answer has arrived. */
   get hasBegun(): boolean {
     return this.#understood

@@ -12,7 +12,7 @@ import { createParser } from 'eventsource-parser'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json/depth.ts'
 import { decoderFor, type TextReader } from './answer-text.ts'
 import { errorIn } from './bodies.ts'
-import { NotJson, valuesIn, type Found } from './json-values.ts'
+import { behindGuard, NotJson, valuesIn, type Found } from './json-values.ts'
 import { listOf, shapeOf } from './shapes.ts'
 import { isJson } from '../result/json-text.ts'
 import { MAX_REPLY_CHARS } from './reply.ts'
@@ -73,7 +73,7 @@ export class AnswerReader implements BodyReader {
 
   /** Blanks before the answer keep the connection open; they need not be kept. */
   #begin(text: string): void {
-    const head = text.trimStart()
+    const head = behindGuard(text).trimStart()
     if (head === '') return
     if (head.startsWith('{') || head.startsWith('[')) return this.#addPart(head)
     this.#events = new EventReader(this.#sink)

@@ -16,6 +16,8 @@ const KEEP_ALIVE_MS = 60_000
 const DRAIN_MS = 1_000
 const MAX_DRAINED_BYTES = 128_000
 const MAX_REDIRECTS = 5
+/** Gateways report on filters and limits in headers. */
+const MAX_HEADER_BYTES = 128_000
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST'
@@ -243,7 +245,12 @@ function redirectOf({ href }: HttpUrl, status: number, { location }: HttpHeaders
  * HTTP_PROXY and HTTPS_PROXY are honoured as usual; a server on this machine is never called through a proxy.
  */
 function dispatcherFor(variables: Readonly<Record<string, string | undefined>>): Dispatcher {
-  const options = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 0, bodyTimeout: 0 }
+  const options = {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  }
   const read = (name: string) => variables[name] || variables[name.toLowerCase()] || undefined
   const [httpProxy, httpsProxy] = ['HTTP_PROXY', 'HTTPS_PROXY'].map((name) => proxyUrl(name, read(name)))
   if (httpProxy === undefined && httpsProxy === undefined) return new Agent(options)

@@ -49,7 +49,7 @@ const FENCE = /^(`{3,}|~{3,})([^]*)$/
  * Contents of code fences, the last of which may be unclosed. By lines: one pattern over all would be
  * quadratic.
  */
-function fencesIn(text: string): string[] {
+export function fencesIn(text: string): string[] {
   const found: string[] = []
   let open: { mark: string; lines: string[] } | null = null
   for (const line of text.split('\n')) {

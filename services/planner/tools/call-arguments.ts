@@ -2,7 +2,7 @@
 //
 // 1. What can be meant in one way only is read as meant: empty text, null and an empty list (PHP's empty object)
 //    are no arguments, JSON may stand within a string or a code fence, between blanks and byte order marks,
-//    before a leaked mark of the model's template, and have line ends within its strings.
+//    before a leaked mark of the model's template, and be written as Python or JavaScript write it (slips.ts).
 // 2. Nothing is chosen for the model: two values for one name are refused.
 // 3. A property `__proto__` is refused: the tool is foreign code, which may copy it.
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json/depth.ts'
@@ -10,7 +10,7 @@ import { hasPrototypeName, mayRepeatNames, repeatedNames } from '../../../runtim
 import { withoutSlips } from '../../../runtime/json/slips.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import { parseJson } from '../result/json-text.ts'
-import { jsonTextOf } from '../result/output-schema.ts'
+import { fencesIn, jsonTextOf } from '../result/output-schema.ts'
 import { withoutAtEnd } from '../text-end.ts'
 
 /** Checking takes the planner's own time: a value that fits nowhere is a problem at each of its parts. */
@@ -53,10 +53,18 @@ const LEAKED_WITHIN_CHARS = 300
 
 /** The JSON that is meant by a text that is none, or by one within a string. */
 function textOf(text: string, within: string | undefined): string {
-  if (within !== undefined) return within
-  const fenced = jsonTextOf(text)
-  if (fenced !== text) return fenced
-  const cut = withoutAtEnd(text, LEAKED, LEAKED_WITHIN_CHARS).trim()
-  const corrected = withoutSlips(cut, (number) => number)
-  return [cut, corrected].find((one) => parseJson(one) !== undefined) ?? text
+  const bare = within ?? fenced(text)
+  const cut = withoutAtEnd(bare, LEAKED, LEAKED_WITHIN_CHARS).trim()
+  const corrected = () => withoutSlips(cut, (number) => number)
+  return parseJson(cut) === undefined && cut !== '' ? firstJson(corrected(), text) : cut
 }
+
+/** The content of the fence, or of the single backticks, that the text is. */
+function fenced(text: string): string {
+  const json = jsonTextOf(text)
+  const said = text.trim()
+  if (json !== text || !said.startsWith('`')) return json
+  return fencesIn(said)[0] ?? /^`([^`]*)`$/.exec(said)?.[1] ?? text
+}
+
+const firstJson = (one: string, other: string): string => (parseJson(one) === undefined ? other : one)

@@ -55,6 +55,7 @@ test('a model that is named is in the configuration; a .gitignore stays as it is
   writeFileSync(join(directory, '.gitignore'), 'mine')
   assert.throws(() => init(directory, { model: "x', y: '" }), { code: 'REQUEST_INVALID', message: /--model/ })
   init(directory, { model: 'scripted' })
+  assert.throws(() => init(''), { code: 'REQUEST_INVALID', message: /the name of the directory is empty/ })
   assert.equal(readFileSync(join(directory, '.gitignore'), 'utf8'), 'mine')
   const fleet = await loadFleet(readEnvironment({}), directory)
   assert.match(fleet.models.default ?? '', /^scripted/)

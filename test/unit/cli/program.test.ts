@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Command } from 'commander'
 import { commands } from '../../../cli/program/command-table.ts'
 import { visibleOptions } from '../../../cli/program/default-subcommand.ts'
-import { createProgram, wantedCommands } from '../../../cli/program/program.ts'
+import { asksForJson, createProgram, wantedCommands } from '../../../cli/program/program.ts'
 
 const program = await createProgram('all')
 
@@ -35,6 +35,20 @@ for (const command of allOf(program))
     for (const option of visibleOptions(command)) assert.ok(help.includes(option.flags), option.flags)
     assert.ok(command.name() === 'flotilla' || options.length > 0 || command.commands.length === 0)
   })
+
+const narrow = await createProgram('all', 40)
+for (const command of allOf(narrow))
+  test(`the help of ${command.name()} fits 40 columns, but for names that are longer`, () => {
+    const [, ...lines] = command.helpInformation().split('\n')
+    for (const line of lines) assert.ok([...line].length <= 40 || !/\S {2,}\S/.test(line), line)
+    for (const { description } of visibleOptions(command))
+      assert.ok(lines.join(' ').replaceAll(/\s+/g, ' ').includes(description), description)
+  })
+
+test('--json counts where options stand', () => {
+  assert.ok(asksForJson(['run', '--json', 'x']))
+  assert.ok(!asksForJson(['run', '--', '--json']))
+})
 
 test('help shows the options of the subcommand that is meant if none is named', () => {
   const usage = program.commands.find((each) => each.name() === 'usage')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -147,6 +147,24 @@ test('random junk anywhere: mistakes or a fleet, never another error', () => {
     const top = ['agents', 'tools', 'models', 'limits'].map((name) => [name, junk(1)])
     mistakesIn(Object.fromEntries(top.filter(() => random.chance(0.6))))
   }
+})
+
+test('a configuration in a form that is not read is not passed over, and one of CommonJS is read', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-config-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const load = () => loadFleet(readEnvironment({}), directory)
+  writeFileSync(join(directory, 'flotilla.config.json'), '{}')
+  await assert.rejects(load(), {
+    code: 'CONFIG_INVALID',
+    message: /flotilla\.config\.json: a configuration is a module/,
+  })
+  writeFileSync(
+    join(directory, 'flotilla.config.cjs'),
+    "const { defineFleet } = require('flotilla')\nmodule.exports = defineFleet({ agents: { asker: { mode: 'tools' } } })\n",
+  )
+  assert.deepEqual(Object.keys((await load()).agents), ['asker'])
+  mkdirSync(join(directory, 'flotilla.config.ts'))
+  await assert.rejects(load(), { code: 'CONFIG_INVALID', message: /flotilla\.config\.ts: it is a directory/ })
 })
 
 test('a file that is missing, broken, or exports nothing says which file and what to do', async (t) => {

@@ -47,6 +47,25 @@ const broken: [string, string, string, RegExp][] = [
     "import x from 'none-such'\n",
     /^config:1:10: Cannot find package/,
   ],
+  [
+    'a default export that is rejected',
+    'ts',
+    '\nexport default Promise.reject(new Error("boom"))\n',
+    /^config:2:31: boom\n/,
+  ],
+  [
+    'a promise that nobody handles',
+    'ts',
+    'Promise.reject(new Error("boom"))\nexport default {}\n',
+    /^config:1:16: boom\n/,
+  ],
+  [
+    'a getter that throws',
+    'ts',
+    '\nexport default { get agents() { throw new Error("boom") } }\n',
+    /^config:2:39: boom\n {2}2 \| export/,
+  ],
+  ['JSON', 'json', '{}', /^config: a configuration is a module .*: name it flotilla\.config\.ts/],
   ['no default export', 'ts', 'export const x = 1\n', /^config: it has no default export/],
 ]
 for (const [name, extension, text, message] of broken)

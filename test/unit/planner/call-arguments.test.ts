@@ -16,6 +16,13 @@ for (const [name, args] of [
   ['get_weather', '{"city":"Rome","city":"Rome"}'],
   ['get_weather', '\uFEFF{"city":"Rome"}\u00A0'],
   ['get_weather', '{"city":"Rome",\n}'],
+  ['get_weather', "{'city': 'Rome'}"],
+  ['get_weather', '{city: "Rome"}'],
+  ['get_weather', '{"city": "Rome", // the capital, isn\'t it\n}'],
+  ['get_weather', '/* as asked */ {"city": "Rome", # or Roma\n}'],
+  ['get_weather', "```python\n{'city': 'Rome',}\n```"],
+  ['get_weather', '`{"city": "Rome"}`'],
+  ['get_weather', "\"{'city': 'Rome'}\""],
 ] as const) {
   test(`${name} of ${args} is understood, and goes back as it was meant`, () => {
     const driver = startTools()
@@ -26,7 +33,7 @@ for (const [name, args] of [
     const said = asked(driver).messages.find(({ role }) => role === 'assistant')
     assert.ok(said?.role === 'assistant')
     assert.equal(said.tool_calls?.[0]?.function.name, 'get_weather')
-    assert.match(said.tool_calls?.[0]?.function.arguments ?? '', /^\{"city":"Rome"/)
+    assert.deepEqual(JSON.parse(said.tool_calls?.[0]?.function.arguments ?? ''), { city: 'Rome' })
   })
 }
 
@@ -43,6 +50,35 @@ test("Python's constants are read, outside of strings", () => {
   driver.answer(calls(['get_weather', '{"city":"None, True,]",}']))
   assert.deepEqual(driver.only('ToolRequested').arguments, { city: 'None, True,]' })
 })
+
+for (const [written, city] of [
+  [`{'city': 'L\\'Aquila'}`, "L'Aquila"],
+  [`{'city': 'the "eternal" one'}`, 'the "eternal" one'],
+  [`{"city": "L\\'Aquila"}`, "L'Aquila"],
+  [`{'city': '\\x52ome // # /* \\u00e9'}`, 'Rome // # /* é'],
+  [`{'city': "it's city: Rome, None,}"}`, "it's city: Rome, None,}"],
+] as const) {
+  test(`quotes and escapes as Python and JavaScript read them: ${written}`, () => {
+    const driver = startTools()
+    driver.answer(calls(['get_weather', written]))
+    assert.deepEqual(driver.only('ToolRequested').arguments, { city })
+  })
+}
+
+for (const written of [
+  `{'city': 'L'Aquila'}`,
+  `{'city': 'Ro' 'me'}`,
+  `{"city": "\\dome"}`,
+  `{"city": "Ro\\\nme"}`,
+  `{city: Rome}`,
+  `{"city": "Rome" /* no end }`,
+]) {
+  test(`nothing is chosen for the model: ${JSON.stringify(written)} is refused, and shown`, () => {
+    const driver = startTools()
+    driver.answer(calls(['get_weather', written]))
+    assert.ok(heardText(driver).includes('The arguments of get_weather are not a JSON object: {'))
+  })
+}
 
 test('a result that is blank text is shown as one, not as none', () => {
   const driver = startTools()

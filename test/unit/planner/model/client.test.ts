@@ -206,7 +206,12 @@ for (const stream of [false, true]) {
       /content filter/,
       (_, r) => json(r, 200, completion({ content: null }, 'content_filter')),
     ],
-    ['a closed connection', 'MODEL_UNAVAILABLE', /could not be reached/, (_, r) => r.destroy()],
+    [
+      'a closed connection',
+      'MODEL_UNAVAILABLE',
+      /closed the connection without an answer/,
+      (_, r) => r.destroy(),
+    ],
   ]
   for (const [what, code, message, handler] of bad) {
     test(`${how}: ${what} is ${code}`, async (t) => {
