@@ -131,3 +131,14 @@ test('JSON in a page is JSON, unless it leaves something out', () => {
     })
   assert.deepEqual(wrong, [])
 })
+
+test('Python behind a link to its file is part of that file, word for word', () => {
+  const shown = pages.flatMap(({ path, text }) =>
+    [...text.matchAll(/\]\(([\w./-]+\.py)\)[^\[`]*```python\n([^]*?)```/g)].map(([, file = '', code = '']) => ({
+      file: join(root, path, '..', file),
+      code,
+    })),
+  )
+  assert.ok(shown.length >= 4, `only ${shown.length} programs found`)
+  for (const { file, code } of shown) assert.ok(readFileSync(file, 'utf8').includes(code), `${file} has not:\n${code}`)
+})
