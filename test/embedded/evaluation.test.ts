@@ -327,6 +327,9 @@ test('a task becomes a case, and real tasks go through a candidate: the tool is 
   assert.equal(poor.code, 5, poor.err)
   const [cut] = (JSON.parse(poor.out) as Printed).cases
   assert.deepEqual([cut?.errorCode, cut?.score], ['COST_LIMIT', null], 'its limit is that of the run')
+  const unscored = await flotilla([...limited, '0.000000001'], { env })
+  assert.match(unscored.out, /^0 tasks would have changed\.\n1 task could not be compared:\n {2}\S+: /m)
+  assert.doesNotMatch(unscored.out, /^Cost of a task/m)
   assert.match((await flotilla([...limited, '0'], { env })).err, /must be more than 0/)
   const same = await flotilla(
     ['shadow', '--since', '1h', '--model', 'openai/gpt-3.5-turbo', '--limit', '50'],

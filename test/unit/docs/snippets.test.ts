@@ -57,6 +57,13 @@ test('every command of flotilla in a page is one that the program takes', async 
   assert.match((await refusal(['tsaks'])) ?? '', /unknown command/)
 })
 
+test('a block to type calls the command as a reader has it: npx flotilla', () => {
+  const bare = ({ text }: Pick<Line, 'text'>): boolean => /(?:^|[|&;(] ?|\$\()(?:[A-Z_]+=(?!\$\()\S+ )*flotilla [a-z-]/.test(text)
+  const typed = lines.filter(({ isProse }) => !isProse)
+  assert.deepEqual(typed.filter(bare).map(({ place }) => place), [])
+  assert.ok(['flotilla ps', 'X=1 flotilla ps', 'echo | flotilla chat'].every((text) => bare({ text })))
+})
+
 test('every script that a page names is in package.json', () => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object }
   const named = lines.flatMap(({ place, text }) =>
