@@ -29,7 +29,7 @@ export function defineTopics(command: Command): void {
     .option('--json', 'JSON on stdout')
     .addHelpText(
       'after',
-      '\nOn Kafka, records are counted by their offsets, of which the end of each transaction\ntakes one too: a topic with one result may show two.',
+      '\nOn Kafka, records are counted by their offsets, of which the end of each\ntransaction takes one too: a topic with one result may show two.',
     )
     .action(topics)
 }
