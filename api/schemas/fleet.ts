@@ -93,7 +93,10 @@ export const topicView = z
   .object({
     name: z.enum(topicNames),
     partitions: z.number(),
-    records: z.number(),
+    records: z.number().meta({
+      description:
+        'Offsets from the first to the last record; on Kafka the end of each transaction takes one too.',
+    }),
     events: texts,
     purpose: z.string(),
     leaderless: z

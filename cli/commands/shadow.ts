@@ -275,18 +275,28 @@ async function shadowOn(
 
 function printShadowed(ended: EvaluationRun, { cases, origins, skipped }: Shadowed): void {
   printRun(ended)
-  const before = [...origins.values()]
-  const mean = (values: readonly number[]): number =>
-    values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length)
-  print(
-    `Cost of a task ${money(mean(before.map(({ cost }) => cost)))} → ${money(mean(cases.map(({ cost }) => cost)))}, ` +
-      `time ${elapsed(mean(before.map(({ executionTime }) => executionTime)))} → ${elapsed(mean(cases.map(({ latencyMs }) => latencyMs)))}`,
-  )
-  const changed = cases.filter(({ passed }) => !passed)
+  const compared = cases.filter(({ score }) => score !== null)
+  const before = compared.flatMap(({ caseId }) => origins.get(caseId) ?? [])
+  if (compared.length > 0) printMeans(before, compared)
+  const changed = compared.filter(({ passed }) => !passed)
   print(`${plural(changed.length, 'task')} would have changed${changed.length === 0 ? '.' : ':'}`)
   for (const each of changed.slice(0, SHOWN)) printChange(each, origins.get(each.caseId))
   if (changed.length > SHOWN) print(`  and ${changed.length - SHOWN} more: flotilla eval export ${ended.id}`)
+  const others = cases.filter(({ score }) => score === null)
+  if (others.length > 0) print(`${plural(others.length, 'task')} could not be compared:`)
+  for (const { caseId, problem } of others.slice(0, SHOWN))
+    print(paint('yellow', `  ${caseId}: ${problem ?? 'no score'}`))
   for (const { taskId, why } of skipped.slice(0, SHOWN)) print(paint('yellow', `not run: ${taskId}: ${why}`))
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length)
+
+function printMeans(before: readonly OriginBeginning[], after: readonly EvaluationCase[]): void {
+  print(
+    `Cost of a task ${money(mean(before.map(({ cost }) => cost)))} → ${money(mean(after.map(({ cost }) => cost)))}, ` +
+      `time ${elapsed(mean(before.map(({ executionTime }) => executionTime)))} → ${elapsed(mean(after.map(({ latencyMs }) => latencyMs)))}`,
+  )
 }
 
 function printChange({ caseId, taskId, output }: EvaluationCase, origin: OriginBeginning | undefined): void {

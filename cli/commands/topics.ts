@@ -27,6 +27,10 @@ export function defineTopics(command: Command): void {
       'take a row that another program has written out of a stage’s state: stage, lane, and key as /ready shows it',
     )
     .option('--json', 'JSON on stdout')
+    .addHelpText(
+      'after',
+      '\nOn Kafka, records are counted by their offsets, of which the end of each\ntransaction takes one too: a topic with one result may show two.',
+    )
     .action(topics)
 }
 

@@ -162,7 +162,7 @@ export const fleetErrors = {
     'recoverable',
     false,
     'The request carries no key or token that the HTTP API accepts.',
-    'Set FLOTILLA_API_KEY (or the option apiKey) to a key of this fleet, or send authorization: Bearer …; flotilla keys create makes a key.',
+    'Set FLOTILLA_API_KEY (or the option apiKey) to a key of this fleet, or send authorization: Bearer …. flotilla keys create makes one, with a key that has keys:write; if there is none, with DATABASE_URL, or on one machine while the fleet is stopped.',
   ),
   FORBIDDEN: row(
     'recoverable',

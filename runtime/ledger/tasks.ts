@@ -281,17 +281,22 @@ function hasText(search: string): RawBuilder<boolean> {
   return raw`(lower(task_id) like ${pattern} escape '\\' or lower(text_start) like ${pattern} escape '\\')`
 }
 
-/** Not as text: the tables are in a schema on PostgreSQL. The code is a literal, as in the index. */
+const isHeld = raw<boolean>`status = 'waiting'`
+
+/** Calls that ended in doubt, and those that wait for somebody to say what became of them. */
 const doubtful = (sql: Sql) =>
-  sql.selectFrom('usage_ledger').select('task_id').where('error_code', '=', raw.lit(IN_DOUBT))
+  // Not as text: the tables are in a schema on PostgreSQL. The code is a literal, as in the index.
+  sql
+    .selectFrom('usage_ledger')
+    .select('task_id')
+    .where('error_code', '=', raw.lit(IN_DOUBT))
+    .union(sql.selectFrom('approvals').select('task_id').where('why', '=', 'doubt').where(isHeld))
 
 const isBehind = (from: Place | null): RawBuilder<boolean> =>
   from === null ? raw<boolean>`1 = 1` : raw<boolean>`(submitted_at_ms, task_id) < (${from.atMs}, ${from.id})`
 
 /** The usage of a task that called no model yet. */
 export const noUsage: TaskUsage = { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null }
-
-const isHeld = raw<boolean>`status = 'waiting'`
 
 async function withLedgers(sql: Sql, rows: readonly Tables['open_tasks'][]): Promise<OpenRow[]> {
   if (rows.length === 0) return []

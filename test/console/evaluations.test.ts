@@ -5,7 +5,15 @@ import { readFile } from 'node:fs/promises'
 import type { Browser } from 'playwright-core'
 import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
 import { httpOperator } from '../../operator/http.ts'
-import { assertAccessible, assertFits, openBrowser, openTab, phone, screenshot } from '../support/browser.ts'
+import {
+  assertAccessible,
+  assertColumnsFit,
+  assertFits,
+  openBrowser,
+  openTab,
+  phone,
+  screenshot,
+} from '../support/browser.ts'
 import { HOSTILE, startConsoleFleet } from '../support/console-fleet.ts'
 import type { TestFleet } from '../support/fleet.ts'
 
@@ -184,4 +192,11 @@ test('runs of evaluations: a list, the cases of one, and what got better and wor
   await assertFits(small.page, 'compared runs')
   await assertAccessible(small.page, 'on a phone')
   await screenshot(small.page, 'evaluation-phone')
+
+  await using wide = await openTab(browser, `${url}/evaluations`)
+  await wide.page.getByRole('link', { name: 'second' }).waitFor()
+  await assertColumnsFit(wide.page, 'the list of runs')
+  await wide.page.getByRole('link', { name: 'second' }).click()
+  await wide.page.getByRole('link', { name: 'case-34' }).waitFor()
+  await assertColumnsFit(wide.page, 'the cases of a run')
 })

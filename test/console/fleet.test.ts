@@ -6,6 +6,7 @@ import type { Browser, Page } from 'playwright-core'
 import { DirectKeys } from '../../operator/direct/keys.ts'
 import {
   assertAccessible,
+  assertColumnsFit,
   assertFits,
   looks,
   openBrowser,
@@ -72,6 +73,13 @@ for (const [look, options] of Object.entries(looks))
       await screenshot(page, `fleet-${name || 'overview'}-${look}`)
     }
     assert.deepEqual(problems, [])
+  })
+
+for (const part of ['lanes', 'dead-letters'])
+  test(`no column of ${part} is cut off, however wide the screen`, async () => {
+    await using tab = await openTab(browser, `${url}/fleet/${part}`)
+    await parts[part]?.(tab.page)
+    await assertColumnsFit(tab.page, part)
   })
 
 test('a dead letter is shown decoded, replayed, and its task is done; bulk shows what it would refuse', async () => {

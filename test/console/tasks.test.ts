@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { eventually } from '../conformance/waiting.ts'
 import {
   assertAccessible,
+  assertColumnsFit,
   assertFits,
   busyPerFrame,
   desktop,
@@ -46,6 +47,12 @@ test('a task appears and changes by itself, and its row leads to it', async () =
   await page.goBack()
   await row(page, 'live-1').waitFor()
   assert.deepEqual(problems, [])
+})
+
+test('no column of the list is cut off, however wide the screen', async () => {
+  await using tab = await openTab(browser, `${url}/tasks`)
+  await rows(tab.page).first().waitFor()
+  await assertColumnsFit(tab.page, 'the list of tasks')
 })
 
 test('ten thousand tasks: only the rows in view are in the page, down to the last', async () => {

@@ -17,11 +17,14 @@ test('on loopback the API is open until the first key; then it is closed, and do
   const cut = assert.rejects(async () => {
     for await (const _ of stream.body ?? []);
   }, 'a stream that began while it was open')
-  const first = await httpOperator(open.process.url ?? '').keys.create({
-    name: 'a',
-    userId: 'a',
-    scopes: ['tasks:read'],
+  const { keys } = httpOperator(open.process.url ?? '')
+  const reader = { name: 'a', userId: 'a', scopes: ['tasks:read' as const] }
+  await assert.rejects(keys.create(reader), {
+    code: 'REQUEST_INVALID',
+    message: /could make no others.*flotilla keys create admin --role admin/,
   })
+  assert.equal(await status(), 200, 'a refused key closes nothing')
+  const first = await keys.create({ name: 'admin', scopes: ['keys:write', 'tasks:read', 'tasks:read:all'] })
   await eventually('it is closed', async () => (await status()) === 401)
   assert.equal(await status(first.key), 200)
   await cut

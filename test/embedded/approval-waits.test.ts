@@ -63,6 +63,12 @@ test('a call in doubt that is in doubt again: what was decided before makes no t
   assert.equal(approved.code, 0, approved.err)
   const doubt = await next()
   assert.deepEqual([doubt.why, charges], ['doubt', 1])
+  await eventually('a call that waits in doubt is among those in doubt', async () => {
+    const { tasks } = (await (await fetch(`${url}/v1/tasks?doubt=true`)).json()) as {
+      tasks: { taskId: string }[]
+    }
+    return tasks.some((task) => task.taskId === taskId)
+  })
   const again = { taskId, callId, approved: true, tookEffect: false }
   await http.approve({ ...again, heldAtMs: doubt.heldAtMs, decidedBy: 'ann' })
   const second = await next()

@@ -310,9 +310,8 @@ test('a task becomes a case, and real tasks go through a candidate: the tool is 
   )
 
   amount = 8
-  const changed = await flotilla(['shadow', '--since', '1h', '--model', 'openai/gpt-3.5-turbo', '--json'], {
-    env,
-  })
+  const candidate = ['shadow', '--since', '1h', '--model', 'openai/gpt-3.5-turbo']
+  const changed = await flotilla([...candidate, '--json'], { env })
   assert.equal(changed.code, 0, changed.err)
   const report = JSON.parse(changed.out) as Printed
   const row = report.cases.find(({ caseId }) => caseId === taskId)
@@ -322,16 +321,16 @@ test('a task becomes a case, and real tasks go through a candidate: the tool is 
     'cases of evaluations are not real tasks',
   )
   amount = 7
-  const limited = ['shadow', '--since', '1h', '--model', 'openai/gpt-3.5-turbo', '--max-cost']
+  const limited = [...candidate, '--max-cost']
   const poor = await flotilla([...limited, '0.000000001', '--json'], { env })
   assert.equal(poor.code, 5, poor.err)
   const [cut] = (JSON.parse(poor.out) as Printed).cases
   assert.deepEqual([cut?.errorCode, cut?.score], ['COST_LIMIT', null], 'its limit is that of the run')
+  const unscored = await flotilla([...limited, '0.000000001'], { env })
+  assert.match(unscored.out, /^0 tasks would have changed\.\n1 task could not be compared:\n {2}\S+: /m)
+  assert.doesNotMatch(unscored.out, /^Cost of a task/m)
   assert.match((await flotilla([...limited, '0'], { env })).err, /must be more than 0/)
-  const same = await flotilla(
-    ['shadow', '--since', '1h', '--model', 'openai/gpt-3.5-turbo', '--limit', '50'],
-    { env },
-  )
+  const same = await flotilla([...candidate, '--limit', '50'], { env })
   assert.match(same.out, /0 tasks would have changed/, same.err)
   assert.match(same.err, /not run|1\/1|passed/)
   assert.equal(payments, 1, 'nothing but the first task has called the tool')

@@ -363,7 +363,7 @@ test('mistakes of HTTP itself', async () => {
     await ask('GET', '/v1/nope'),
     404,
     'NOT_FOUND',
-    /no route GET \/v1\/nope; there are POST \/v1\/tasks/,
+    /^no route GET \/v1\/nope; GET \/docs describes every route$/,
   )
   assertError(
     await ask('POST', '/v1/tasks', 'text=x', 'application/x-www-form-urlencoded'),

@@ -122,6 +122,7 @@ test('sessions are listed, shown and deleted; a user sees their own only', async
   )
 
   const scopes = ['tasks:read', 'tasks:submit', 'tasks:cancel'] as const
+  await open.keys.create({ name: 'admin', scopes: ['keys:write'] })
   const keyOf = async (userId: string) =>
     httpOperator(url, { apiKey: (await open.keys.create({ name: userId, userId, scopes: [...scopes] })).key })
   const bob = await keyOf('bob')

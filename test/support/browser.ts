@@ -78,6 +78,22 @@ export async function assertFits(page: Page, what: string): Promise<void> {
   assert.deepEqual(wide, [], `${what} has tables that scroll sideways`)
 }
 
+/** Widths of screens, from a phone on its side to a desk. */
+const WIDTHS = [710, 800, 860, 900, 960, 1024, 1080, 1130, 1190, 1280, 1440]
+
+/** At none of these widths is the last column of a list's row cut off. Leaves the page at the widest. */
+export async function assertColumnsFit(page: Page, what: string): Promise<void> {
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 800 })
+    const over = await page.evaluate(`[...document.querySelectorAll('.table-row')].map((row) => {
+      const cells = [...row.children].filter((cell) => cell.offsetWidth > 0)
+      return Math.max(...cells.map((cell) => cell.getBoundingClientRect().right)) - row.getBoundingClientRect().right
+    })`)
+    const most = Math.max(...(over as number[]))
+    assert.ok(most <= 0, `${what}: at ${width} px the last column is ${most} px outside`)
+  }
+}
+
 const MOST_TABS = 120
 
 /** Presses Tab until this has the focus, as somebody does who has no mouse. */

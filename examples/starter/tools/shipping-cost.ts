@@ -13,7 +13,7 @@ export function priceOf({ country, kilos }: { country: string; kilos: number }):
 export const shippingCost = defineTool<{ country: string; kilos: number }, number>({
   name: 'shipping_cost',
   description: 'Price in euros of sending a parcel to a country.',
-  // A JSON Schema, or a zod object.
+  // A JSON Schema, or an object of zod (npm install zod).
   input: {
     type: 'object',
     properties: { country: { type: 'string' }, kilos: { type: 'number', exclusiveMinimum: 0 } },

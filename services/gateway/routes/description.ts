@@ -1,14 +1,10 @@
-// The description of the HTTP API: for programs, for people, and in the answer to a path that does not exist.
+// The description of the HTTP API, for programs and for people.
 import type { FastifyInstance } from 'fastify'
 import { docsPage } from '../../../api/docs-page.ts'
 import { openApi } from '../../../api/openapi.ts'
-import { allRoutes, processRoutes } from '../../../api/routes.ts'
-import { routeName } from '../../../api/route.ts'
+import { processRoutes } from '../../../api/routes.ts'
 import { once } from '../../../runtime/once.ts'
 import { serve } from './serve.ts'
-
-/** One line for a client that asked for a route that does not exist. */
-export const overview = `there are ${allRoutes.map(routeName).join(', ')}; GET /docs describes them`
 
 /** The page has no scripts, and loads nothing. */
 const policy =

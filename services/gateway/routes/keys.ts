@@ -3,6 +3,7 @@
 // 1. Nobody gives a key a scope or an agent that it does not have itself.
 // 2. A client that sees its own tasks only makes, lists and revokes keys of its own user only: with a key of another
 //    user it would see and submit theirs.
+// 3. The first key closes the API. It may make others, so that who made it is not locked out.
 import type { FastifyInstance } from 'fastify'
 import type { NewKey } from '../../../api/keys.ts'
 import { isScope } from '../../../api/scopes.ts'
@@ -23,6 +24,7 @@ export function keyRoutes(app: FastifyInstance, keys: DirectKeys, access: Access
     const principal = principalOf(request)
     const wanted: NewKey = request.body
     assertHas(principal, wanted)
+    if (principal === anybody) await assertNotLockedOut(keys, wanted)
     const created = await keys.create(wanted, principal === anybody ? null : principal)
     return reply.code(201).header('cache-control', 'no-store').send(created)
   })
@@ -44,6 +46,16 @@ async function assertManaged(keys: DirectKeys, id: string, principal: Principal)
   if (!isRestricted(principal)) return
   const key = (await keys.list()).find((each) => each.id === id)
   if (!key || !isManagedBy(principal, key.userId)) throw unknownKey(id)
+}
+
+/** Rejects with REQUEST_INVALID if the API, open now, would be closed with nobody who can make another key. */
+async function assertNotLockedOut(keys: DirectKeys, { scopes }: Partial<NewKey>): Promise<void> {
+  const isMaker = (given: unknown): boolean => Array.isArray(given) && given.includes('keys:write')
+  if (isMaker(scopes) || (await keys.list()).some((key) => isMaker(key.scopes))) return
+  throw new FlotillaError(
+    'REQUEST_INVALID',
+    'the first key closes the HTTP API, and this one could make no others: make one with the scope keys:write first, by flotilla keys create admin --role admin',
+  )
 }
 
 /** Nobody gives more than it has. Throws FORBIDDEN. What is no list, the schema refuses. */

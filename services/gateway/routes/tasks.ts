@@ -1,6 +1,7 @@
 // The HTTP API: submit, result, cancel, approve, feedback, and updates as newline-delimited JSON.
 // Only the shape of requests is checked here: the router decides about tasks, and its rejection is a result.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { nearbyRoutes } from '../../../api/nearby-routes.ts'
 import { tasks as routes } from '../../../api/routes.ts'
 import { LogClient } from '../../../client/log/client.ts'
 import { withConversation } from '../../../operator/direct/conversations.ts'
@@ -26,7 +27,7 @@ import { Owners } from '../access/owners.ts'
 import { verifiedDecision } from '../access/decisions.ts'
 import { consoleRoutes, isForPeople } from '../console/routes.ts'
 import { approvalRoutes } from './approvals.ts'
-import { descriptionRoutes, overview } from './description.ts'
+import { descriptionRoutes } from './description.ts'
 import { doctorRoutes } from './doctor.ts'
 import { evaluationRoutes } from './evaluations.ts'
 import { keyRoutes } from './keys.ts'
@@ -115,7 +116,10 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
     isForPeople(request)
       ? page(request, reply.code(404))
       : sendError(
-          new FlotillaError('NOT_FOUND', `no route ${request.method} ${request.url}; ${overview}`),
+          new FlotillaError(
+            'NOT_FOUND',
+            `no route ${request.method} ${request.url}; ${nearbyRoutes(request.url)}`,
+          ),
           reply,
         ),
   )

@@ -117,3 +117,13 @@ test('a metric that a page names has its whole name, and the labels by which it 
   for (const text of ['breaker_state', 'rate(flotilla_lag{stage="router",lanes="1"}[5m])'])
     assert.equal(wrong([{ place: 'docs/a.md:1', text }]).length, 1, text)
 })
+
+test('pages name the size from which a payload is kept outside its record', () => {
+  const source = readFileSync(join(root, 'runtime/codec/claim-check.ts'), 'utf8')
+  const limit = Number(/LIMIT_BYTES = ([\d_]+)/.exec(source)?.[1]?.replaceAll('_', '')).toLocaleString('en')
+  const named = present.flatMap(({ path, text }) =>
+    [...text.matchAll(/payloads\s+above\s+([\d,]+\s+\w+)/gi)].map(([, size = '']) => ({ path, size })),
+  )
+  assert.ok(named.length >= 5)
+  assert.deepEqual(named.filter(({ size }) => size !== `${limit} bytes`), [])
+})

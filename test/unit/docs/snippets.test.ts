@@ -57,6 +57,13 @@ test('every command of flotilla in a page is one that the program takes', async 
   assert.match((await refusal(['tsaks'])) ?? '', /unknown command/)
 })
 
+test('a block to type calls the command as a reader has it: npx flotilla', () => {
+  const bare = ({ text }: Pick<Line, 'text'>): boolean => /(?:^|[|&;(] ?|\$\()(?:[A-Z_]+=(?!\$\()\S+ )*flotilla [a-z-]/.test(text)
+  const typed = lines.filter(({ isProse }) => !isProse)
+  assert.deepEqual(typed.filter(bare).map(({ place }) => place), [])
+  assert.ok(['flotilla ps', 'X=1 flotilla ps', 'echo | flotilla chat'].every((text) => bare({ text })))
+})
+
 test('every script that a page names is in package.json', () => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object }
   const named = lines.flatMap(({ place, text }) =>
@@ -130,4 +137,15 @@ test('JSON in a page is JSON, unless it leaves something out', () => {
       })
     })
   assert.deepEqual(wrong, [])
+})
+
+test('Python behind a link to its file is part of that file, word for word', () => {
+  const shown = pages.flatMap(({ path, text }) =>
+    [...text.matchAll(/\]\(([\w./-]+\.py)\)[^\[`]*```python\n([^]*?)```/g)].map(([, file = '', code = '']) => ({
+      file: join(root, path, '..', file),
+      code,
+    })),
+  )
+  assert.ok(shown.length >= 4, `only ${shown.length} programs found`)
+  for (const { file, code } of shown) assert.ok(readFileSync(file, 'utf8').includes(code), `${file} has not:\n${code}`)
 })
