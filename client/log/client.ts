@@ -1,7 +1,7 @@
 // A client on the log itself: over Kafka, or inside the process that runs an embedded fleet.
 //
-// 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs
-//    once.
+// 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs once. What no
+//    stage would take is refused with RECORD_TOO_LARGE.
 // 2. Waiting for a result subscribes before it searches the log, so that no result is missed between the two.
 // 3. Records that others wrote to these topics by mistake are skipped: they went to dead-letters, and are
 //    not results.
@@ -11,6 +11,7 @@ import type { Codec } from '../../runtime/codec/port.ts'
 import { readable, unlessUndecodable } from '../../runtime/codec/skip.ts'
 import { FlotillaError, isFinal } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
+import { bounded } from '../../runtime/log/limits.ts'
 import type { Log, LogRecord, Tail } from '../../runtime/log/port.ts'
 import type { BlobStore } from '../../runtime/store/port.ts'
 import { quietInstruments, type Instruments } from '../../runtime/telemetry/instruments.ts'
@@ -168,7 +169,8 @@ export class LogClient implements Client {
     if (span.traceparent !== null) headers[names.traceparent] = span.traceparent
     try {
       const value = codec.encode(type, data, topic)
-      await log.publish([{ topic, partition: homeOf(key, log.partitions), key, value, headers }])
+      const partition = homeOf(key, log.partitions)
+      await log.publish([bounded({ topic, partition, key, value, headers }, type)])
       span.end()
     } catch (error) {
       span.end(error as Error)
