@@ -360,7 +360,7 @@ export const tasks = {
     }),
     bodyExample: { approved: true, decidedBy: 'ann' },
     answers: { 202: acceptedAnswer },
-    errors: ['TASK_INVALID', 'TASK_UNKNOWN', 'CALL_UNKNOWN', 'CALL_NOT_WAITING'],
+    errors: ['TASK_INVALID', 'TASK_UNKNOWN', 'CALL_UNKNOWN', 'CALL_NOT_WAITING', 'RECORD_TOO_LARGE'],
   }),
   feedback: route({
     method: 'POST',

@@ -38,7 +38,7 @@ type Check = (field: string, value: string) => string | null
 const idMistake: Check = (field, value) =>
   taskIdPattern.test(value)
     ? null
-    : `${field} may hold letters, digits and . _ : - and at most ${MAX_TASK_ID_CHARS} of them, so it can't be "${shown(value)}"`
+    : `${field} may hold letters, digits and . _ : - (no . or .. alone) and at most ${MAX_TASK_ID_CHARS} of them, so it can't be "${shown(value)}"`
 
 const nameMistake: Check = (field, value) => {
   if (value.length > MAX_NAME_CHARS || value.trim() === '')
@@ -51,6 +51,12 @@ const nameMistake: Check = (field, value) => {
   return `${field} has an invisible character, ${escaped(invisible[0])}; leave such characters out`
 }
 
+/** It stands in a path of the HTTP API, from which every client takes these out. */
+const pathMistake: Check = (field, value) =>
+  value === '.' || value === '..'
+    ? `${field} can't be "${value}": no URL can name it`
+    : nameMistake(field, value)
+
 const remarkMistake: Check = (field, value) => {
   if (value.length > MAX_REMARK_CHARS)
     return `${field} has ${value.length} characters, at most ${MAX_REMARK_CHARS} are allowed`
@@ -61,6 +67,7 @@ const remarkMistake: Check = (field, value) => {
 
 const id = idMistake
 const name = nameMistake
+const path = pathMistake
 const remark = remarkMistake
 
 type Checks = { readonly [T in EventType]?: { readonly [F in keyof EventMap[T]]?: Check } }
@@ -73,7 +80,7 @@ const checks = {
     agent: name,
     profile: name,
     model: name,
-    sessionId: name,
+    sessionId: path,
     parent: name,
     forkedFrom: id,
   },

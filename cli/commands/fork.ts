@@ -1,14 +1,12 @@
 // Forks of ended tasks, and tasks side by side.
-import { readFileSync } from 'node:fs'
-import { InvalidArgumentError, Option, type Command } from 'commander'
+import { Option, type Command } from 'commander'
 import type { Client, TaskResult } from '../../client/types.ts'
 import type { Comparison, ComparedStep, ComparedTask } from '../../operator/direct/comparison.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { Forked, ForkOptions } from '../../operator/direct/forks.ts'
-import { messageOf } from '../../runtime/errors.ts'
 import { toolPolicies, type ToolPolicy } from '../../runtime/recording.ts'
 import { taskStages } from '../../services/index.ts'
-import { number, taskId, wholeNumber } from '../program/arguments.ts'
+import { number, taskId, textFile, wholeNumber } from '../program/arguments.ts'
 import { exitCode, exitCodeHelp } from '../program/exit-codes.ts'
 import { AT_NEXT_START, withClient } from '../fleet/client.ts'
 import { followToEnd } from '../fleet/here.ts'
@@ -53,14 +51,6 @@ export function defineCompare(command: Command): void {
     .argument('<otherId>', '', taskId)
     .option('--json', 'one JSON object on stdout')
     .action(compare)
-}
-
-function textFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new InvalidArgumentError(`${path}: ${messageOf(error)}`)
-  }
 }
 
 interface ForkFlags {

@@ -41,8 +41,11 @@ export function saidOf(
   before: number,
 ): string | null {
   const decisions = decisionsAbout(events, input).slice(before)
-  const ours = decisions.find((decision) => isOurs(decision, input))
   const final = decisions.find((decision) => decision['final'] === true)
+  const like = decisions.filter((decision) => isOurs(decision, input))
+  // Two people may say the same at once: if that is how the wait ended, it ended as both said.
+  const ours = like.find((decision) => decision === final) ?? like[0]
+  if (final && ours?.['outcome'] === 'counted' && agrees(ours, final)) return ''
   if (final !== undefined && final !== ours)
     throw new FlotillaError(
       'CALL_NOT_WAITING',
@@ -57,6 +60,10 @@ export function saidOf(
     )
   return typeof ours['missing'] === 'number' ? `; more people must agree: ${ours['missing']}` : ''
 }
+
+/** It counted, and the other one ended the wait with it. */
+const agrees = (counted: Decision, final: Decision): boolean =>
+  final['approved'] === true && ['arguments', 'answer'].every((name) => same(counted[name], final[name]))
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 

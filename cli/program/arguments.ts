@@ -1,10 +1,11 @@
 // Values of options, checked while the command line is read.
-import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
 import { messageOf } from '../../runtime/errors.ts'
+import { parseExact } from '../../runtime/json/exact.ts'
 import { isTaskId } from '../../schemas/identity.ts'
 import type { Json } from '../../schemas/json.ts'
 import { MAX_TASK_ID_CHARS } from '../../schemas/task-id.ts'
+import { readText } from './read-text.ts'
 
 export function number(text: string): number {
   const value = Number(text)
@@ -27,19 +28,29 @@ export function duration(text: string): number {
   return Math.round(Number(amount) * (units[unit] ?? 0))
 }
 
-/** The JSON object in the file at this path. */
-export function jsonFile<T extends object>(path: string): T {
+/** The text in the file at this path. */
+export function textFile(path: string): string {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T
+    return readText(path)
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error))
+  }
+}
+
+/** The JSON object in the file at this path. Whole numbers beyond 2^53 become text, and keep their digits. */
+export function jsonFile(path: string): Json {
+  const text = textFile(path)
+  try {
+    return parseExact(text)
   } catch (error) {
     throw new InvalidArgumentError(`${path}: ${messageOf(error)}`)
   }
 }
 
-/** JSON; a text that is none stands for itself. */
+/** JSON, numbers as in jsonFile; a text that is none stands for itself. */
 export function jsonOrText(text: string): Json {
   try {
-    return JSON.parse(text) as Json
+    return parseExact(text)
   } catch {
     return text
   }

@@ -11,6 +11,6 @@ export function idempotencyKeyOf({ headers }: Pick<FastifyRequest, 'headers'>): 
   if (isTaskId(taskId)) return taskId
   throw new FlotillaError(
     'REQUEST_INVALID',
-    `Idempotency-Key becomes the id of the task: it may hold letters, digits and . _ : - and at most 128 of them, so it can't be "${shown(taskId)}"`,
+    `Idempotency-Key becomes the id of the task: it may hold letters, digits and . _ : - (no . or .. alone) and at most 128 of them, so it can't be "${shown(taskId)}"`,
   )
 }

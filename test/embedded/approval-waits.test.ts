@@ -59,6 +59,9 @@ test('a call in doubt that is in doubt again: what was decided before makes no t
   const odd = await approve('--answer', 'yes')
   assert.deepEqual([odd.code, odd.out], [64, ''], odd.err)
   assert.match(odd.err, /waits for an approval, which takes no --answer/)
+  const large = { taskId, callId, approved: true, arguments: { amount: 5, note: 'x'.repeat(600_000) } }
+  for (const client of [http, fleet.client])
+    await assert.rejects(client.approve(large), { code: 'RECORD_TOO_LARGE', message: /at most 524288/ })
   const approved = await approve()
   assert.equal(approved.code, 0, approved.err)
   const doubt = await next()

@@ -11,7 +11,7 @@ interface ReportedEvent {
     readonly skip?: string | boolean
     readonly todo?: string | boolean
     readonly details?: { readonly type?: string; readonly error?: unknown }
-    readonly counts?: { readonly tests?: number }
+    readonly counts?: { readonly tests?: number; readonly skipped?: number; readonly todo?: number }
   }
 }
 
@@ -25,7 +25,7 @@ export interface FileTally {
   passed: number
   skipped: number
   readonly failed: { readonly name: string; readonly reason: Reason }[]
-  /** It has tests, and ran to its end: one that exits before has no summary. */
+  /** It has tests that ran, and came to its end: one that exits before has no summary. */
   finished: boolean
 }
 
@@ -35,8 +35,9 @@ export default async function* tally(events: AsyncIterable<ReportedEvent>): Asyn
     const { file = '', name = '' } = data
     if (verdict === 'failed') yield line({ verdict, file, name, reason: reasonOf(data.details?.error) })
     else if (verdict !== null) yield line({ verdict, file })
-    // node:test itself counts a file without tests as a test that passed.
-    const isWhole = type === 'test:summary' && file !== '' && (data.counts?.tests ?? 0) > 0
+    // node:test itself counts a file without tests as a test that passed, and one of skipped tests as a good one.
+    const { tests = 0, skipped = 0, todo = 0 } = data.counts ?? {}
+    const isWhole = type === 'test:summary' && file !== '' && tests > skipped + todo
     if (isWhole) yield line({ verdict: 'finished', file })
   }
 }

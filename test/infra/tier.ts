@@ -236,5 +236,5 @@ function complaintsOf(
   if (end.killed) return [`${tier.name} was killed; its limit is ${tier.limitS} s${open}`]
   if (end.code === null || (end.code !== 0 && failed === 0))
     return [`node --test ended with ${end.code} in ${tier.name}${open}`]
-  return silent.map((file) => `${file} has no tests, or ended before them`)
+  return silent.map((file) => `${file} has no tests that ran, or ended before them`)
 }

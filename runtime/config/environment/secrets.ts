@@ -144,10 +144,10 @@ export function withFiles(given: Variables): WithFiles {
   return { variables: read.length === 0 ? given : { ...given, ...Object.fromEntries(read) }, mistakes }
 }
 
-/** A file's text without the trailing line break. */
+/** A file's text without a byte order mark and the trailing line break: some editors write both. */
 function contentOf(path: string): string | { problem: string } {
   try {
-    const text = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+    const text = readFileSync(path, 'utf8').replace(/^\uFEFF|\r?\n$/g, '')
     if (text.trim() === '') return { problem: 'is empty' }
     return text.length <= MAX_BYTES ? text : { problem: `is longer than ${MAX_BYTES} characters` }
   } catch (error) {

@@ -43,6 +43,24 @@ test('somebody else was first', () => {
   assert.throws(() => saidOf([requested, first, decided({ problem: 'it is over' })], input, 0), late)
 })
 
+test('two that must agree at once: it is approved for both', () => {
+  const counted = decided({ outcome: 'counted', missing: 1 })
+  const ended = { final: true, outcome: 'approved', by: 'bo' }
+  assert.equal(saidOf([requested, counted, decided(ended)], input, 0), '')
+  const withReason = { ...input, reason: 'why not' }
+  assert.equal(saidOf([requested, counted, decided({ ...ended, reason: 'why not' })], withReason, 0), '')
+  assert.equal(saidOf([requested, counted, decided({ ...ended, reason: 'why not' })], input, 0), '')
+})
+
+test('an agreement to other arguments than those that ended the wait has come to nothing', () => {
+  const counted = decided({ outcome: 'counted', missing: 1, arguments: { amount: 6 } })
+  const edited = { ...input, arguments: { amount: 6 } }
+  for (const ended of [{ arguments: { amount: 7 } }, {}, { approved: false, outcome: 'declined' }]) {
+    const final = decided({ final: true, outcome: 'approved', by: 'bo', ...ended })
+    assert.throws(() => saidOf([requested, counted, final], edited, 0), { code: 'CALL_NOT_WAITING' })
+  }
+})
+
 test('decisions about another wait of the call, and of another call, are none about this one', () => {
   const another = event('approval_decided', { callId: 'd', approved: true, final: true })
   const events = [event('approval_requested', { heldAtMs: 0 }), decided({ final: true }), requested, another]

@@ -95,9 +95,11 @@ test('a file that does not end is ended alone, and the others run', async () => 
   assert.deepEqual({ passed, failed, complaints }, { passed: 1, failed: 1, complaints: [] })
 })
 
-test('a file that has no tests, or exits before their end, has failed', async () => {
+test('a file that has no tests, only skipped ones, or exits before their end, has failed', async () => {
   const sources = {
     empty: '',
+    suite: `describe('suite', () => {})`,
+    skipped: `test('a', { skip: true }, () => {}); test('b', (t) => t.skip()); test.todo('c')`,
     early: `test('broken', () => { throw new Error('broken') }); process.exit(0)`,
     midway: `
       test('a', () => {})
@@ -108,7 +110,7 @@ test('a file that has no tests, or exits before their end, has failed', async ()
     assert.equal(failed, 0, name)
     assert.deepEqual(
       complaints.map((text) => text.replace(/^.*\//, '')),
-      [`${name}.test.mjs has no tests, or ended before them`],
+      [`${name}.test.mjs has no tests that ran, or ended before them`],
     )
   }
 })

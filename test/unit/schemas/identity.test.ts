@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { identityMistakes, shown, taskIdMistake } from '../../../schemas/identity.ts'
 
 test('a task id is short and plain; what is said of another one is cut and escaped', () => {
-  for (const id of ['a', 'order-1', 'A.b_c:d-9', 'f'.repeat(128)]) assert.equal(taskIdMistake(id), null)
+  for (const id of ['a', 'order-1', 'A.b_c:d-9', '...', '.a', 'f'.repeat(128)])
+    assert.equal(taskIdMistake(id), null)
   const wrong = [
     '',
     'a/b',
@@ -27,6 +28,15 @@ test('a task id is short and plain; what is said of another one is cut and escap
     taskIdMistake('a\u0000\u001b[31m\ud800\u202e') ?? '',
     /"a\\u\{0000\}\\u\{001b\}\[31m\\u\{d800\}\\u\{202e\}"/,
   )
+})
+
+test('what stands in a path of a URL is nothing that a URL drops', () => {
+  for (const id of ['.', '..']) {
+    assert.equal(new URL(`http://h/v1/tasks/${encodeURIComponent(id)}/x`).pathname.includes(`/${id}/`), false)
+    assert.match(taskIdMistake(id) ?? '', /no \. or \.\. alone.* can't be "\.+"/)
+    assert.match(identityMistakes('TaskSubmitted', { sessionId: id }).join(), /sessionId can't be "\.+"/)
+    assert.deepEqual(identityMistakes('TaskSubmitted', { userId: id }), [])
+  }
 })
 
 test('names have no control characters, no lone surrogates, and 200 characters at most', () => {

@@ -180,8 +180,13 @@ test('a secret may stand in a file, and then stands in no message either', () =>
     () => readEnvironment(inPlaceOfThePath),
     (error: Error) => !error.message.includes('canary') && error.message.includes('OPENAI_API_KEY_FILE'),
   )
-  writeFileSync(path, '\n')
-  assert.throws(() => readEnvironment({ REDIS_URL_FILE: path }), /is empty/)
+  writeFileSync(path, '\uFEFFcanary-file-3\r\n')
+  const written = readEnvironment({ OPENAI_API_KEY_FILE: path }).raw
+  assert.equal(written['OPENAI_API_KEY'], 'canary-file-3', 'by an editor that marks what it writes')
+  for (const nothing of ['\n', '\uFEFF\r\n']) {
+    writeFileSync(path, nothing)
+    assert.throws(() => readEnvironment({ REDIS_URL_FILE: path }), /is empty/)
+  }
 })
 
 test('an API key is known by its form, also a damaged one; its id is kept', () => {
