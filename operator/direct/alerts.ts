@@ -157,7 +157,7 @@ export class DirectAlerts implements AlertOperator {
     })
     const late = new FlotillaError(
       'LOG_UNAVAILABLE',
-      `no alerting service answered within ${TEST_MS / 1_000} s; is one running? (flotilla start alerting)`,
+      `no alerting service answered within ${TEST_MS / 1_000} s: see that one runs (flotilla start alerting) and is not paused (flotilla resume alerting)`,
     )
     const timer = setTimeout(() => (answers.size > 0 ? resolve() : reject(late)), TEST_MS)
     try {
