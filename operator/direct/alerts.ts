@@ -6,6 +6,7 @@ import type { Alerts, NamedRule } from '../../runtime/config/alert-rules.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'
+import { isPausedBy, readPauses } from '../../runtime/pauses.ts'
 import type {
   AlertRaised,
   AlertResolved,
@@ -139,6 +140,12 @@ export class DirectAlerts implements AlertOperator {
 
   async test(rule: string): Promise<TestAnswer[]> {
     namedRule(rule, this.#settings)
+    const pauses = await readPauses(this.#log, this.#codec)
+    if (isPausedBy(pauses, 'alerting')) {
+      // The fleet's come first: while there is one, no stage is resumed alone.
+      const resume = pauses[0]?.stage == null ? 'flotilla resume' : 'flotilla resume alerting'
+      throw new FlotillaError('LOG_UNAVAILABLE', `alerting is paused, so no test is sent: ${resume}`)
+    }
     const testId = randomUUID()
     const asked = new Set<string>()
     const answers = new Map<string, TestAnswer>()
@@ -157,7 +164,7 @@ export class DirectAlerts implements AlertOperator {
     })
     const late = new FlotillaError(
       'LOG_UNAVAILABLE',
-      `no alerting service answered within ${TEST_MS / 1_000} s: see that one runs (flotilla start alerting) and is not paused (flotilla resume alerting)`,
+      `no alerting service answered within ${TEST_MS / 1_000} s; is one running? (flotilla start alerting)`,
     )
     const timer = setTimeout(() => (answers.size > 0 ? resolve() : reject(late)), TEST_MS)
     try {
