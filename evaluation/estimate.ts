@@ -1,6 +1,7 @@
 // What a run may cost, before it starts: what the same data set cost before, else a guess from its length.
 import type { EvaluationRun } from '../api/schemas/evaluations.ts'
 import type { ModelView } from '../operator/index.ts'
+import { fullName, parseModel } from '../runtime/models/names.ts'
 import type { Case } from './cases.ts'
 import { OWN_MODEL } from './rows.ts'
 import type { Summary } from './summary.ts'
@@ -30,6 +31,8 @@ export function estimateFor(
     const mean = (column.cost + column.judgeCost) / column.scored
     return { dollars: mean * cases.length, basis: `what ${run.id} cost` }
   }
+  if (parseModel(fullName(model)).provider === 'scripted')
+    return { dollars: 0, basis: `${model} costs nothing` }
   const view = models.find(
     (each) => each.model === model || (model === OWN_MODEL && each.usedBy.includes('default')),
   )

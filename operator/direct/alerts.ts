@@ -6,6 +6,7 @@ import type { Alerts, NamedRule } from '../../runtime/config/alert-rules.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'
+import { isPausedBy, readPauses } from '../../runtime/pauses.ts'
 import type {
   AlertRaised,
   AlertResolved,
@@ -139,6 +140,12 @@ export class DirectAlerts implements AlertOperator {
 
   async test(rule: string): Promise<TestAnswer[]> {
     namedRule(rule, this.#settings)
+    const pauses = await readPauses(this.#log, this.#codec)
+    if (isPausedBy(pauses, 'alerting')) {
+      // The fleet's come first: while there is one, no stage is resumed alone.
+      const resume = pauses[0]?.stage == null ? 'flotilla resume' : 'flotilla resume alerting'
+      throw new FlotillaError('LOG_UNAVAILABLE', `alerting is paused, so no test is sent: ${resume}`)
+    }
     const testId = randomUUID()
     const asked = new Set<string>()
     const answers = new Map<string, TestAnswer>()

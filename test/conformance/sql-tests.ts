@@ -481,14 +481,15 @@ export function sqlTests(subject: () => Sql): void {
     await write({
       usage: usage({ task_id: `${user}-4`, at_ms: atMs, succeeded: 0, error_code: 'CALL_OUTCOME_UNKNOWN' }),
     })
-    for (const [n, status] of [
-      [1, 'approved'],
-      [2, 'waiting'],
+    for (const [n, status, why] of [
+      [1, 'approved', 'approval'],
+      [1, 'settled', 'doubt'],
+      [2, 'waiting', 'doubt'],
     ] as const)
       await sql
         .insertInto('approvals')
         .values({
-          ...{ task_id: `${user}-${n}`, call_id: 'c', tool: 'pay', why: 'approval', status, step: 1 },
+          ...{ task_id: `${user}-${n}`, call_id: why, tool: 'pay', why, status, step: 1 },
           ...{ user_id: user, agent: null, arguments: '{}', terms: '{}', votes: '[]', held_at_ms: atMs },
           ...{ expires_at_ms: null, ended_at_ms: null, approval: null },
         })
@@ -505,8 +506,8 @@ export function sqlTests(subject: () => Sql): void {
       [{ agent: `${user}-a` }, '3'],
       [{ agent: 'main' }, '21'],
       [{ model: `${user}-m`, session: `${user}-s`, status: 'failed' }, '3'],
-      [{ inDoubt: true }, '4'],
-      [{ inDoubt: false }, '321'],
+      [{ inDoubt: true }, '42'],
+      [{ inDoubt: false }, '31'],
       [{ sinceMs: atMs + 1, toMs: atMs + 4 }, '32'],
       [{ waiting: true }, '2'],
     ]

@@ -118,3 +118,18 @@ test('timers wait too, and fire when the fleet is resumed', async (t) => {
   await assert.rejects(pauses.set({ paused: false }), { message: /the fleet is not paused/ })
   assert.equal((await fleet.client.result(taskId, { timeoutMs: 120_000 })).status, 'timed_out')
 })
+
+test('a test of an alert says at once that alerting is paused, and by which command it goes on', async () => {
+  await using fleet = await startTestFleet({ http: true })
+  const { alerts, pauses } = httpOperator(fleet.process.url as string)
+  for (const [pause, command] of [
+    [{ stage: 'alerting' }, 'flotilla resume alerting'],
+    [{}, 'flotilla resume'],
+  ] as const) {
+    await pauses.set({ ...pause, paused: true })
+    const message = `alerting is paused, so no test is sent: ${command}`
+    await assert.rejects(alerts.test('high_error_rate'), { message })
+    await pauses.set({ ...pause, paused: false })
+  }
+  assert.ok((await alerts.test('high_error_rate')).length > 0)
+})

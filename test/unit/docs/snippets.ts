@@ -11,7 +11,7 @@ export interface Snippet {
 
 /** Fenced blocks of a page. */
 export function fencedBlocks(path: string, page: string): Snippet[] {
-  const blocks = page.matchAll(/(?:<!-- ([\w./-]+) -->\s*)?^( *)```(\w*)\n([\s\S]*?)^\2```/gm)
+  const blocks = page.matchAll(/(?:<!-- ([\w./-]+) -->\s*)?^( *)```(\w*)[^\n`]*\n([\s\S]*?)^\2```/gm)
   return [...blocks].map(({ 0: whole, 1: file, 3: language = '', 4: text = '', index }) => {
     const line = page.slice(0, index + whole.indexOf('```')).split('\n').length + 1
     return { place: `${path}:${line}`, language, text, file: file ?? null }
