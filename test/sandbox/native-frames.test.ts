@@ -60,6 +60,18 @@ for (const [what, code, ends] of forged)
     await executor.discard(session.id)
   })
 
+test('a flood of prints between tool calls ends the step after the first', async () => {
+  const session = new TestSession(executor)
+  const flood = `b = frame(b'{"t":"out","text":"' + b'x' * 1_000_000 + b'"}')
+while True:
+    for i in range(20): os.write(h.CHANNEL.sink, b)
+    search("more")`
+  const { error, prints } = await session.step(channel + flood, () => null)
+  assert.match(error?.message ?? 'none', /a flood of frames/)
+  assert.ok(session.asked.length <= 1 && prints.length <= 20_000, `${session.asked.length} calls`)
+  await executor.discard(session.id)
+})
+
 test('a second end of a step is not the answer to the next one', async () => {
   const session = new TestSession(executor)
   const both = `frame((${finished("'1'")}).encode()) + frame((${finished("'2'")}).encode())`

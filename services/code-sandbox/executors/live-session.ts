@@ -27,6 +27,13 @@ const MAX_REFUSALS = 10
 export const GONE = 'the process was gone before it was asked'
 /** The program limits prints itself, in Python's characters, which may be two UTF-16 units. */
 const UNITS = 2
+/**
+ * Characters of prints that a process may send in one step beyond those, with the cost of a frame: one that keeps to
+ * the limit does not come near, and each costs this process its reading.
+ */
+const MAX_PRINTS_BEYOND = 1_000_000
+const FRAME_CHARS = 100
+const FLOOD = 'it broke the protocol: a flood of frames'
 const KILLED_FROM_OUTSIDE = /^the process ended \((SIGKILL|SIGTERM|SIGINT|137|143)\)/
 
 type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
@@ -56,6 +63,7 @@ export class LiveSession {
   #refusals = 0
   #pending: readonly PendingCall[] = []
   #prints = ''
+  #printed = 0
   #computeMs = 0
 
   constructor(interpreter: Interpreter) {
@@ -71,7 +79,7 @@ export class LiveSession {
     const { printChars, valueChars } = options.limits
     this.#n = n
     this.ended = 'well'
-    this.#issued = this.#refusals = this.#computeMs = 0
+    this.#issued = this.#refusals = this.#computeMs = this.#printed = 0
     this.#prints = ''
     const limits = { printChars, valueChars, frameBytes: MAX_FRAME_BYTES / 8 }
     const tools = options.tools.map(({ name, description, input }) => ({ name, description, input }))
@@ -146,6 +154,8 @@ export class LiveSession {
   #print(text: string, limit: number): void {
     const room = limit * UNITS - this.#prints.length
     if (room > 0) this.#prints += text.slice(0, room)
+    this.#printed += text.length + FRAME_CHARS
+    if (this.#printed > limit * UNITS + MAX_PRINTS_BEYOND) this.interpreter.kill(FLOOD)
   }
 
   #numberCalls(calls: readonly ToolCallFrame[], options: StepOptions): PendingCall[] | string {

@@ -39,7 +39,7 @@ export function tellCode(done: CodeCompleted): string {
   const parts = [
     done.prints === '' ? '' : `Printed:\n${truncated(done.prints)}`,
     done.error === null ? '' : `Error:\n${truncated(`${done.error.code}: ${done.error.message}`)}`,
-    done.output === null ? '' : `Last value:\n${truncated(asText(done.output))}`,
+    done.output === null ? '' : `Last value:\n${tellOutput(done.output)}`,
   ].filter((part) => part !== '')
   return parts.length === 0 ? 'The code ran. It printed nothing.' : parts.join('\n\n')
 }

@@ -91,6 +91,19 @@ test('code runs in the sandbox, what it printed goes back, and final_answer ends
   )
 })
 
+test('a last value that is blank text is shown in quotes', () => {
+  for (const [output, shown] of [
+    ['', '""'],
+    [' \n', '" \\n"'],
+    ['text', 'text'],
+  ] as const) {
+    const driver = start()
+    driver.answer(writes('x'))
+    answerCode(driver, { output })
+    assert.equal(heardText(driver), `Last value:\n${shown}`)
+  }
+})
+
 test('the result shows each step: code, calls, observation, times and usage', () => {
   const driver = start()
   driver.advance(400)
