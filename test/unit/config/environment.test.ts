@@ -57,11 +57,11 @@ test('names of hosts are given without scheme and port; a prefix has no part tha
 
 test('the line ends of Windows are no part of a value', () => {
   const { dataDir, raw, port } = readEnvironment({
-    FLOTILLA_DATA: '/tmp/a\r',
+    FLOTILLA_DATA: '/data/a\r',
     OPENAI_API_KEY: 'k\r',
     PORT: '\r',
   })
-  assert.deepEqual([dataDir, raw['OPENAI_API_KEY'], port], ['/tmp/a', 'k', 8000])
+  assert.deepEqual([dataDir, raw['OPENAI_API_KEY'], port], ['/data/a', 'k', 8000])
 })
 
 test('a gateway is named by its URL, and a key is one that a header can carry', () => {
