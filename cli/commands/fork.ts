@@ -17,6 +17,7 @@ import { paint, print, printJson, say } from '../output/output.ts'
 import { renderResult, renderStep, shorten } from '../output/render.ts'
 import { count, elapsed, money } from '../output/units.ts'
 import { detailOf } from '../program/view-options.ts'
+import { textOf } from '../program/read-text.ts'
 
 export function defineFork(command: Command): void {
   command
@@ -57,7 +58,7 @@ export function defineCompare(command: Command): void {
 
 function textFile(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return textOf(readFileSync(path))
   } catch (error) {
     throw new InvalidArgumentError(`${path}: ${messageOf(error)}`)
   }

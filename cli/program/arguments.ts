@@ -5,6 +5,7 @@ import { messageOf } from '../../runtime/errors.ts'
 import { isTaskId } from '../../schemas/identity.ts'
 import type { Json } from '../../schemas/json.ts'
 import { MAX_TASK_ID_CHARS } from '../../schemas/task-id.ts'
+import { textOf } from './read-text.ts'
 
 export function number(text: string): number {
   const value = Number(text)
@@ -30,7 +31,7 @@ export function duration(text: string): number {
 /** The JSON object in the file at this path. */
 export function jsonFile<T extends object>(path: string): T {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T
+    return JSON.parse(textOf(readFileSync(path))) as T
   } catch (error) {
     throw new InvalidArgumentError(`${path}: ${messageOf(error)}`)
   }

@@ -6,7 +6,19 @@ import { shown } from '../../schemas/identity.ts'
 /** A task has 10,000 characters, and a program not many more: a stream without an end must not fill the memory. */
 const MAX_STDIN_BYTES = 10_000_000
 
-/** All of stdin as UTF-8. Rejects with REQUEST_INVALID if it can't be read or has more than 10 MB. */
+const marks: readonly (readonly [mark: string, encoding: string])[] = [
+  ['fffe', 'utf-16le'],
+  ['feff', 'utf-16be'],
+]
+
+/** UTF-8, or UTF-16 behind its byte order mark, as programs of Windows write it; without the mark. */
+export function textOf(bytes: Buffer): string {
+  const begins = bytes.toString('hex', 0, 2)
+  const encoding = marks.find(([mark]) => begins === mark)?.[1] ?? 'utf-8'
+  return new TextDecoder(encoding).decode(bytes)
+}
+
+/** All of stdin as text. Rejects with REQUEST_INVALID if it can't be read or has more than 10 MB. */
 export async function readStdin(): Promise<string> {
   const parts: Buffer[] = []
   let size = 0
@@ -19,13 +31,13 @@ export async function readStdin(): Promise<string> {
   } catch (cause) {
     throw new FlotillaError('REQUEST_INVALID', `reading stdin: ${messageOf(cause)}`, { cause })
   }
-  if (size <= MAX_STDIN_BYTES) return Buffer.concat(parts).toString('utf8')
+  if (size <= MAX_STDIN_BYTES) return textOf(Buffer.concat(parts))
   throw new FlotillaError('REQUEST_INVALID', `stdin has more than ${MAX_STDIN_BYTES / 1_000_000} MB`)
 }
 
-/** The file as UTF-8. Throws NOT_FOUND, with the reason, if it can't be read. */
+/** The file as text. Throws NOT_FOUND, with the reason, if it can't be read. */
 export function readText(path: string): string {
-  return reading(path, () => readFileSync(path, 'utf8'))
+  return reading(path, () => textOf(readFileSync(path)))
 }
 
 /** Names of the files in this directory; null if it is a file. Throws NOT_FOUND if it is neither. */

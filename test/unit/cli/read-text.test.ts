@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { jsonFile } from '../../../cli/program/arguments.ts'
 import { namesIn, readText } from '../../../cli/program/read-text.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-read-'))
@@ -12,6 +13,19 @@ writeFileSync(join(directory, 'a.py'), 'print("ü")')
 test('a file is read, and a directory listed', () => {
   assert.equal(readText(join(directory, 'a.py')), 'print("ü")')
   assert.deepEqual([namesIn(directory), namesIn(join(directory, 'a.py'))], [['a.py'], null])
+})
+
+test('what programs of Windows write is read without its mark', () => {
+  const json = '{"a":"ü"}'
+  const path = join(directory, 'windows')
+  for (const bytes of [
+    Buffer.from(`\uFEFF${json}`),
+    Buffer.from(`\uFEFF${json}`, 'utf16le'),
+    Buffer.from(`\uFEFF${json}`, 'utf16le').swap16(),
+  ]) {
+    writeFileSync(path, bytes)
+    assert.deepEqual([readText(path), jsonFile(path)], [json, { a: 'ü' }])
+  }
 })
 
 const lacking: [string, string, RegExp][] = [
