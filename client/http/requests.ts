@@ -2,6 +2,7 @@
 import { OMITTED_HEADER, omissionsIn } from '../../api/omitted.ts'
 import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors.ts'
 import { omissionsNow } from '../../runtime/omitted.ts'
+import { isSendable } from '../../runtime/text/sendable.ts'
 
 type ErrorBody = { code?: string; message?: string; retryAfterMs?: number }
 
@@ -27,9 +28,12 @@ function withType(init: RequestInit): RequestInit {
   return { ...init, headers }
 }
 
-/** The header that carries a key; none without one. */
+/** The header that carries a key; none without one. Throws CONFIG_INVALID if none can. */
 export function authorization(apiKey: string | undefined): Record<string, string> {
-  return apiKey === undefined || apiKey === '' ? {} : { authorization: `Bearer ${apiKey}` }
+  if (apiKey === undefined || apiKey === '') return {}
+  if (isSendable(apiKey)) return { authorization: `Bearer ${apiKey}` }
+  const message = 'the API key holds a line end, or a character that no header can carry'
+  throw new FlotillaError('CONFIG_INVALID', message)
 }
 
 export const noGateway = (url: string, cause: unknown): FlotillaError =>

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { DEFAULT_PARTITIONS } from '../../schemas/topics.ts'
 import { FlotillaError } from '../errors.ts'
+import { isSendable } from '../text/sendable.ts'
 import { namesReaders } from '../log/groups.ts'
 import { plural } from '../text/quantities.ts'
 import { keepSecrets } from '../text/redaction.ts'
@@ -137,6 +138,17 @@ const variables = z.object({
       'must be 32 to 200 visible ASCII characters, such as those that openssl rand -hex 32 prints',
     )
     .optional(),
+  FLOTILLA_URL: z
+    .string()
+    .refine(
+      (text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''),
+      'must be a URL, such as http://127.0.0.1:8000',
+    )
+    .optional(),
+  FLOTILLA_API_KEY: z
+    .string()
+    .refine(isSendable, 'holds a line end, or a character that no header can carry')
+    .optional(),
   FLOTILLA_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,63}$/, 'may hold letters, digits, dot, dash and underscore, at most 63')
@@ -168,12 +180,20 @@ function mistakeIn(name: string, message: string, raw: Readonly<Record<string, s
   return `  ${name}: ${message}${isSecret ? '' : `, not "${raw[name]?.slice(0, 80)}"`}`
 }
 
+/** A file with the line ends of Windows, read by a shell, leaves half of one with every value. */
+function withoutLineEnds(
+  given: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string | undefined>> {
+  if (!Object.values(given).some((value) => value?.endsWith('\r'))) return given
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value?.replace(/\r+$/, '')]))
+}
+
 /**
  * Throws CONFIG_INVALID with every mistake. A variable that is set but empty counts as not set. From then on
  * no message shows the secrets among them.
  */
 export function readEnvironment(given: Readonly<Record<string, string | undefined>>): Environment {
-  const { variables: raw, mistakes: unread } = withFiles(given)
+  const { variables: raw, mistakes: unread } = withFiles(withoutLineEnds(given))
   keepSecrets(environmentSecrets(raw))
   const present = Object.fromEntries(Object.entries(raw).filter(([, value]) => value?.trim()))
   const parsed = variables.safeParse(present)

@@ -9,6 +9,7 @@
 // 4. A key named by FLOTILLA_KEYS_ELSEWHERE counts as set, though this process does not have it: only the planner
 //    calls models, the others only choose them.
 import type { ProviderDefinition } from '../config/fleet.ts'
+import { isSendable } from '../text/sendable.ts'
 import { fullName, parseModel, SCRIPTED_MODEL, SERVED_MODEL } from './names.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -123,12 +124,9 @@ export function missingSetting(model: string, providers: Providers, variables: V
   if (found.keyEnv === undefined) return null
   const key = variables[found.keyEnv]?.trim()
   if (!key) return `Set ${found.keyEnv} to a key for provider "${provider}".`
-  if (SENDABLE.test(key)) return null
+  if (isSendable(key)) return null
   return `Set ${found.keyEnv} to a key for provider "${provider}": its value holds a line end, or a character that no header can carry.`
 }
-
-/** What the header of a request can carry. */
-const SENDABLE = /^[\t\x20-\x7e\x80-\xff]+$/
 
 function unknownProvider(provider: string, providers: Providers): string {
   const server = served.find((row) => row.provider === provider)
@@ -141,6 +139,9 @@ function unknownProvider(provider: string, providers: Providers): string {
   return `Add models.providers.${provider} (baseUrl, keyEnv) to flotilla.config.ts; providers known here: ${known || 'none'}.`
 }
 
+/** Without brackets, so without a port. */
+const IPV6 = /^[\da-f]*:[\da-f]*:[\da-f:.]*$/i
+
 /**
  * Accepts what people write: `127.0.0.1:11434`, `0.0.0.0`, `http://host:8000`, `http://host/v1/`. A URL
  * without a path gets `/v1`, where every server of this kind answers; one without a port and scheme gets the
@@ -148,13 +149,12 @@ function unknownProvider(provider: string, providers: Providers): string {
  */
 function endpoint(value: string, defaultPort: number): string {
   const bare = !/^[a-z]+:\/\//i.test(value)
-  const url = URL.canParse(bare ? `http://${value}` : value)
-    ? new URL(bare ? `http://${value}` : value)
-    : null
+  const url = URL.parse(bare ? `http://${IPV6.test(value) ? `[${value}]` : value}` : value)
   if (url === null) return value
   if (bare && url.port === '') url.port = String(defaultPort)
   // A listener's wildcard address can't be called.
   if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1'
+  if (url.hostname === '[::]') url.hostname = '[::1]'
   if (url.pathname === '/') url.pathname = '/v1'
   return url.toString().replace(/\/+$/, '')
 }

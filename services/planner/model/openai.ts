@@ -60,6 +60,7 @@ export class ModelServer {
       ...settings,
       // Servers without keys ignore the key; the package requires one.
       apiKey: apiKey ?? 'none',
+      ...(apiKey === undefined && { defaultHeaders: basicHeader(settings.baseURL) }),
       maxRetries: 0,
       timeout: NEVER_MS,
       logLevel: 'off',
@@ -98,6 +99,23 @@ export class ModelServer {
     const prepared: Prepared = { method: hasBody ? 'POST' : 'GET', url: httpUrl(url), headers }
     this.#prepared.set(path, prepared)
     return prepared
+  }
+}
+
+/** The user and password of a URL, which a proxy before a server without keys may want. */
+function basicHeader(baseUrl: string): Record<string, string> {
+  const { username = '', password = '' } = URL.parse(baseUrl) ?? {}
+  if (username === '' && password === '') return {}
+  const pair = `${decoded(username)}:${decoded(password)}`
+  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+}
+
+/** A part of a URL; as it is written if that is no escape. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }
 

@@ -55,6 +55,23 @@ test('names of hosts are given without scheme and port; a prefix has no part tha
   assert.deepEqual(mistakesIn({ FLOTILLA_PREFIX: 'my-readers' }), [])
 })
 
+test('the line ends of Windows are no part of a value', () => {
+  const { dataDir, raw, port } = readEnvironment({
+    FLOTILLA_DATA: '/data/a\r',
+    OPENAI_API_KEY: 'k\r',
+    PORT: '\r',
+  })
+  assert.deepEqual([dataDir, raw['OPENAI_API_KEY'], port], ['/data/a', 'k', 8000])
+})
+
+test('a gateway is named by its URL, and a key is one that a header can carry', () => {
+  for (const wrong of ['127.0.0.1:9', 'gateway', 'ftp://gateway'])
+    assert.match(mistakesIn({ FLOTILLA_URL: wrong }).join(), /FLOTILLA_URL: must be a URL, such as http/)
+  for (const wrong of ['k\nx', 'ключ'])
+    assert.match(mistakesIn({ FLOTILLA_API_KEY: wrong }).join(), /FLOTILLA_API_KEY: holds a line end/)
+  assert.deepEqual(mistakesIn({ FLOTILLA_URL: 'https://gateway/fleet', FLOTILLA_API_KEY: 'k\n' }), [])
+})
+
 test('every mistake at once, each by the name of its variable', () => {
   const mistakes = mistakesIn({
     KAFKA_BROKERS: 'one:9092, two',

@@ -100,6 +100,7 @@ const pureRuntime = [
   'runtime/keys.ts',
   'runtime/errors/missing-row.ts',
   'runtime/text/quantities.ts',
+  'runtime/text/sendable.ts',
   'runtime/json/exact.ts',
   'runtime/json/names.ts',
   'runtime/json/slips.ts',

@@ -52,6 +52,9 @@ const endpoints: [string, string][] = [
   ['0.0.0.0', 'http://127.0.0.1:11434/v1'],
   ['127.0.0.1:9999', 'http://127.0.0.1:9999/v1'],
   ['http://box:11434', 'http://box:11434/v1'],
+  ['::1', 'http://[::1]:11434/v1'],
+  ['fe80::a', 'http://[fe80::a]:11434/v1'],
+  ['[::]:9999', 'http://[::1]:9999/v1'],
   ['http://box:11434/v1/', 'http://box:11434/v1'],
   ['https://box/openai/v1', 'https://box/openai/v1'],
 ]

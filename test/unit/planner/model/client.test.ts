@@ -406,6 +406,17 @@ for (const stream of [false, true]) {
   })
 }
 
+test('user and password of a URL are sent where there is no key', async (t) => {
+  const server = await startProvider(t, (_, response) =>
+    json(response, 200, completion({ content: 'hello' })),
+  )
+  const baseUrl = server.url.replace('//', '//ann:a%20b@')
+  await callerFor({ test: { baseUrl } })(request(), callContext())
+  await callerFor({ test: { baseUrl, keyEnv: 'K' } }, { K: 'key' })(request(), callContext())
+  const sent = server.received.map(({ headers }) => headers.authorization)
+  assert.deepEqual(sent, [`Basic ${Buffer.from('ann:a b').toString('base64')}`, 'Bearer key'])
+})
+
 test('a key never appears in a message', async (t) => {
   const server = await startProvider(t, (_, response) =>
     json(response, 401, {
