@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { Redis } from 'ioredis'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { openRedisLimits } from '../../runtime/limits/redis.ts'
 import { connectRedis } from '../../runtime/store/redis/connection.ts'
@@ -154,6 +155,49 @@ test('a node of a Redis Cluster that does not serve a key says what REDIS_URL sh
   t.after(() => store.close())
   await assert.rejects(store.check(), /Redis Cluster: name a single server, or a proxy/)
 })
+
+test('a Redis that takes some writes and refuses others is said once, and once when it takes all', async (t) => {
+  const logged: string[] = []
+  const note = (_: unknown, text?: string) => void logged.push(String(text).split(';')[0] ?? '')
+  const server = await startRedis()
+  t.after(() => server.stop())
+  const admin = new Redis(server.url)
+  t.after(() => admin.disconnect())
+  const store = openRedisKeyValue({ url: server.url, log: { error: note, info: note } as never })
+  t.after(() => store.close())
+  await store.set('key', 'one')
+  await admin.config('SET', 'maxmemory', '1')
+  for (const _ of [1, 2, 3]) {
+    await assert.rejects(store.compareAndSet('key', 'one', 'two'), /OOM/)
+    await store.delete(['other'])
+  }
+  assert.deepEqual(logged, ['Redis refuses writes'])
+  await admin.config('SET', 'maxmemory', '0')
+  await eventually('it is said', async () => {
+    await store.check()
+    return logged.length > 1
+  })
+  assert.deepEqual(logged, ['Redis refuses writes', 'Redis takes writes again'])
+})
+
+for (const [what, forbid] of [
+  ['a right of the user', '-@write'],
+  ['scripts', '-evalsha'],
+] as const)
+  test(`${what} that a Redis no longer allows: the error says where the rights are listed, and it is logged`, async (t) => {
+    const logged: string[] = []
+    const note = (_: unknown, text?: string) => void logged.push(String(text))
+    const server = await startRedis()
+    t.after(() => server.stop())
+    const admin = new Redis(server.url)
+    t.after(() => admin.disconnect())
+    const store = openRedisKeyValue({ url: server.url, log: { error: note, info: note } as never })
+    t.after(() => store.close())
+    await store.check()
+    await admin.acl('SETUSER', 'default', forbid)
+    await assert.rejects(store.check(), /docs\/operating\.md lists the commands and rights/)
+    assert.match(logged.join(), /^Redis refuses writes; retrying/)
+  })
 
 test('a key of another program is an error that no retry cures, with the remedy', async (t) => {
   const { redis, close } = connectRedis({ url: url() })

@@ -47,8 +47,12 @@ const RECONNECT_LEAST_MS = 500
 
 /** A replica, one whose primary is away, one that is loading: another server is or will be the primary. */
 const NOT_THE_PRIMARY = /\b(READONLY|MASTERDOWN|LOADING)\b/
+/** A right that is missing, in a script too, and a command that the server's configuration has renamed or taken away. */
+const FORBIDDEN = /\bNOPERM\b|\bcan't run this command\b|^ERR unknown command\b/
 /** Out of memory, a disk that can't be written, too few replicas, another program's script that does not end, rights. */
-const REFUSES = /\b(OOM|MISCONF|NOREPLICAS|BUSY|NOPERM)\b/
+const REFUSES = new RegExp(`\\b(OOM|MISCONF|NOREPLICAS|BUSY)\\b|${FORBIDDEN.source}`)
+/** Without a refusal on the same connection before writes count as taken again: some are while others are refused. */
+const TAKEN_AGAIN_MS = 5_000
 /** A value of another type, or one that a script of ours can't read: as Redis 7 says it, and Redis 6. */
 const FOREIGN =
   /\bWRONGTYPE\b|\bis not an integer\b|^ERR user_script:\d+: |: @user_script:\d+: user_script:\d+: /
@@ -68,7 +72,7 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
   const healthTimer = watchHealth(redis)
   let generation = 0
   let reconnectedMs = 0
-  let refusal: string | null = null
+  let refusal: { generation: number; atMs: number } | null = null
   // Why there is no connection: a command that waits for one ends without saying so.
   let failure: string | null = null
   redis.on('close', () => generation++)
@@ -91,10 +95,14 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
       const reason =
         connecting === null || connecting === failed ? failed : `${failed}; connecting fails: ${connecting}`
       const isElsewhere = NOT_THE_PRIMARY.test(reason)
-      if ((isElsewhere || REFUSES.test(reason)) && refusal === null) {
-        refusal = reason
+      if (isElsewhere || REFUSES.test(reason)) {
         const then = isElsewhere ? 'reconnecting' : 'retrying'
-        log?.error({ redis: place, reason }, `Redis refuses writes; ${then}, and no calls are made meanwhile`)
+        if (refusal === null)
+          log?.error(
+            { redis: place, reason },
+            `Redis refuses writes; ${then}, and no calls are made meanwhile`,
+          )
+        refusal = { generation, atMs: performance.now() }
       }
       if (isElsewhere) reconnect()
       throw unavailable(`${what} in Redis at ${place}: ${reason}`, cause)
@@ -104,8 +112,9 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
     asked,
     written: async (what, promise) => {
       const value = await asked(what, promise)
-      if (refusal !== null) log?.info({ redis: place }, 'Redis takes writes again')
+      if (refusal === null || (refusal.generation === generation && !isLongAgo(refusal.atMs))) return value
       refusal = null
+      log?.info({ redis: place }, 'Redis takes writes again')
       return value
     },
     reconnect,
@@ -118,6 +127,8 @@ export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog
     },
   }
 }
+
+const isLongAgo = (atMs: number): boolean => performance.now() - atMs >= TAKEN_AGAIN_MS
 
 /**
  * Why connecting fails; of OpenSSL's line the reason alone. A port without TLS waits for the rest of what it takes for a
@@ -133,6 +144,10 @@ function unavailable(message: string, cause: unknown): FlotillaError {
   if (OF_A_CLUSTER.test(messageOf(cause))) {
     const advice =
       'REDIS_URL leads to a node of a Redis Cluster: name a single server, or a proxy before the cluster'
+    return new FlotillaError('STORE_UNAVAILABLE', `${message}; ${advice}`, { cause })
+  }
+  if (FORBIDDEN.test(messageOf(cause))) {
+    const advice = 'docs/operating.md lists the commands and rights that the fleet needs'
     return new FlotillaError('STORE_UNAVAILABLE', `${message}; ${advice}`, { cause })
   }
   if (!FOREIGN.test(messageOf(cause))) return new FlotillaError('STORE_UNAVAILABLE', message, { cause })
