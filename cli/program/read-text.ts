@@ -42,7 +42,7 @@ function textIn(bytes: Buffer, what: string): string {
   if (first === 0xff && second === 0xfe) return new TextDecoder('utf-16le').decode(bytes)
   if (first === 0xfe && second === 0xff) return new TextDecoder('utf-16be').decode(bytes)
   if (isUtf8(bytes)) return new TextDecoder().decode(bytes)
-  throw new FlotillaError('REQUEST_INVALID', `${what} is not in UTF-8: save it in that encoding`)
+  throw new FlotillaError('REQUEST_INVALID', `${what} is not in UTF-8: convert it`)
 }
 
 /** Names of the files in this directory; null if it is a file. Throws NOT_FOUND if it is neither. */

@@ -144,7 +144,7 @@ describe('run', () => {
     )
     assertRefused(
       await flotilla(['run', '--output-schema', '/none.json', 'x'], { env }),
-      /\/none\.json: ENOENT/,
+      /\/none\.json can't be read: ENOENT/,
     )
   })
 

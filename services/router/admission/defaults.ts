@@ -2,6 +2,7 @@
 // profile's over the fleet's.
 import { defaultTask } from '../../../runtime/config/defaults.ts'
 import { toolNamesOf } from '../../../runtime/config/delegates.ts'
+import { withNumberBounds } from '../../../runtime/config/json-schema/number-bounds.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import type { ToolPolicy } from '../../../runtime/recording.ts'
@@ -45,7 +46,7 @@ export function withDefaults(
     toolCacheTtlMs: profile?.toolCacheTtlMs ?? null,
     priority: task.priority ?? defaultTask.priority,
     sessionId: task.sessionId,
-    outputSchema: task.outputSchema ?? (agent.outputSchema as Json | undefined) ?? null,
+    outputSchema: withNumberBounds(task.outputSchema) ?? (agent.outputSchema as Json | undefined) ?? null,
     parent: task.parent,
     submittedAtMs,
     history: historyFor(task, fleet, agent),

@@ -122,6 +122,7 @@ const pureRuntime = [
   'runtime/config/json-schema/coercion-schema.ts',
   'runtime/config/json-schema/dialects.ts',
   'runtime/config/json-schema/rewrite.ts',
+  'runtime/config/json-schema/number-bounds.ts',
   'runtime/config/json-schema/unevaluated.ts',
   'runtime/config/defaults.ts',
   'runtime/config/delegates.ts',

@@ -1,4 +1,4 @@
-// The history, the metadata and the sampling of a task, as the router admits or refuses them.
+// The history, the metadata, the output schema and the sampling of a task, as the router admits or refuses them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toSubmission } from '../../../../client/submission.ts'
@@ -6,6 +6,7 @@ import type { TaskInput } from '../../../../client/types.ts'
 import { readEnvironment } from '../../../../runtime/config/environment.ts'
 import type { FleetDefinition } from '../../../../runtime/config/fleet.ts'
 import { completeFleet } from '../../../../runtime/config/load.ts'
+import { parseExact } from '../../../../runtime/json/exact.ts'
 import { plural } from '../../../../runtime/text/quantities.ts'
 import type { Json } from '../../../../runtime/stage.ts'
 import type { TaskSubmitted } from '../../../../schemas/generated/events.ts'
@@ -35,6 +36,14 @@ const said = [
   { role: 'user', content: 'My name is Ann.' },
   { role: 'assistant', content: 'Hello Ann.' },
 ]
+
+test('an output schema is admitted with bounds of 64 bits as numbers, however they came', () => {
+  const schema = parseExact('{"type":"object","properties":{"id":{"maximum":9223372036854775807}}}')
+  const { outputSchema } = admitted({ outputSchema: schema })
+  assert.deepEqual(outputSchema, { type: 'object', properties: { id: { maximum: 2 ** 63 } } })
+  assert.deepEqual(admitted({ outputSchema: { type: 'object' } }).outputSchema, { type: 'object' })
+  assert.match(refused({ outputSchema: 'object' }), /outputSchema must be a JSON Schema object/)
+})
 
 test('a history is admitted as it is', () => {
   assert.deepEqual(admitted({ history: said }).history, said)
