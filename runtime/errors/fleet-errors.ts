@@ -120,7 +120,7 @@ export const fleetErrors = {
     'critical',
     false,
     'The topics of the broker do not fit the contract.',
-    'Set FLOTILLA_PARTITIONS to the number that the topics have, or use another FLOTILLA_PREFIX (without Kafka: another FLOTILLA_DATA); for a state topic alone use the command in the message. flotilla doctor names the topics.',
+    'Where some topics differ from the others, do what the message says. Where all do: set FLOTILLA_PARTITIONS to the number that the topics have, or use another FLOTILLA_PREFIX (without Kafka: another FLOTILLA_DATA). flotilla doctor names the topics.',
   ),
   GATEWAY_UNAVAILABLE: row(
     'critical',

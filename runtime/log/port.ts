@@ -250,7 +250,10 @@ export interface Log {
    * that derive from positions. Empty if the log has no such ids.
    */
   topicIds(topics: readonly LogTopic[]): Promise<ReadonlyMap<LogTopic, string>>
-  /** Settings of topics that weaken a guarantee, each with its remedy; empty if there are none. */
+  /**
+   * Settings of topics that weaken a guarantee, each with its remedy; empty if there are none. Rejects with TOPICS_MISMATCH if
+   * no process could start.
+   */
   advice(): Promise<readonly string[]>
   /** Rejects with the reason when the log can't be used now. */
   check(): Promise<void>

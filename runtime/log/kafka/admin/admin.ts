@@ -7,7 +7,7 @@ import {
   isOpen,
   openTopicAdvice,
   openTopicSettings,
-  partitionAdvice,
+  requirePartitions,
   sizeAdvice,
   stateAdvice,
 } from './advice.ts'
@@ -159,13 +159,15 @@ async function warnOfSettings(context: Context, admin: Admin): Promise<void> {
 }
 
 export function advice(context: Context): Promise<readonly string[]> {
-  return asAdmin(context.client, answerMs(context), async (admin) => [
-    ...(await partitionAdvice(context)),
-    ...(await stateAdvice(context)),
-    ...(await openTopicAdvice(context, admin)),
-    ...(await cleanupAdvice(context, admin)),
-    ...(await sizeAdvice(context, admin)),
-  ])
+  return asAdmin(context.client, answerMs(context), async (admin) => {
+    await requirePartitions(context)
+    return [
+      ...(await stateAdvice(context)),
+      ...(await openTopicAdvice(context, admin)),
+      ...(await cleanupAdvice(context, admin)),
+      ...(await sizeAdvice(context, admin)),
+    ]
+  })
 }
 
 /** How long several requests in a row may take. */

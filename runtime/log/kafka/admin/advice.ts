@@ -5,8 +5,8 @@ import { BROKER_RESOURCE, TOPIC_RESOURCE, type Admin } from '../connection/clien
 import type { Context } from '../context.ts'
 import { committedOffsets } from '../group/positions.ts'
 import { allTopics } from '../names.ts'
-import { stateProblems, topicProblems } from './problems.ts'
-import { otherCount, topicsMismatch } from './topic-mismatch.ts'
+import { stateProblems } from './problems.ts'
+import { topicsMismatch } from './topic-mismatch.ts'
 import { lookAt } from './topic-watch.ts'
 
 const TIME = 'message.timestamp.type'
@@ -46,16 +46,13 @@ export async function openTopicAdvice({ names }: Context, admin: Admin): Promise
   )
 }
 
-/**
- * Advice for topics that have partitions which the fleet does not read. Rejects with TOPICS_MISMATCH if all agree on
- * another number: then the setting is wrong, and no topic.
- */
-export async function partitionAdvice({
+/** Rejects with TOPICS_MISMATCH if topics have another number of partitions than the fleet: then no process starts. */
+export async function requirePartitions({
   names,
   partitions,
   settings,
   shared: link,
-}: Context): Promise<string[]> {
+}: Context): Promise<void> {
   const shared = contract.flatMap(({ name, partitions: own }) =>
     own === 'shared' ? [names.topic(name)] : [],
   )
@@ -63,8 +60,8 @@ export async function partitionAdvice({
   const counted = [...facts.values()].map(({ name, partitions: found }) => {
     return { topic: name, found, wanted: partitions }
   })
-  if (otherCount(counted) !== null) throw topicsMismatch(counted)
-  return topicProblems(shared, partitions, { facts, missing: new Set() })
+  const mismatch = topicsMismatch(counted)
+  if (mismatch) throw mismatch
 }
 
 /** Advice for state topics that are missing though their stage has run, or have fewer partitions than lanes. */

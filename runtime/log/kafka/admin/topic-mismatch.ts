@@ -27,10 +27,12 @@ export function topicsMismatch(counted: readonly Counted[]): FlotillaError | nul
     ({ topic, found, wanted }) => `${topic} has ${plural(found, 'partition')}, not ${wanted}`,
   )
   const count = otherCount(counted)
-  const setting =
-    count === null ? 'FLOTILLA_PARTITIONS to what the topics have' : `FLOTILLA_PARTITIONS=${count}`
   const more = list.length > SHOWN ? `; and ${list.length - SHOWN} more` : ''
-  const remedy = `Set ${setting}, or use another FLOTILLA_PREFIX: the count of existing topics can never change`
+  const remedy =
+    count === null
+      ? 'Records in partitions that are too many are read by nobody, and no process starts. Stop the producers of each, let what ' +
+        'runs of the fleet finish its tasks, delete the topic, and create it with: flotilla topics --create'
+      : `Set FLOTILLA_PARTITIONS=${count}, or use another FLOTILLA_PREFIX: the count of existing topics can never change`
   const message = `${list.slice(0, SHOWN).join('; ')}${more}. ${remedy}.`
   return new FlotillaError('TOPICS_MISMATCH', message, { details: { topics: list } })
 }

@@ -64,7 +64,7 @@ test('topics with another number of partitions are not taken for missing ones, w
   assert.deepEqual([missing.result, missing.remedy], ['warn', 'Create them with: flotilla topics --create'])
   const other = await found('log', logWithout('TOPICS_MISMATCH'))
   assert.deepEqual([other.result, other.code], ['failed', 'TOPICS_MISMATCH'])
-  assert.match(other.remedy ?? '', /Set FLOTILLA_PARTITIONS/)
+  assert.match(other.remedy ?? '', /set FLOTILLA_PARTITIONS/)
 })
 
 test('a topic that somebody has deleted is named', async () => {
