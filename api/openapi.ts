@@ -206,9 +206,9 @@ class Builder {
     }
   }
 
-  /** OpenAPI 3.1 has no word for the items of a stream. */
+  /** OpenAPI 3.1 has no word for the items of a stream, and readers of the schema differ in what it is of. */
   #events(schema: z.ZodType): JsonObject {
-    return { schema: { type: 'string' }, 'x-event-data': this.#schema(schema) }
+    return { schema: {}, 'x-event-data': this.#schema(schema) }
   }
 
   /** Named schemas become components. */
@@ -218,11 +218,18 @@ class Builder {
       $defs = {},
       ...rest
     } = z.toJSONSchema(schema, { io: 'input' }) as JsonObject & { $defs?: Record<string, JsonObject> }
-    for (const [name, part] of Object.entries($defs)) this.#schemas[name] = relocated(part)
+    for (const [name, part] of Object.entries($defs)) this.#name(name, part)
     const { id } = rest
     if (typeof id !== 'string') return relocated(rest)
-    this.#schemas[id] = relocated(rest)
+    this.#name(id, rest)
     return { $ref: `#/components/schemas/${id}` }
+  }
+
+  /** Throws for a name of two schemas: the description would show the latter for both. */
+  #name(name: string, schema: JsonObject): void {
+    const shown = relocated(schema)
+    const known = (this.#schemas[name] ??= shown)
+    if (!isDeepStrictEqual(known, shown)) throw new Error(`two schemas have the name ${name}`)
   }
 }
 

@@ -1,10 +1,10 @@
 // Routes of sessions: conversations whose turns are tasks.
 import { z } from 'zod'
 import { route } from './route.ts'
-import { clamped, name, text, timeMs } from './schemas/values.ts'
+import { clamped, name, readName, text, timeMs } from './schemas/values.ts'
 
 const ofSession = z.object({ id: name('Id of the session.') })
-const user = name('Sessions of this user.')
+const user = readName('Sessions of this user.')
 
 const sessionView = z
   .object({

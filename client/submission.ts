@@ -11,13 +11,15 @@ import type { TaskInput } from './types.ts'
 /** The largest int that the schema of TaskSubmitted can hold. */
 const MAX_WHOLE = 2 ** 31 - 1
 
-/**
- * The task as an event. Throws TASK_INVALID with every mistake that no service could accept; the router
- * checks the rest.
- */
-export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {
+/** Throws TASK_INVALID with every mistake that no service could accept; the router checks the rest. */
+export function requireTask(task: TaskInput, taskId: string): void {
   const mistakes = mistakesOf(task, taskId)
   if (mistakes.length > 0) throw new FlotillaError('TASK_INVALID', mistakes.join('; '))
+}
+
+/** The task as an event. Throws as requireTask does. */
+export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {
+  requireTask(task, taskId)
   const submission: Record<string, unknown> = { ...emptyTask }
   for (const { name } of taskFields) submission[name] = task[name] ?? null
   submission['taskId'] = taskId

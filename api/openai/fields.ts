@@ -51,10 +51,10 @@ export const model = z
     created: z.int(),
     owned_by: z.string(),
   })
-  .meta({ id: 'Model' })
+  .meta({ id: 'OpenAiModel' })
 export const modelList = z
   .object({ object: z.literal('list'), data: z.array(model) })
-  .meta({ id: 'ModelList' })
+  .meta({ id: 'OpenAiModelList' })
 
 export const openaiError = z
   .object({

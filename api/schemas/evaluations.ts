@@ -1,6 +1,6 @@
 // Runs of evaluations, and the scores of their cases.
 import { z } from 'zod'
-import { json, timeMs } from './values.ts'
+import { json } from './values.ts'
 
 /** A text that is kept with a case: longer ones are cut before they are sent. */
 export const MAX_KEPT_CHARS = 20_000
@@ -10,6 +10,11 @@ const MAX_MODELS = 20
 const id = z.string().min(1).max(MAX_ID_CHARS)
 const share = z.number().min(0).max(1)
 const amount = z.number().min(0)
+const wholeAmount = z.int().min(0)
+/** As many as a column of the ledger holds. */
+const counted = z.int().max(2_147_483_647)
+/** Within a Date's range: the ledger of one process reads no number of 2^53 and more back. */
+const timeMs = z.int().min(0).max(8_640_000_000_000_000).meta({ description: 'Epoch milliseconds.' })
 
 /** The id of a run: as given, or made by the command. */
 export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
@@ -33,7 +38,7 @@ export const evaluationCase = z
   .object({
     caseId: id,
     model: id.meta({ description: 'As the run names it; `default`: the choice of the agent.' }),
-    epoch: z.int().min(1),
+    epoch: counted.min(1),
     taskId: id,
     caseHash: id.meta({ description: 'Of what was asked and how it is scored.' }),
     status: z.string().max(MAX_ID_CHARS).meta({ description: 'Status of the task.' }),
@@ -49,9 +54,9 @@ export const evaluationCase = z
     judgeCost: amount.meta({ description: 'US dollars, of models as judges.' }),
     costIsGuess: z.boolean(),
     latencyMs: amount,
-    steps: amount,
-    inputTokens: amount,
-    outputTokens: amount,
+    steps: counted.min(0),
+    inputTokens: wholeAmount,
+    outputTokens: wholeAmount,
     errorCode: z.string().nullable(),
     scoredAtMs: timeMs,
   })
@@ -71,8 +76,8 @@ export const evaluationRun = z
     datasetHash: id,
     agent: z.string().nullable(),
     models: z.array(id).min(1).max(MAX_MODELS),
-    epochs: z.int().min(1),
-    cases: z.int().min(0).meta({ description: 'Cases of the data set.' }),
+    epochs: counted.min(1),
+    cases: counted.min(0).meta({ description: 'Cases of the data set.' }),
     status: z.enum(runStates).meta({ description: 'stopped: before every case was scored.' }),
     startedAtMs: timeMs,
     endedAtMs: timeMs.nullable(),

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { sinceOf } from '../../runtime/ledger/times.ts'
 import type { Json } from '../../schemas/json.ts'
-import { MAX_NAME_CHARS, MAX_REMARK_CHARS } from '../../schemas/identity.ts'
+import { isName, MAX_NAME_CHARS, MAX_REMARK_CHARS } from '../../schemas/identity.ts'
 
 /** Any JSON value. */
 export const json: z.ZodType<Json> = z.any()
@@ -19,6 +19,14 @@ const remarkPattern = /^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$/
 const documented = (limits: z.core.GlobalMeta): z.ZodString => z.string().meta(limits)
 export const name = (description: string): z.ZodString =>
   documented({ description, minLength: 1, maxLength: MAX_NAME_CHARS, pattern: namePattern.source })
+/** A name that is checked here, in a query that only reads. */
+export const readName = (description: string) =>
+  z
+    .string()
+    .refine(isName, {
+      error: `must be a name: 1 to ${MAX_NAME_CHARS} characters, none of control, none invisible`,
+    })
+    .meta({ description, minLength: 1, maxLength: MAX_NAME_CHARS, pattern: namePattern.source })
 export const remark = (description: string): z.ZodString =>
   documented({ description, maxLength: MAX_REMARK_CHARS, pattern: remarkPattern.source })
 

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { nearbyRoutes } from '../../../api/nearby-routes.ts'
 import { tasks as routes } from '../../../api/routes.ts'
 import { LogClient } from '../../../client/log/client.ts'
+import { requireTask } from '../../../client/submission.ts'
 import { withConversation } from '../../../operator/direct/conversations.ts'
 import { directOperator, directTasks, openParts } from '../../../operator/direct/index.ts'
 import { DirectKeys } from '../../../operator/direct/keys.ts'
@@ -62,6 +63,8 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   serve(app, routes.submit, async (request, reply) => {
     const { query, body } = request
     const task = withKey(body, request)
+    // Also one that was submitted before, and is only looked up.
+    if (task.taskId !== undefined) requireTask(task, task.taskId)
     const { taskId, isRepeated } = await ids.submit(task, () => client.submit(task))
     known.keep(taskId)
     reply.header('location', `/v1/tasks/${taskId}/result`)
