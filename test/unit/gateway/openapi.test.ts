@@ -1,11 +1,12 @@
 // The description of the API: valid OpenAPI, of every route that is registered, and no more.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { z } from 'zod'
 import { chatParameters, responseParameters, type Support } from '../../../api/openai/parameters.ts'
 import { docsPage } from '../../../api/docs-page.ts'
 import { openApi } from '../../../api/openapi.ts'
 import { allRoutes } from '../../../api/routes.ts'
-import { routeName } from '../../../api/route.ts'
+import { route, routeName, type Route } from '../../../api/route.ts'
 import { taskEventTypes } from '../../../api/task-events.ts'
 
 const description = openApi()
@@ -44,7 +45,7 @@ test('a stream of events has the schema of its events, and each type of them', (
     const content = description.paths[path]?.['get']?.responses['200']?.['content']
     assert.deepEqual(content, {
       'text/event-stream': {
-        schema: { type: 'string' },
+        schema: {},
         'x-event-data': { $ref: '#/components/schemas/TaskEvent' },
       },
     })
@@ -66,4 +67,16 @@ test('a request of OpenAI’s protocol is described with every parameter, and wh
       if (is !== 'supported')
         assert.ok(JSON.stringify(properties[parameter]).includes(JSON.stringify(how).slice(1, -1)), parameter)
   }
+})
+
+test('two schemas of one name are refused: the description would show one of them for both', () => {
+  const answering = (path: string, schema: z.ZodType): Route =>
+    route({
+      ...{ method: 'GET', path, tag: 'tasks', summary: 'Test', query: z.strictObject({}) },
+      answers: { 200: { description: 'Test.', schema } },
+    })
+  const one = answering('/v1/one', z.object({ a: z.string() }).meta({ id: 'Thing' }))
+  assert.ok(openApi([one]).components.schemas['Thing'])
+  const other = answering('/v1/other', z.object({ b: z.string() }).meta({ id: 'Thing' }))
+  assert.throws(() => openApi([one, other]), /two schemas have the name Thing/)
 })
