@@ -41,7 +41,7 @@ export function directEvaluations(sql: () => Promise<Sql>): EvaluationOperator {
     async add(id, cases) {
       const database = await sql()
       await runRow(database, id)
-      for (const each of cases) await replaceCase(database, rowOfCase(id, each))
+      for (const each of cases) await replaceCase(database, withoutNuls(rowOfCase(id, each)))
     },
     async *export(id, format) {
       const database = await sql()
@@ -79,7 +79,7 @@ async function runRow(sql: Sql, id: string): Promise<RunRow> {
 }
 
 async function saveRun(sql: Sql, run: EvaluationRun): Promise<EvaluationRun> {
-  const row = rowOfRun(run)
+  const row = withoutNuls(rowOfRun(run))
   const { status, cases, ended_at_ms, position, summary } = row
   await sql
     .insertInto('evaluation_runs')
@@ -139,13 +139,16 @@ const csvColumns = [
   'scored_at_ms',
 ] as const satisfies readonly (keyof CaseRow)[]
 
-const withoutNul = <T extends string | null>(text: T): T =>
-  (text?.replaceAll('\u0000', '\ufffd') ?? null) as T
+function withoutNuls<R extends object>(row: R): R {
+  const kept = (value: unknown): unknown =>
+    typeof value === 'string' ? value.replaceAll('\u0000', '\ufffd') : value
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, kept(value)])) as R
+}
 
 const rowOfRun = (run: EvaluationRun): RunRow => ({
   id: run.id,
-  name: withoutNul(run.name),
-  dataset: withoutNul(run.dataset),
+  name: run.name,
+  dataset: run.dataset,
   dataset_hash: run.datasetHash,
   agent: run.agent,
   models: JSON.stringify(run.models),
@@ -187,11 +190,11 @@ const rowOfCase = (runId: string, each: EvaluationCase): CaseRow => ({
   passed: Number(each.passed),
   score: each.score,
   scores: JSON.stringify(each.scores),
-  problem: withoutNul(each.problem),
-  input: withoutNul(each.input),
+  problem: each.problem,
+  input: each.input,
   output: JSON.stringify(each.output),
   metadata: JSON.stringify(each.metadata),
-  answered_by: withoutNul(each.answeredBy),
+  answered_by: each.answeredBy,
   cost: each.cost,
   judge_cost: each.judgeCost,
   cost_is_guess: Number(each.costIsGuess),

@@ -98,6 +98,28 @@ export function sqlTests(subject: () => Sql): void {
     assert.deepEqual({ ...found }, row)
   })
 
+  test('a NUL in any text of an evaluation is stored as U+FFFD', async () => {
+    const store = directEvaluations(async () => subject())
+    const withNuls = <T extends object>(value: T, kept: readonly string[]): T =>
+      Object.fromEntries(
+        Object.entries(value).map(([name, field]) => {
+          const isText = typeof field === 'string' || (field === null && name !== 'summary')
+          return [name, isText && !kept.includes(name) ? 'a\u0000b' : (field as unknown)]
+        }),
+      ) as T
+    const run = withNuls(evaluationRun(mark()), ['id', 'status', 'endedAtMs', 'settings'])
+    const saved = await store.save({ ...run, endedAtMs: null })
+    assert.deepEqual([saved.datasetHash, saved.agent, saved.position], ['a\ufffdb', 'a\ufffdb', 'a\ufffdb'])
+    await store.add(run.id, [withNuls(evaluationCase('c', 1), [])])
+    let text = ''
+    for await (const lines of store.export(run.id, 'json')) text += lines
+    const { caseId, taskId, problem, errorCode } = JSON.parse(text) as EvaluationCase
+    assert.deepEqual(
+      [caseId, taskId, problem, errorCode],
+      Array.from({ length: 4 }, () => 'a\ufffdb'),
+    )
+  })
+
   test('a run of an evaluation and its cases come back as they were stored; stored again, they are replaced', async () => {
     const store = directEvaluations(async () => subject())
     const run = evaluationRun(mark())
