@@ -1,27 +1,17 @@
 // Finds the process that holds an embedded fleet's directory: its owner.json says where its gateway listens.
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Environment } from '../runtime/config/environment.ts'
 import { FlotillaError, hasCode } from '../runtime/errors.ts'
 import type { Readiness } from '../runtime/host/http/server.ts'
 import type { Log } from '../runtime/log/port.ts'
 import { hasDataFile } from '../runtime/store/data-file/data-file.ts'
+import { ownerOf } from '../runtime/store/data-file/directory.ts'
 
 /** Its URL; null if the holder has none (a `flotilla run`, or a fleet that is just starting). */
 export function gatewayOf({ dataDir, raw }: Environment): string | null {
   if (raw['FLOTILLA_URL']) return raw['FLOTILLA_URL']
   const { gateway } = ownerOf(dataDir)
   return typeof gateway === 'string' ? gateway : null
-}
-
-/** Empty if there is none, or it can't be read. */
-function ownerOf(dataDir: string): { readonly gateway?: unknown; readonly startedMs?: unknown } {
-  try {
-    return { ...(JSON.parse(readFileSync(join(dataDir, 'owner.json'), 'utf8')) as object | null) }
-  } catch {
-    return {}
-  }
 }
 
 /** Longest that a fleet is waited for which has just begun to start, or is about to end. */
@@ -56,7 +46,7 @@ function isYoung({ dataDir }: Environment): boolean {
   return typeof startedMs !== 'number' || Date.now() - startedMs < CHANGING_MS
 }
 
-/** False only if nothing listens there: any other problem is for the one who asks it. */
+/** False only if nothing listens there. Any other problem is left to the caller's own request. */
 async function answers(gateway: string): Promise<boolean> {
   try {
     await fetch(`${gateway}/health`, { signal: AbortSignal.timeout(GATEWAY_MS) })

@@ -14,7 +14,7 @@ const wholeAmount = z.int().min(0)
 /** As many as a column of the ledger holds. */
 const counted = z.int().max(2_147_483_647)
 /** Within a Date's range: the ledger of one process reads no number of 2^53 and more back. */
-const timeMs = z.int().min(0).max(8_640_000_000_000_000).meta({ description: 'Epoch milliseconds.' })
+const storedMs = z.int().min(0).max(8_640_000_000_000_000).meta({ description: 'Epoch milliseconds.' })
 
 /** The id of a run: as given, or made by the command. */
 export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
@@ -58,7 +58,7 @@ export const evaluationCase = z
     inputTokens: wholeAmount,
     outputTokens: wholeAmount,
     errorCode: z.string().nullable(),
-    scoredAtMs: timeMs,
+    scoredAtMs: storedMs,
   })
   .meta({ id: 'EvaluationCase' })
 
@@ -79,8 +79,8 @@ export const evaluationRun = z
     epochs: counted.min(1),
     cases: counted.min(0).meta({ description: 'Cases of the data set.' }),
     status: z.enum(runStates).meta({ description: 'stopped: before every case was scored.' }),
-    startedAtMs: timeMs,
-    endedAtMs: timeMs.nullable(),
+    startedAtMs: storedMs,
+    endedAtMs: storedMs.nullable(),
     settings: json.meta({ description: 'Options of the run.' }),
     position: z
       .string()

@@ -17,8 +17,8 @@ const remarkPattern = /^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$/
 
 /** Documented limits; schemas/identity.ts enforces them, as for every other way in. */
 const documented = (limits: z.core.GlobalMeta): z.ZodString => z.string().meta(limits)
-export const name = (description: string): z.ZodString =>
-  documented({ description, minLength: 1, maxLength: MAX_NAME_CHARS, pattern: namePattern.source })
+const nameLimits = { minLength: 1, maxLength: MAX_NAME_CHARS, pattern: namePattern.source }
+export const name = (description: string): z.ZodString => documented({ description, ...nameLimits })
 /** A name that is checked here, in a query that only reads. */
 export const readName = (description: string) =>
   z
@@ -26,7 +26,7 @@ export const readName = (description: string) =>
     .refine(isName, {
       error: `must be a name: 1 to ${MAX_NAME_CHARS} characters, none of control, none invisible`,
     })
-    .meta({ description, minLength: 1, maxLength: MAX_NAME_CHARS, pattern: namePattern.source })
+    .meta({ description, ...nameLimits })
 export const remark = (description: string): z.ZodString =>
   documented({ description, maxLength: MAX_REMARK_CHARS, pattern: remarkPattern.source })
 

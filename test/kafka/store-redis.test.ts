@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { Redis } from 'ioredis'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { openRedisLimits } from '../../runtime/limits/redis.ts'
@@ -156,28 +156,35 @@ test('a node of a Redis Cluster that does not serve a key says what REDIS_URL sh
   await assert.rejects(store.check(), /Redis Cluster: name a single server, or a proxy/)
 })
 
-test('a Redis that takes some writes and refuses others is said once, and once when it takes all', async (t) => {
+/** A server of its own, with a connection to change its settings, a store on it, and what that logs. */
+async function openLogged(t: TestContext) {
   const logged: string[] = []
-  const note = (_: unknown, text?: string) => void logged.push(String(text).split(';')[0] ?? '')
+  const note = (_: unknown, text?: string) => void logged.push(String(text))
   const server = await startRedis()
   t.after(() => server.stop())
   const admin = new Redis(server.url)
   t.after(() => admin.disconnect())
   const store = openRedisKeyValue({ url: server.url, log: { error: note, info: note } as never })
   t.after(() => store.close())
+  return { admin, store, logged }
+}
+
+test('a Redis that takes some writes and refuses others is said once, and once when it takes all', async (t) => {
+  const { admin, store, logged } = await openLogged(t)
   await store.set('key', 'one')
   await admin.config('SET', 'maxmemory', '1')
   for (const _ of [1, 2, 3]) {
     await assert.rejects(store.compareAndSet('key', 'one', 'two'), /OOM/)
     await store.delete(['other'])
   }
-  assert.deepEqual(logged, ['Redis refuses writes'])
+  const beginnings = () => logged.map((text) => text.split(';')[0])
+  assert.deepEqual(beginnings(), ['Redis refuses writes'])
   await admin.config('SET', 'maxmemory', '0')
   await eventually('it is said', async () => {
     await store.check()
     return logged.length > 1
   })
-  assert.deepEqual(logged, ['Redis refuses writes', 'Redis takes writes again'])
+  assert.deepEqual(beginnings(), ['Redis refuses writes', 'Redis takes writes again'])
 })
 
 for (const [what, forbid] of [
@@ -185,14 +192,7 @@ for (const [what, forbid] of [
   ['scripts', '-evalsha'],
 ] as const)
   test(`${what} that a Redis no longer allows: the error says where the rights are listed, and it is logged`, async (t) => {
-    const logged: string[] = []
-    const note = (_: unknown, text?: string) => void logged.push(String(text))
-    const server = await startRedis()
-    t.after(() => server.stop())
-    const admin = new Redis(server.url)
-    t.after(() => admin.disconnect())
-    const store = openRedisKeyValue({ url: server.url, log: { error: note, info: note } as never })
-    t.after(() => store.close())
+    const { admin, store, logged } = await openLogged(t)
     await store.check()
     await admin.acl('SETUSER', 'default', forbid)
     await assert.rejects(store.check(), /docs\/operating\.md lists the commands and rights/)

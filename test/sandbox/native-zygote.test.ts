@@ -28,7 +28,7 @@ test('a program that ends itself as if it had been killed is to blame', async ()
   assert.equal((await session.step('kept')).value, 1)
 })
 
-test('a crash by deep recursion is told as that', async () => {
+test('a crash by deep recursion is reported as that', async () => {
   const executor = createNative()
   after(() => executor.close())
   const session = new TestSession(executor)

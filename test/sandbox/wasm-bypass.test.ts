@@ -14,7 +14,7 @@ test('standard error is a stream to write on', async () => {
   assert.deepEqual([prints.includes('seen'), prints.includes('too')], [true, true])
 })
 
-test('a wait that can never end is told as such', async () => {
+test('a wait that can never end is reported as such', async () => {
   const session = new TestSession(executor)
   await session.step('kept = 1')
   const { error, lost } = await session.step('import queue\nqueue.Queue().get()')

@@ -151,10 +151,11 @@ export class DataFile {
     this.durability = durability
     this.#lock = takeLock(dir)
     const path = join(dir, FILE_NAME)
+    const suspect = isSuspect(dir)
     try {
-      refuseForeignLog(path, isSuspect(dir))
+      refuseForeignLog(path, suspect)
       refuseShared(path, this.#lock)
-      this.db = openDatabase(path, durability, isSuspect(dir))
+      this.db = openDatabase(path, durability, suspect)
     } catch (error) {
       this.#lock.db.close()
       throw error

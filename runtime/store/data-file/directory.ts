@@ -109,15 +109,13 @@ function open(path: string, timeout = 0): DatabaseSync {
 
 /** Notes for others who holds the directory, and by which lock. `shown` is in their DATA_LOCKED error. */
 export function noteOwner(dir: string, { inode }: DirectoryLock, shown: { gateway?: string }): void {
-  const owner = { pid: process.pid, startedMs: Date.now(), lock: inode, ...shown }
-  writeFileSync(join(dir, OWNER), JSON.stringify(owner), { mode: PRIVATE })
+  writeOwner(dir, { pid: process.pid, startedMs: Date.now(), lock: inode, ...shown })
 }
 
 /** Notes that another program has changed the file under this process: the next one reads every page before it goes on. */
 export function noteSuspect(dir: string, { inode }: DirectoryLock): void {
   try {
-    const owner = { pid: process.pid, lock: inode, isSuspect: true }
-    writeFileSync(join(dir, OWNER), JSON.stringify(owner), { mode: PRIVATE })
+    writeOwner(dir, { pid: process.pid, lock: inode, isSuspect: true })
   } catch {
     // Its disk refuses: this process has said it.
   }
@@ -127,8 +125,12 @@ export const isSuspect = (dir: string): boolean => ownerOf(dir)['isSuspect'] ===
 
 const OWNER = 'owner.json'
 
+function writeOwner(dir: string, owner: object): void {
+  writeFileSync(join(dir, OWNER), JSON.stringify(owner), { mode: PRIVATE })
+}
+
 /** Empty: nobody has held the directory, or what it says can't be read. */
-function ownerOf(dir: string): Record<string, unknown> {
+export function ownerOf(dir: string): Record<string, unknown> {
   try {
     return { ...(JSON.parse(readFileSync(join(dir, OWNER), 'utf8')) as Record<string, unknown> | null) }
   } catch {

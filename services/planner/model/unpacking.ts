@@ -4,7 +4,6 @@
 // saying so, and unpack without taking the header away.
 import { PassThrough, pipeline, Transform, type TransformCallback } from 'node:stream'
 import {
-  brotliDecompressSync,
   constants,
   createBrotliDecompress,
   createInflate,
@@ -12,6 +11,7 @@ import {
   createUnzip,
   createZstdDecompress,
 } from 'node:zlib'
+import { beginsAsBrotli, beginsAsText } from '../../../runtime/text/packing.ts'
 
 /** Each has buffers of its own. */
 const MAX_LAYERS = 4
@@ -30,7 +30,7 @@ const unpackers: Readonly<Record<string, Begun>> = {
   gzip: (chunk) => otherwise(chunk) ?? createUnzip(CUT),
   'x-gzip': (chunk) => otherwise(chunk) ?? createUnzip(CUT),
   deflate: (chunk) => byMark(chunk) ?? inflate(chunk),
-  br: (chunk) => (isBrotli(chunk) ? null : otherwise(chunk)) ?? createBrotliDecompress(BROTLI_CUT),
+  br: (chunk) => (beginsAsBrotli(chunk) ? null : otherwise(chunk)) ?? createBrotliDecompress(BROTLI_CUT),
   zstd: (chunk) => (isFrame(chunk) ? null : otherwise(chunk)) ?? unzstd(),
 }
 
@@ -48,21 +48,6 @@ const isFrame = ([first = 0]: Uint8Array): boolean => first === ZSTD || first >>
 const inflate = ([first = 0]: Uint8Array): Transform =>
   (first & 0x0f) === ZLIB ? createInflate(CUT) : createInflateRaw(CUT)
 
-/** Brotli has no mark: its beginning is tried. */
-const TRIED = { bytes: 4_096, maxOutputLength: 1_000_000 }
-
-function isBrotli(chunk: Buffer): boolean {
-  try {
-    brotliDecompressSync(chunk.subarray(0, TRIED.bytes), {
-      ...BROTLI_CUT,
-      maxOutputLength: TRIED.maxOutputLength,
-    })
-    return true
-  } catch (error) {
-    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE'
-  }
-}
-
 /** How a body is packed that begins so, even if its header does not say so; null if nothing shows it. */
 export function packingOf([first, second]: Uint8Array): 'gzip' | 'zstd' | null {
   if (first === GZIP) return 'gzip'
@@ -71,11 +56,7 @@ export function packingOf([first, second]: Uint8Array): 'gzip' | 'zstd' | null {
 
 /** Null if the body is neither text nor packed in a way that shows. */
 const otherwise = (chunk: Buffer): Transform | null =>
-  byMark(chunk) ?? (isText(chunk) ? new PassThrough() : null)
-
-/** What is packed has control characters in its first bytes. */
-const isText = (chunk: Buffer): boolean =>
-  chunk.subarray(0, 64).every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d))
+  byMark(chunk) ?? (beginsAsText(chunk) ? new PassThrough() : null)
 
 function byMark(chunk: Buffer): Transform | null {
   const packing = packingOf(chunk)

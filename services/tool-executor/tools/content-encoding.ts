@@ -3,6 +3,7 @@
 import { PassThrough, Readable, pipeline, type Duplex } from 'node:stream'
 import zlib from 'node:zlib'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { beginsAsBrotli, beginsAsText } from '../../../runtime/text/packing.ts'
 
 /** Sent with each request. */
 export const ACCEPTED_ENCODINGS = 'gzip, deflate, br, zstd'
@@ -25,27 +26,13 @@ const unpackers: Readonly<Record<string, (first: Buffer) => Duplex>> = {
   deflate: ([head = 0]) =>
     (head & 0x0f) === 8 ? zlib.createInflate(tolerant) : zlib.createInflateRaw(tolerant),
   br: (first) =>
-    (isBrotli(first) ? null : plain(first)) ??
+    (beginsAsBrotli(first) ? null : plain(first)) ??
     zlib.createBrotliDecompress({ finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH }),
   zstd: (first) => (first[0] === 0x28 ? null : plain(first)) ?? unzstd(),
 }
 
-/** For a body that is text; null for others. What is packed has control characters in its first bytes. */
-const plain = (first: Buffer): Duplex | null =>
-  first.subarray(0, 64).every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d))
-    ? new PassThrough()
-    : null
-
-/** Brotli has no mark: its beginning is tried. */
-function isBrotli(first: Buffer): boolean {
-  const { BROTLI_OPERATION_FLUSH: finishFlush } = zlib.constants
-  try {
-    zlib.brotliDecompressSync(first.subarray(0, 4_096), { finishFlush, maxOutputLength: 1_000_000 })
-    return true
-  } catch (error) {
-    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE'
-  }
-}
+/** For a body that is text; null for others. */
+const plain = (first: Buffer): Duplex | null => (beginsAsText(first) ? new PassThrough() : null)
 
 /**
  * The unpacked body: read it in parts and stop at a limit, because it may be any number of times longer.

@@ -1,4 +1,4 @@
-// Small programs of the kind that models write. Those that must fail are named with what the model is told.
+// Small programs of the kind that models write. Those that must fail are named with what the model reads.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'

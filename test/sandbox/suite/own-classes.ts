@@ -33,7 +33,7 @@ const bodies = {
   'ends the program': 'exit()',
   'raises an Exception': 'raise ValueError("own")',
   'raises a BaseException': 'raise KeyboardInterrupt("own")',
-  'recurses for ever': 'return (lambda f: f(f))(lambda f: f(f))',
+  'recurses without end': 'return (lambda f: f(f))(lambda f: f(f))',
   'returns what it must not': 'return 5',
   'returns text with half of a pair': 'return "\\ud800"',
 } as const
