@@ -1,4 +1,6 @@
 // The description of the HTTP API as one HTML page, without scripts and without anything to load.
+import { errorTable } from '../runtime/errors.ts'
+import type { ErrorRow } from '../runtime/errors/row.ts'
 import type { JsonObject, OpenApi, Operation } from './openapi.ts'
 
 const style = `
@@ -46,12 +48,23 @@ export function docsPage({ info, tags, paths, components }: OpenApi): string {
 <meta name="viewport" content="width=device-width"><style>${style}</style></head>
 <body>
 <h1>${html(info['title'])} HTTP API</h1>
-<p>${html(info['description'])} As <a href="openapi.json">OpenAPI 3.1</a>. Version ${html(info['version'])}.</p>
+<p>${html(info['description'])} As <a href="openapi.json">OpenAPI 3.1</a>. Version ${html(info['version'])}.
+<a href="#errors">Errors</a>, <a href="#schemas">schemas</a>.</p>
 ${sections.join('\n')}
+<h2 id="errors">Errors</h2>
+<p>The codes of <a href="#schema-Error">error answers</a>, of results and of dead letters.</p>
+<table><tr><th>code</th><th>what happened</th><th>what to do</th><th>worth a retry</th></tr>
+${Object.entries(errorTable).map(errorRow).join('\n')}
+</table>
 <h2 id="schemas">Schemas</h2>
 ${schemas.join('\n')}
 </body></html>
 `
+}
+
+function errorRow([name, { meaning, remedy, retryable }]: [string, ErrorRow]): string {
+  const cells = [code(name), html(meaning), html(remedy), retryable ? 'yes' : 'no']
+  return `<tr id="${html(name)}">${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
 }
 
 interface Placed {

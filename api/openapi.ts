@@ -75,7 +75,7 @@ export function openApi(routes: readonly Route[] = allRoutes): OpenApi {
     info: {
       title: 'Flotilla',
       version: VERSION,
-      description: 'The HTTP API of a fleet of LLM agents. Errors: docs/errors.md.',
+      description: 'The HTTP API of a fleet of LLM agents.',
     },
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     security: [{}, { bearer: [] }],

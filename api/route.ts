@@ -7,15 +7,15 @@ import type { ErrorCode } from '../runtime/errors.ts'
 
 export const tags = {
   tasks: 'Submit tasks, follow them, get their results, decide what waits for a person',
-  sessions: 'Conversations whose turns are tasks: docs/sessions.md',
+  sessions: 'Conversations whose turns are tasks',
   usage: 'Usage, cost and limits',
-  evaluations: 'Runs of evaluations and their scores: docs/evaluation.md',
+  evaluations: 'Runs of evaluations and their scores',
   fleet: 'What the fleet is configured with, and what its stages do',
   'dead-letters': 'Records that no stage could process',
   keys: 'API keys: who may do what',
   alerts: 'Alert rules, silences and tests of channels',
-  openai: 'For clients of OpenAI’s API: docs/openai-compatible.md',
-  mcp: 'For clients of the Model Context Protocol: docs/mcp.md',
+  openai: 'For clients of OpenAI’s API, with an agent as the model: flotilla/<agent>',
+  mcp: 'For clients of the Model Context Protocol: each agent is a tool',
   process: 'Health and metrics of the process, and this description',
 } as const
 

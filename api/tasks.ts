@@ -305,7 +305,7 @@ export const tasks = {
     tag: 'tasks',
     summary: 'An ended task as a case of an evaluation',
     description:
-      'What was asked, its answer as what is expected, and the recorded outcomes of its tool calls: a line of a data set (docs/evaluation.md).',
+      'What was asked, its answer as what is expected, and the recorded outcomes of its tool calls: a line of a data set.',
     params: ofTask,
     query: z.strictObject({
       expected: z

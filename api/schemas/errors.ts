@@ -7,7 +7,9 @@ const codes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]
 export const errorAnswer = z
   .object({
     error: z.object({
-      code: z.enum(codes).meta({ id: 'ErrorCode', description: 'A row of docs/errors.md.' }),
+      code: z
+        .enum(codes)
+        .meta({ id: 'ErrorCode', description: 'What each means, and what to do: /docs#errors.' }),
       message: z.string().meta({ description: 'What happened and where.' }),
       remedy: z.string().meta({ description: 'What to do.' }),
       retryAfterMs: z

@@ -1,9 +1,8 @@
 // Filters of tasks, as URLs and the command give them.
 import { z } from 'zod'
 import type { TaskQuery } from '../../runtime/ledger/tasks.ts'
-import { MAX_TASKS, taskStates } from '../../runtime/ledger/choices.ts'
+import { MAX_TASKS, openStates, taskStates } from '../../runtime/ledger/choices.ts'
 import { checked } from '../check.ts'
-import { openStates } from './tasks.ts'
 import { amount, count, flag, text, time, whole } from './values.ts'
 
 const filters = {

@@ -1,5 +1,6 @@
 // Tasks: as they are submitted, as lists show them, and their results.
 import { z } from 'zod'
+import { endStates, taskPhases, taskStates } from '../../runtime/ledger/choices.ts'
 import { toolPolicies } from '../../runtime/recording.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
@@ -118,12 +119,10 @@ const step = z
   })
   .meta({ id: 'TaskStep' })
 
-const endings = ['succeeded', 'failed', 'rejected', 'cancelled', 'timed_out'] as const
-
 export const taskResult = z
   .object({
     taskId: z.string(),
-    status: z.enum(endings),
+    status: z.enum(endStates),
     output: json.meta({
       description: 'The answer; null unless it succeeded, or a limit kept its last text.',
     }),
@@ -192,32 +191,22 @@ export const progress = z
     kind: z.enum(historyKinds()),
     step: z.number().nullable(),
     atMs: timeMs,
-    detail: json.meta({ description: 'Its shape depends on `kind`: docs/events.md.' }),
+    detail: json.meta({ description: 'Its shape depends on `kind`.' }),
   })
   .meta({ id: 'TaskProgressed' })
 
-const phases = [
-  'submitted',
-  'queued',
-  'model',
-  'work',
-  'retry',
-  'approval',
-  'limit',
-  'breaker',
-  'unknown',
-] as const
-export const openStates = ['queued', 'running', 'waiting'] as const
-
 const viewFields = {
   taskId: z.string(),
-  status: z.enum([...openStates, ...endings]),
+  status: z.enum(taskStates),
   phase: z
-    .enum(phases)
+    .enum(taskPhases)
     .nullable()
     .meta({ description: 'What an open task does or waits for; null once it has ended.' }),
   sinceMs: timeMs,
-  detail: z.string().nullable().meta({ description: 'Detail of the phase: a tool, an error code, a model.' }),
+  detail: z
+    .string()
+    .nullable()
+    .meta({ description: 'Detail of the phase: a tool, an error code, a model, a stage.' }),
   step: z.number().nullable(),
   priority: z.number().nullable().meta({ description: 'Of a queued task, which the queue takes by it.' }),
   agent: z.string().nullable(),

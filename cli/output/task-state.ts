@@ -22,6 +22,7 @@ const phases: Readonly<Record<NonNullable<TaskView['phase']>, string>> = {
   queued: 'waits for a slot',
   model: 'thinks',
   work: 'runs tools or code',
+  paused: 'paused',
   retry: 'retries',
   approval: 'waits for approval',
   limit: 'waits for a rate limit',

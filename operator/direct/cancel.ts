@@ -1,6 +1,6 @@
 // Cancels the open tasks that match a filter.
 import { FlotillaError } from '../../runtime/errors.ts'
-import { openStates } from '../../runtime/ledger/choices.ts'
+import { isOpenState, openStates } from '../../runtime/ledger/choices.ts'
 import type { TaskFilter, TaskQuery } from '../../runtime/ledger/tasks.ts'
 import { identityMistakes } from '../../schemas/identity.ts'
 import type { TaskList, TaskView } from './tasks.ts'
@@ -54,7 +54,7 @@ export async function cancelMatching(
 /** Throws REQUEST_INVALID: a slip must not cancel every task. */
 export function assertNarrowed({ reason: _, limit: __, dryRun: ___, ...filter }: CancelOptions): void {
   const { status } = filter
-  if (status !== undefined && status !== 'open' && !openStates.includes(status))
+  if (status !== undefined && status !== 'open' && !isOpenState(status))
     throw refusal(`a task that is ${status} has ended; status must be open, ${openStates.join(', ')}`)
   if (Object.values(filter).some((each) => each !== undefined)) return
   throw refusal('say which tasks to cancel, for example by agent, user, session or status')

@@ -1,14 +1,11 @@
 // What an open task does now, from its newest events. Pure.
+import type { taskPhases } from '../../runtime/ledger/choices.ts'
 import type { HeldCall, TaskState, TaskUsage } from '../../runtime/ledger/tasks.ts'
+import { isPausedBy, type Pause } from '../../runtime/pauses.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { fieldsOf, type Progress } from './progress.ts'
 
-/**
- * submitted: the router has not read it yet. model, work: waits for an answer; runs what the answer asked for
- * (tools, code). unknown: its last event is further back in the log than is read.
- */
-export type Phase =
-  'submitted' | 'queued' | 'model' | 'work' | 'retry' | 'approval' | 'limit' | 'breaker' | 'unknown'
+export type Phase = (typeof taskPhases)[number]
 
 export interface Now {
   readonly status: TaskState
@@ -26,12 +23,13 @@ export interface Now {
 
 /**
  * `recorded`: the call that waits for a person as the ledger has it. It may be further back in the log than is read,
- * behind other tasks or other calls of its own; and the ledger may be behind the log.
+ * behind other tasks or other calls of its own; and the ledger may be behind the log. `pauses`: those that hold now.
  */
 export function phaseOf(
   progress: Progress | undefined,
   submittedAtMs: number,
   recorded: HeldCall | null = null,
+  pauses: readonly Pause[] = [],
 ): Now {
   // A call that waited for a person is withdrawn behind the end of its task.
   const events = progress?.events ?? []
@@ -51,7 +49,33 @@ export function phaseOf(
   }
   const { priority } = event.kind === 'queued' ? fieldsOf(event) : {}
   const queued = typeof priority === 'number' ? priority : null
-  return { ...stateOf(event), sinceMs: event.atMs, model, priority: queued, used: usedInAll(event) }
+  const sinceMs = event.atMs
+  const used = usedInAll(event)
+  const paused = pausedBefore(pauses, event, events)
+  if (paused !== null) return { ...paused, step: stateOf(event).step, sinceMs, model, priority: null, used }
+  return { ...stateOf(event), sinceMs, model, priority: queued, used }
+}
+
+/** A stage takes nothing that came after its pause; what came before, it may have taken. Null: no pause holds the task up. */
+function pausedBefore(
+  pauses: readonly Pause[],
+  event: TaskProgressed,
+  events: readonly TaskProgressed[],
+): Pick<Now, 'status' | 'phase' | 'detail'> | null {
+  const detail = takerOf(event, events)
+  const earlier = pauses.filter(({ sinceMs }) => sinceMs < event.atMs)
+  if (detail === null || !isPausedBy(earlier, detail)) return null
+  return { status: 'waiting', phase: 'paused', detail }
+}
+
+/** The stage that has to take what was written with the event; null: its own stage goes on, or several do. */
+function takerOf({ kind }: TaskProgressed, events: readonly TaskProgressed[]): string | null {
+  if (kind === 'admitted' || kind === 'code_run') return 'planner'
+  if (kind === 'code_requested') return 'code-sandbox'
+  if (kind === 'tool_requested') return 'tool-executor'
+  if (kind !== 'tool_called') return null
+  const asked = events.findLast(({ kind: each }) => each === 'code_requested' || each === 'model_called')
+  return asked?.kind === 'code_requested' ? 'code-sandbox' : 'planner'
 }
 
 type Held = Pick<HeldCall, 'heldAtMs'> & { readonly tool: string | null; readonly step: number | null }

@@ -7,7 +7,7 @@ import type { Codec } from '../../runtime/codec/port.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { FlotillaError, hasCode } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
-import { openStates } from '../../runtime/ledger/choices.ts'
+import { isOpenState } from '../../runtime/ledger/choices.ts'
 import {
   endedTask,
   isEnded,
@@ -26,13 +26,14 @@ import {
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { defaultAgentOf } from '../../runtime/config/defaults.ts'
+import { readPauses, type Pause } from '../../runtime/pauses.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
 import type { TaskCompleted, TaskProgressed } from '../../schemas/generated/events.ts'
 import { shown } from '../../schemas/identity.ts'
 import { taskIdPattern } from '../../schemas/task-id.ts'
 import { cancelMatching, type CancelAnswer, type CancelOptions } from './cancel.ts'
 import { phaseOf, type Phase } from './phase.ts'
-import { progressOf, type Progress } from './progress.ts'
+import { progressOf, type Progress, type Wanted } from './progress.ts'
 import { unreadSubmission, unreadWaits } from './unread.ts'
 import { taskTree, type TaskTree } from './tree.ts'
 
@@ -43,7 +44,7 @@ export interface TaskView {
   phase: Phase | null
   /** Since when, epoch milliseconds. */
   sinceMs: number
-  /** Detail of the phase: a tool, an error code, a model. */
+  /** Detail of the phase: a tool, an error code, a model, a stage. */
   detail: string | null
   step: number | null
   /** Priority by which the queue takes the task; null unless it is queued. */
@@ -146,8 +147,8 @@ export class DirectTasks implements TaskOperator {
     const current = async (views: readonly TaskView[]): Promise<TaskView[]> => {
       const rows = views.flatMap(({ taskId: id }) => open.get(id) ?? [])
       const wanted = rows.map(({ task_id, lane }) => ({ taskId: task_id, lane }))
-      const progress = await progressOf(this.#parts, wanted, { whole: false })
-      return rows.map((row) => this.#openView(row, progress.get(row.task_id)))
+      const [progress, pauses] = await this.#read(wanted, { whole: false })
+      return rows.map((row) => this.#openView(row, progress.get(row.task_id), pauses))
     }
     return taskTree({ get: (id) => this.get(id), children, current }, taskId)
   }
@@ -161,9 +162,9 @@ export class DirectTasks implements TaskOperator {
     const { sql, fleet } = this.#parts
     const { rows, next } = await listTasks(sql, query, defaultAgentOf(fleet), unread)
     const wanted = rows.flatMap((row) => (isEnded(row) ? [] : [{ taskId: row.task_id, lane: row.lane }]))
-    const progress = await progressOf(this.#parts, wanted, { whole: false })
+    const [progress, pauses] = await this.#read(wanted, { whole: false })
     const views = rows.map((row) =>
-      isEnded(row) ? this.#endedView(row) : this.#openView(row, progress.get(row.task_id)),
+      isEnded(row) ? this.#endedView(row) : this.#openView(row, progress.get(row.task_id), pauses),
     )
     return { tasks: views.filter((view) => view.completedAtMs !== null || isWanted(view, query)), next }
   }
@@ -259,13 +260,24 @@ export class DirectTasks implements TaskOperator {
 
   async #openDetail(row: OpenRow): Promise<TaskDetail> {
     const wanted = [{ taskId: row.task_id, lane: row.lane }]
-    const progress = (await progressOf(this.#parts, wanted, { whole: true })).get(row.task_id)
+    const [found, pauses] = await this.#read(wanted, { whole: true })
+    const progress = found.get(row.task_id)
     const { events = [], isWhole = true } = progress ?? {}
-    return { ...this.#openView(row, progress), textHash: row.text_hash, events, eventsWhole: isWhole }
+    return { ...this.#openView(row, progress, pauses), textHash: row.text_hash, events, eventsWhole: isWhole }
   }
 
-  #openView(row: OpenRow, progress: Progress | undefined): TaskView {
-    const { used: sum, ...now } = phaseOf(progress, row.submitted_at_ms, row.held)
+  /** What the log says of open tasks. */
+  async #read(
+    wanted: readonly Wanted[],
+    options: { whole: boolean },
+  ): Promise<[Map<string, Progress>, Pause[]]> {
+    const { log, codec } = this.#parts
+    if (wanted.length === 0) return [new Map(), []]
+    return Promise.all([progressOf(this.#parts, wanted, options), readPauses(log, codec)])
+  }
+
+  #openView(row: OpenRow, progress: Progress | undefined, pauses: readonly Pause[] = []): TaskView {
+    const { used: sum, ...now } = phaseOf(progress, row.submitted_at_ms, row.held, pauses)
     const { modelCalls, inputTokens, outputTokens, cost } = sum ?? row.used
     return {
       taskId: row.task_id,
@@ -363,7 +375,7 @@ export const unknownTask = (taskId: string): FlotillaError =>
 
 /** What the ledger can't filter by, of an open task, which may have ended a moment ago. */
 function isWanted({ status, model, phase, cost }: TaskView, query: TaskFilter): boolean {
-  const isState = query.status === 'open' ? openStates.includes(status) : (query.status ?? status) === status
+  const isState = query.status === 'open' ? isOpenState(status) : (query.status ?? status) === status
   const isWaiting = phase === 'approval'
   const isModel = (query.model ?? model) === model
   return isState && isModel && (query.waiting ?? isWaiting) === isWaiting && cost >= (query.minCost ?? 0)

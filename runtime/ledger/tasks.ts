@@ -1,7 +1,7 @@
 // Lists tasks from the ledger, open and ended ones together, the latest submitted first.
 import { sql as raw, type RawBuilder } from 'kysely'
 import { IN_DOUBT, type Sql, type Tables } from '../store/sql.ts'
-import { openStates, type taskStates } from './choices.ts'
+import { isOpenState, type taskStates } from './choices.ts'
 import { nextOf, placeOf, type Place } from './places.ts'
 
 export type TaskState = (typeof taskStates)[number]
@@ -125,10 +125,10 @@ function partsOf({ status, errorCode, waiting }: TaskFilter): {
   isOpenWanted: boolean
   isEndedWanted: boolean
 } {
-  const isOpenState = status === 'open' || (status !== undefined && openStates.includes(status))
+  const isOpen = status === 'open' || (status !== undefined && isOpenState(status))
   return {
-    isOpenWanted: (status === undefined || isOpenState) && errorCode === undefined,
-    isEndedWanted: !isOpenState && waiting !== true,
+    isOpenWanted: (status === undefined || isOpen) && errorCode === undefined,
+    isEndedWanted: !isOpen && waiting !== true,
   }
 }
 

@@ -41,7 +41,7 @@ test('a paused stage takes nothing new, over a restart too, until it is resumed'
   const planner = async () => (await operator.lanes.list()).filter(({ stage }) => stage === 'planner')
   /** The router has passed the task on, and planner leaves it. */
   const isHeld = async (id: string) => {
-    await eventually(`${id} was admitted`, async () => (await phaseOf(id)) === 'model')
+    await eventually(`${id} was admitted`, async () => (await phaseOf(id)) === 'paused')
     return (await planner()).some(({ lag }) => lag > 0)
   }
 
@@ -66,7 +66,7 @@ test('a paused stage takes nothing new, over a restart too, until it is resumed'
   await fleet.client.submit({ text: 'task=held', taskId: 'held' })
   assert.ok(await isHeld('held'))
   answered.resolve()
-  await eventually('the call that ran is finished', async () => (await phaseOf('long')) === 'work')
+  await eventually('the call that ran is finished', async () => (await phaseOf('long')) === 'paused')
   await fleet.client.cancel('bill')
   assert.equal(
     (await fleet.client.result('bill', { timeoutMs: 120_000 })).status,
@@ -80,7 +80,7 @@ test('a paused stage takes nothing new, over a restart too, until it is resumed'
   assert.deepEqual((await ready()).paused, ['planner'])
   await fleet.client.submit({ text: 'task=later', taskId: 'later' })
   assert.ok(await isHeld('later'))
-  assert.deepEqual([await phaseOf('held'), await fleet.client.find('held')], ['model', null])
+  assert.deepEqual([await phaseOf('held'), await fleet.client.find('held')], ['paused', null])
   assert.equal(fleet.model.stats().received, 0)
 
   assert.deepEqual(await operator.pauses.set({ stage: 'planner', paused: false }), [])

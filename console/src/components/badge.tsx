@@ -23,6 +23,7 @@ const words: Readonly<Record<string, string>> = {
   limit: 'at a limit',
   breaker: 'breaker open',
   retry: 'retrying',
+  paused: 'stage paused',
 }
 
 /** The state of a task, with what an open one does or waits for. */

@@ -8,6 +8,7 @@ import { openApi } from '../../../api/openapi.ts'
 import { allRoutes } from '../../../api/routes.ts'
 import { route, routeName, type Route } from '../../../api/route.ts'
 import { taskEventTypes } from '../../../api/task-events.ts'
+import { errorTable } from '../../../runtime/errors.ts'
 
 const description = openApi()
 
@@ -36,6 +37,18 @@ test('the page shows every route, and has nothing to run or to load', () => {
   const page = docsPage(description)
   for (const path of Object.keys(description.paths)) assert.ok(page.includes(`<code>${path}</code>`), path)
   assert.doesNotMatch(page, /<script|<link|src=|@import|https?:/)
+})
+
+test('what is served names no file that its reader does not have, and every link leads somewhere', () => {
+  assert.doesNotMatch(JSON.stringify(description), /\.md\b/)
+  const page = docsPage(description)
+  const linked = new Set([...page.matchAll(/href="#([^"]*)"/g)].map(([, id]) => id ?? ''))
+  assert.ok(linked.has('errors') && linked.has('schema-Error'), [...linked].join())
+  assert.deepEqual(
+    [...linked].filter((id) => !page.includes(`id="${id}"`)),
+    [],
+  )
+  for (const code of Object.keys(errorTable)) assert.ok(page.includes(`<tr id="${code}">`), code)
 })
 
 test('a stream of events has the schema of its events, and each type of them', () => {

@@ -38,6 +38,30 @@ test('a call that waits is known by the ledger where the log is not read that fa
   assert.equal(seen(event('completed', { status: 'cancelled' }))[1], null)
 })
 
+test('a task waits for a paused stage that has not taken what came after the pause', () => {
+  const seen = (stage: string | null, sinceMs: number, ...events: TaskProgressed[]) => {
+    const pauses = [{ stage, sinceMs, reason: null, by: null }]
+    const { status, phase, detail } = phaseOf({ events, isWhole: true }, 1, null, pauses)
+    return [status, phase, detail]
+  }
+  const admitted = event('admitted', { agent: 'default', model: 'm' })
+  const answered = event('model_called', { model: 'm' })
+  const asked = event('tool_requested', { callId: 'c' })
+  const replied = event('tool_called', { callId: 'c' })
+  const code = event('code_requested', {})
+  assert.deepEqual(seen('planner', 4, admitted), ['waiting', 'paused', 'planner'])
+  assert.deepEqual(seen(null, 4, admitted), ['waiting', 'paused', 'planner'], 'of the whole fleet')
+  assert.deepEqual(seen('planner', 5, admitted), ['running', 'model', null], 'it may have been taken before')
+  assert.deepEqual(seen('router', 4, admitted), ['running', 'model', null])
+  assert.deepEqual(seen('tool-executor', 4, answered, asked), ['waiting', 'paused', 'tool-executor'])
+  assert.deepEqual(seen('planner', 4, answered, asked), ['running', 'work', null])
+  assert.deepEqual(seen('planner', 4, answered, asked, replied), ['waiting', 'paused', 'planner'])
+  assert.deepEqual(seen('code-sandbox', 4, code, asked, replied), ['waiting', 'paused', 'code-sandbox'])
+  assert.deepEqual(seen('planner', 4, code, asked, replied), ['running', 'work', null], 'Python goes on')
+  assert.deepEqual(seen('planner', 4, event('model_called', {})), ['running', 'work', null])
+  assert.equal(seen('planner', 4, admitted, event('completed', { status: 'failed' }))[1], null)
+})
+
 test('a task has ended, whatever is written behind its end', () => {
   const held = event('approval_requested', { callId: 'c', tool: 'pay' })
   const end = event('completed', { status: 'cancelled', code: 'TASK_CANCELLED' })
