@@ -1,16 +1,18 @@
 // Answers of the scripted model. Every text says that it is scripted.
 //
 // In this order: a recorded conversation whose task occurs word for word in the latest message that has one; the bench
-// conversation, for a task with a `task=<id>` marker (one call of `echo`, then `done <id>`); else how to
-// connect a model.
+// conversation, for a task with a `task=<id>` marker (one call of `echo`, then `done <id>`); else which tasks it plays
+// here, and how to connect a model.
 import type { Conversation, Turn } from './conversations.ts'
 import type { Exchange } from './exchange.ts'
 
 const SCRIPTED_NOTE = 'Scripted model: this is a recorded conversation, no language model was asked.'
 
+const NOT_RECORDED =
+  'This is the scripted model: it only plays recorded conversations, and there is none for this task.'
+
 const HOW_TO_CONNECT = [
-  'This is the scripted model: it only plays recorded conversations, and there is none for this task.',
-  'Connect a language model and submit the task again. Any one of these is enough:',
+  'For any other, connect a language model. Any one of these is enough:',
   '- OPENAI_API_KEY=<key> (with OPENAI_BASE_URL=<url> for any compatible service)',
   '- GROQ_API_KEY=<key>',
   '- ANTHROPIC_API_KEY=<key>',
@@ -61,7 +63,19 @@ export const benchScript: Script = (exchange) => {
   return { toolCalls: [{ name, arguments: { text: 'hi' } }] }
 }
 
-export const connectScript: Script = (exchange) => final(exchange, HOW_TO_CONNECT)
+/** Answers every task: which ones it plays, with the tools that it has now, and how to connect a model. */
+export function connectScript(conversations: readonly Conversation[]): (exchange: Exchange) => Turn {
+  return (exchange) => {
+    const playable = conversations.filter((each) => isPlayable(each, exchange)).map(({ task }) => `- ${task}`)
+    const lines = playable.length === 0 ? [] : ['It plays these, word for word:', ...playable]
+    return final(exchange, [NOT_RECORDED, ...lines, HOW_TO_CONNECT].join('\n'))
+  }
+}
+
+/** Which tools a program calls is not seen from here: the bundled ones call those of every fleet. */
+const isPlayable = ({ mode, turns }: Conversation, exchange: Exchange): boolean =>
+  mode === exchange.mode &&
+  turns.every(({ toolCalls = [] }) => toolCalls.every(({ name }) => exchange.toolNames.includes(name)))
 
 /** An answer that ends the task, in the form that the mode wants. */
 export function final({ mode }: Pick<Exchange, 'mode'>, text: string): Turn {

@@ -8,7 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { CallLog, type CallStats } from './call-log.ts'
 import { writeAnswer, type Spent } from './completion.ts'
-import type { Conversation } from './conversations.ts'
+import type { Conversation, Turn } from './conversations.ts'
 import { chatRequest, readExchange, type ChatRequest, type Exchange } from './exchange.ts'
 import { createFates } from './faults.ts'
 import { benchScript, connectScript, recordedScript, type Script } from './script.ts'
@@ -105,6 +105,7 @@ function createPlayer(options: ScriptedModelOptions, log: CallLog): Player {
     recordedScript(options.conversations ?? []),
     benchScript,
   ]
+  const connect = connectScript(options.conversations ?? [])
   const fates = createFates()
   let answers = 0
   return (text, request, response) => {
@@ -118,7 +119,7 @@ function createPlayer(options: ScriptedModelOptions, log: CallLog): Player {
       // The caller has gone: nothing is sent.
       if (response.destroyed) return
       if (fate.fault !== null) return fate.fault(response)
-      const turn = fate.turn ?? playAny(scripts, exchange)
+      const turn = fate.turn ?? playAny(scripts, exchange) ?? connect(exchange)
       spent = writeAnswer(response, {
         id: `scripted-${++answers}`,
         turn,
@@ -139,12 +140,12 @@ function createPlayer(options: ScriptedModelOptions, log: CallLog): Player {
   }
 }
 
-function playAny(scripts: readonly Script[], exchange: Exchange) {
+function playAny(scripts: readonly Script[], exchange: Exchange): Turn | undefined {
   for (const script of scripts) {
     const turn = script(exchange)
     if (turn !== undefined) return turn
   }
-  return connectScript(exchange) ?? {}
+  return undefined
 }
 
 function parse(text: string): ChatRequest | null {

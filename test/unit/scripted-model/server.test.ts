@@ -106,6 +106,17 @@ for (const stream of [false, true]) {
   })
 }
 
+test('any other task is told which tasks are played with the tools that it has', async (t) => {
+  const read = { ...echo, function: { ...echo.function, name: 'read' } }
+  const power: Conversation = { title: 'Power', task: 'What is 2 + 2?', mode: 'code', turns: [{ text: '4' }] }
+  const { ask } = await setUp(t, { conversations: [weather, power] })
+  const told = async (system: string, tools?: ModelTool[]) =>
+    (await ask(start('What is the meaning of life?', system), tools ? { tools } : {})).text
+  assert.match(await told(TOOLS, [echo, read]), /word for word:\n- Which city is warmer\?\nFor any other/)
+  assert.doesNotMatch(await told(TOOLS, [echo]), /word for word/)
+  assert.match(await told(CODE), /word for word:\\n- What is 2 \+ 2\?\\nFor any other/)
+})
+
 test('a recording that does not fit what the tools returned says so', async (t) => {
   const { ask } = await setUp(t)
   const heard: Message[] = [assistant, { role: 'tool', tool_call_id: 'a', content: 'Error TOOL_FAILED' }]
