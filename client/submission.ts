@@ -5,7 +5,7 @@ import { identityMistakes, shown } from '../schemas/identity.ts'
 import { emptyTask, taskFields, type TaskFieldKind } from '../schemas/task-fields.ts'
 import { halfPairs } from '../schemas/whole-text.ts'
 import { FlotillaError } from '../runtime/errors.ts'
-import { recordingMistakes } from '../runtime/recording.ts'
+import { recordingMistakes } from '../runtime/task/recording.ts'
 import type { TaskInput } from './types.ts'
 
 /** The largest int that the schema of TaskSubmitted can hold. */

@@ -7,7 +7,7 @@ import type {
   Usage,
 } from '../schemas/generated/events.ts'
 import type { HistoryMessage } from '../schemas/history.ts'
-import type { Recording } from '../runtime/recording.ts'
+import type { Recording } from '../runtime/task/recording.ts'
 import type { Json } from '../schemas/json.ts'
 import type { TaskEvent } from '../api/task-events.ts'
 

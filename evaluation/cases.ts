@@ -1,6 +1,6 @@
 // A case of a data set: what is asked, what is expected, and how the answer is scored.
 import type { TaskInput, TaskResult } from '../client/types.ts'
-import type { RecordedCall } from '../runtime/recording.ts'
+import type { RecordedCall } from '../runtime/task/recording.ts'
 import type { Json } from '../schemas/json.ts'
 import type { ScorerSpec } from './scorers/specs.ts'
 import type { UserFunction } from './user-code/user-function.ts'

@@ -1,7 +1,7 @@
 /// <reference types="node" preserve="true" />
 // Types for data sets and scorers in TypeScript: `import type { DatasetDefinition } from 'flotilla/evaluation'`.
 import type { TaskInput } from '../client/types.ts'
-import type { RecordedCall } from '../runtime/recording.ts'
+import type { RecordedCall } from '../runtime/task/recording.ts'
 import type { Json } from '../schemas/json.ts'
 import type { UserScorer } from './cases.ts'
 import type { AnyScorerSpec, ScorerType } from './scorers/specs.ts'

@@ -9,7 +9,7 @@ import {
 import type { AnswerOf, BodyOf, Route } from '../api/route.ts'
 import { queryOf } from '../api/schemas/task-query.ts'
 import { askGateway, askJson, authorization, brokenOff } from '../client/http/requests.ts'
-import type { Recording } from '../runtime/recording.ts'
+import type { Recording } from '../runtime/task/recording.ts'
 import type { TaskSubmitted } from '../schemas/generated/events.ts'
 import type { Operator } from './index.ts'
 import { taskInput } from './task-input.ts'

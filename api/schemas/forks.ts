@@ -1,6 +1,6 @@
 // Forks of tasks, their recordings, and tasks side by side.
 import { z } from 'zod'
-import { toolPolicies } from '../../runtime/recording.ts'
+import { toolPolicies } from '../../runtime/task/recording.ts'
 import { count, json, name, whole } from './values.ts'
 
 const MAX_STEP = 10_000

@@ -1,7 +1,7 @@
 // Tasks: as they are submitted, as lists show them, and their results.
 import { z } from 'zod'
 import { endStates, taskPhases, taskStates } from '../../runtime/ledger/choices.ts'
-import { toolPolicies } from '../../runtime/recording.ts'
+import { toolPolicies } from '../../runtime/task/recording.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
 import { shapeOf } from '../../schemas/record.ts'

@@ -1,6 +1,6 @@
 // Two results side by side: their steps, the first difference, and what each has used.
 import type { TaskResult, TaskStep } from '../../client/types.ts'
-import { shortStep } from '../../runtime/short-steps.ts'
+import { shortStep } from '../../runtime/task/short-steps.ts'
 import type { Json } from '../../schemas/json.ts'
 
 export interface ComparedStep {

@@ -14,7 +14,7 @@ import {
   type RecordedCall,
   type RecordedStep,
   type Recording,
-} from '../../runtime/recording.ts'
+} from '../../runtime/task/recording.ts'
 import type { CodeRequested, TaskSubmitted, ToolCompleted } from '../../schemas/generated/events.ts'
 import type { Json } from '../../schemas/json.ts'
 import { headers as names } from '../../schemas/topics.ts'

@@ -1,6 +1,6 @@
 // Lists calls that wait, or waited, for people.
 import type { Json } from '../../schemas/json.ts'
-import { mostAgreeing, type SubjectVote } from '../people.ts'
+import { mostAgreeing, type SubjectVote } from '../task/people.ts'
 import type { Sql, Tables } from '../store/sql.ts'
 
 export interface ApprovalQuery {

@@ -1,5 +1,5 @@
 // Calls of the running step that wait for a person, or for a task that does. Its Python is paused at them for as long as it takes.
-import { withHeld, withoutHeld } from '../../runtime/held-calls.ts'
+import { withHeld, withoutHeld } from '../../runtime/task/held-calls.ts'
 import type { Decision } from '../../runtime/stage.ts'
 import type { CallHeld, CallReleased, DelegationHeld } from '../../schemas/generated/events.ts'
 import { callIdOf } from './events.ts'

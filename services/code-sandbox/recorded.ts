@@ -1,7 +1,7 @@
 // Tool calls that a task's policy answers or refuses: no tool is asked for them.
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
-import { notRecorded, outcomeFor } from '../../runtime/recording.ts'
+import { notRecorded, outcomeFor } from '../../runtime/task/recording.ts'
 import type { PendingCall } from './executors/port.ts'
 import { resultOf } from './results.ts'
 import type { ActiveRow, CallRow, SandboxRows, View } from './rows.ts'

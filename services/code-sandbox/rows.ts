@@ -1,7 +1,7 @@
 // State rows of a task: one for each step and each call, so that no row grows with a session.
 import type { KeptStep } from '../../runtime/python/kept-variables.ts'
-import type { KeptOutcome } from '../../runtime/recording.ts'
-import type { HeldCalls } from '../../runtime/held-calls.ts'
+import type { KeptOutcome } from '../../runtime/task/recording.ts'
+import type { HeldCalls } from '../../runtime/task/held-calls.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { Child, CodeRequested, ToolCompleted } from '../../schemas/generated/events.ts'
 import type { ResultEntry, SessionEntry, StepEntry } from './executors/port.ts'

@@ -22,7 +22,7 @@ import type { Call, CallOutcome, Decision, Emit, Failure, Stage, StageEvent } fr
 import type { CodeRequested, ToolCompleted, WorkCancelled } from '../../schemas/generated/events.ts'
 import { headers as headerNames } from '../../schemas/topics.ts'
 import type { KeptStep } from '../../runtime/python/kept-variables.ts'
-import type { KeptOutcome } from '../../runtime/recording.ts'
+import type { KeptOutcome } from '../../runtime/task/recording.ts'
 import { limits } from './constants.ts'
 import { answerByPolicy } from './recorded.ts'
 import { resultOf } from './results.ts'

@@ -1,5 +1,5 @@
 // Records for the task that asked for this one: while calls of this task wait for people, the call that asked waits too.
-import type { HeldCalls } from '../../runtime/held-calls.ts'
+import type { HeldCalls } from '../../runtime/task/held-calls.ts'
 import type { Emit } from '../../runtime/stage.ts'
 import type { Situation } from './rows.ts'
 

@@ -6,7 +6,7 @@
 // 3. The task that asked for this one is held and released with it, by a record of its own: one when the first call
 //    begins to wait, one when none waits any more, or in the transaction that ends the task.
 import { merge } from '../../runtime/decisions.ts'
-import { heldMs, waitedMs, withHeld, withoutHeld } from '../../runtime/held-calls.ts'
+import { heldMs, waitedMs, withHeld, withoutHeld } from '../../runtime/task/held-calls.ts'
 import type { Emit } from '../../runtime/stage.ts'
 import type { CallHeld, CallReleased, DelegationHeld } from '../../schemas/generated/events.ts'
 import { fail } from './result/task-end.ts'

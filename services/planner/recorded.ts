@@ -17,7 +17,7 @@ import {
   outcomeFor,
   type RecordedStep,
   type Recording,
-} from '../../runtime/recording.ts'
+} from '../../runtime/task/recording.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import { progressEvent } from './events.ts'

@@ -1,7 +1,7 @@
 // A recorded step again, without the model: what it said and heard, and in code mode its Python.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
-import type { RecordedStep } from '../../runtime/recording.ts'
+import type { RecordedStep } from '../../runtime/task/recording.ts'
 import { runCode } from './code/step.ts'
 import { readCode } from './code/blocks.ts'
 import { progressEvent } from './events.ts'

@@ -5,9 +5,9 @@
 import { changedRows } from '../../runtime/decisions.ts'
 import type { Decision, Failure, Json, StageEvent } from '../../runtime/stage.ts'
 import type { AskedBy, Child, TaskAdmitted, Usage } from '../../schemas/generated/events.ts'
-import type { KeptOutcome, RecordedStep } from '../../runtime/recording.ts'
+import type { KeptOutcome, RecordedStep } from '../../runtime/task/recording.ts'
 import type { KeptStep } from '../../runtime/python/kept-variables.ts'
-import type { HeldCalls } from '../../runtime/held-calls.ts'
+import type { HeldCalls } from '../../runtime/task/held-calls.ts'
 import type { Message } from './call.ts'
 
 /** A tool call of a step, as the result of the task shows it. */

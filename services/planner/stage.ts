@@ -9,7 +9,7 @@
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
 import { failure } from '../../runtime/errors.ts'
-import { turnLost } from '../../runtime/session-turns.ts'
+import { turnLost } from '../../runtime/task/session-turns.ts'
 import type {
   Call,
   CallFailure,

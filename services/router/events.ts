@@ -1,6 +1,6 @@
 // The result of a task that never reached the planner.
 import type { Emit, Failure, Json, StageEvent } from '../../runtime/stage.ts'
-import { delegationEnded, noUsage, taskResult, type Asked } from '../../runtime/task-result.ts'
+import { delegationEnded, noUsage, taskResult, type Asked } from '../../runtime/task/result.ts'
 import type { TaskAdmitted, TaskCompleted } from '../../schemas/generated/events.ts'
 import type { Submitted } from './admission/delegated.ts'
 

@@ -2,10 +2,10 @@
 //
 // 1. A decision is the word of its person (`decidedBy`) and of everyone who may have sent it in that person's name:
 //    those who made the key that it came with (`madeBy`). All of them must be allowed to decide.
-// 2. Two decisions are of two people only if nobody stands behind both (runtime/people.ts). So one person with several
+// 2. Two decisions are of two people only if nobody stands behind both (people.ts). So one person with several
 //    keys counts once, and so does one who makes keys for others.
 // 3. A person has one vote, however the name is spelt; a later one replaces it. What is kept is bounded in number and in size.
-import { maybeSamePerson } from '../../runtime/people.ts'
+import { maybeSamePerson } from '../../runtime/task/people.ts'
 import type { ApprovalDecided } from '../../schemas/generated/events.ts'
 import type { Held, Vote } from './rows.ts'
 

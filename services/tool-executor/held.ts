@@ -12,7 +12,7 @@
 import type { Decision, Emit } from '../../runtime/stage.ts'
 import { failure } from '../../runtime/errors.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json/depth.ts'
-import { agreeing, peopleIn } from '../../runtime/people.ts'
+import { agreeing, peopleIn } from '../../runtime/task/people.ts'
 import { sortedJson } from '../../runtime/json/sorted.ts'
 import type { Json } from '../../schemas/json.ts'
 import type {

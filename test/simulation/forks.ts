@@ -1,6 +1,6 @@
 // Users who fork tasks that have ended, while the fleet goes on: from any step, under every policy that keeps tools from
 // being called, with the whole recording or without a part of it.
-import type { ToolPolicy } from '../../runtime/recording.ts'
+import type { ToolPolicy } from '../../runtime/task/recording.ts'
 import { resolve } from '../../runtime/codec/claim-check.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'

@@ -1,6 +1,6 @@
 // What a task keeps of its steps until its result: all of the newest ones, and of older ones the beginning and end of
 // each text, so that the state of a task and its result are bounded however many steps it takes.
-import { shortStep } from '../../../runtime/short-steps.ts'
+import { shortStep } from '../../../runtime/task/short-steps.ts'
 import { MAX_KEPT_CHARS } from '../constants.ts'
 import { put, type RowChanges, type Run, type Situation, type Step } from '../rows.ts'
 

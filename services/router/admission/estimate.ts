@@ -5,7 +5,7 @@
 // 2. Pure, so that the same task always gets the same estimate.
 import type { Complexity } from '../../../runtime/models/strategies.ts'
 import type { Json } from '../../../runtime/stage.ts'
-import type { Recording, RecordedStep } from '../../../runtime/recording.ts'
+import type { Recording, RecordedStep } from '../../../runtime/task/recording.ts'
 import type { TaskAdmitted } from '../../../schemas/generated/events.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
 

@@ -1,7 +1,7 @@
 // Checks of what a fork brings: recorded steps and outcomes, written by anyone, and how its tools answer.
 import { failure } from '../../../runtime/errors.ts'
 import { plural } from '../../../runtime/text/quantities.ts'
-import { recordingMistakes, type Recording } from '../../../runtime/recording.ts'
+import { recordingMistakes, type Recording } from '../../../runtime/task/recording.ts'
 import type { Failure } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 

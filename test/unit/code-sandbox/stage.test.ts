@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CodeRequested } from '../../../schemas/generated/events.ts'
-import { keptOutcomes, type RecordedCall } from '../../../runtime/recording.ts'
+import { keptOutcomes, type RecordedCall } from '../../../runtime/task/recording.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import { createCodeSandboxStage } from '../../../services/code-sandbox/stage.ts'

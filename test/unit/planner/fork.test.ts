@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure } from '../../../runtime/errors.ts'
-import type { RecordedCall, RecordedStep } from '../../../runtime/recording.ts'
+import type { RecordedCall, RecordedStep } from '../../../runtime/task/recording.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../../schemas/generated/events.ts'
 import { fleetOf, transfer, weather } from '../router/fleet.ts'

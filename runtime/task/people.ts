@@ -4,8 +4,8 @@
 //    spelling makes nobody a second person. Where a name gives somebody a right it must be that very name, because
 //    somebody else may have the other spelling.
 // 2. Two votes are of two people only if nobody stands behind both.
-import { sortedJson } from './json/sorted.ts'
-import type { Json } from '../schemas/json.ts'
+import { sortedJson } from '../json/sorted.ts'
+import type { Json } from '../../schemas/json.ts'
 
 /** Who a vote is of: a person, and others who may have sent it in that person's name. */
 export interface Voter {

@@ -1,6 +1,6 @@
 // The end of a turn of a session, whichever stage ends its task.
-import type { Emit, Failure, Json } from './stage.ts'
-import type { TaskAdmitted, TurnEnded } from '../schemas/generated/events.ts'
+import type { Emit, Failure, Json } from '../stage.ts'
+import type { TaskAdmitted, TurnEnded } from '../../schemas/generated/events.ts'
 
 type Asked = Pick<
   TaskAdmitted,

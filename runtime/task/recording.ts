@@ -4,11 +4,11 @@
 // 2. A call is answered by the outcome of the same tool with the same arguments; the order of properties makes no
 //    difference. Its n-th repetition gets the n-th outcome. Beyond the last one, an idempotent tool's last outcome
 //    answers again; any other call has no outcome.
-import type { Failure } from '../schemas/generated/events.ts'
-import { shown } from '../schemas/identity.ts'
-import type { Json } from '../schemas/json.ts'
-import { isDeeperThan, MAX_JSON_DEPTH } from './json/depth.ts'
-import { sortedJson } from './json/sorted.ts'
+import type { Failure } from '../../schemas/generated/events.ts'
+import { shown } from '../../schemas/identity.ts'
+import type { Json } from '../../schemas/json.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../json/depth.ts'
+import { sortedJson } from '../json/sorted.ts'
 
 export const toolPolicies = ['live', 'recorded', 'ask', 'refuse'] as const
 export type ToolPolicy = (typeof toolPolicies)[number]

@@ -1,7 +1,7 @@
 // People as approvals count them: by who stands behind a vote, and by what it is for.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { maybeSamePerson, mostAgreeing, peopleIn } from '../../runtime/people.ts'
+import { maybeSamePerson, mostAgreeing, peopleIn } from '../../../runtime/task/people.ts'
 
 const vote = (by: string | null, given: object | null = null, madeBy: string[] = []) => ({
   ...{ by, madeBy, arguments: given as never },

@@ -1,6 +1,6 @@
 // Fields of every result of a task, whichever stage ends it.
-import type { AskedBy, TaskCompleted, Usage } from '../schemas/generated/events.ts'
-import type { Emit } from './stage.ts'
+import type { AskedBy, TaskCompleted, Usage } from '../../schemas/generated/events.ts'
+import type { Emit } from '../stage.ts'
 
 export const noUsage: Usage = {
   inputTokens: 0,

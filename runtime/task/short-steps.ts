@@ -1,6 +1,6 @@
 // Steps whose texts were cut, so that a task of many steps stays bounded.
-import type { Json } from '../schemas/json.ts'
-import { boundedText } from './text/bounded-text.ts'
+import type { Json } from '../../schemas/json.ts'
+import { boundedText } from '../text/bounded-text.ts'
 
 const TEXT_CHARS = 400
 /** Arguments and outputs of a step with many calls. */
