@@ -1,9 +1,9 @@
 // Forks of ended tasks, and tasks side by side.
 import { Option, type Command } from 'commander'
 import type { Client, TaskResult } from '../../client/types.ts'
-import type { Comparison, ComparedStep, ComparedTask } from '../../operator/direct/comparison.ts'
+import type { Comparison, ComparedStep, ComparedTask } from '../../operator/direct/tasks/comparison.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import type { Forked, ForkOptions } from '../../operator/direct/forks.ts'
+import type { Forked, ForkOptions } from '../../operator/direct/tasks/forks.ts'
 import { toolPolicies, type ToolPolicy } from '../../runtime/task/recording.ts'
 import { taskStages } from '../../services/index.ts'
 import { number, taskId, textFile, wholeNumber } from '../program/arguments.ts'

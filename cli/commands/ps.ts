@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { TaskView } from '../../operator/direct/tasks.ts'
+import type { TaskView } from '../../operator/direct/tasks/tasks.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { queryFrom } from '../../api/schemas/task-query.ts'
 import type { TaskQuery } from '../../runtime/ledger/tasks.ts'

@@ -1,7 +1,7 @@
 // Replays an ended task, and says whether the stages would decide the same.
 import type { Command } from 'commander'
 import { usingOperator } from '../../operator/connect.ts'
-import type { TaskReplay } from '../../operator/direct/task-replay.ts'
+import type { TaskReplay } from '../../operator/direct/tasks/replay.ts'
 import { taskStages } from '../../services/index.ts'
 import { taskId } from '../program/arguments.ts'
 import { exitCodes } from '../program/exit-codes.ts'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { TaskDetail } from '../../operator/direct/tasks.ts'
-import { fieldsOf } from '../../operator/direct/progress.ts'
+import type { TaskDetail } from '../../operator/direct/tasks/tasks.ts'
+import { fieldsOf } from '../../operator/direct/tasks/progress.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { taskId } from '../program/arguments.ts'

@@ -1,7 +1,7 @@
 // What became of a decision: the fleet takes it, and the stage that holds the call decides whether it counts.
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ApprovalInput } from '../../client/types.ts'
-import { fieldsOf } from '../../operator/direct/progress.ts'
+import { fieldsOf } from '../../operator/direct/tasks/progress.ts'
 import type { Operator } from '../../operator/index.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'

@@ -1,6 +1,6 @@
 // Whether a task exists, where no gateway says so: a client on Kafka only writes to the log.
 import { usingOperator } from '../../operator/connect.ts'
-import { assertSameText, type TaskDetail } from '../../operator/direct/tasks.ts'
+import { assertSameText, type TaskDetail } from '../../operator/direct/tasks/tasks.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { hasCode } from '../../runtime/errors.ts'
 

@@ -1,5 +1,5 @@
 // The state of a task, and of a pause, in words.
-import type { TaskView } from '../../operator/direct/tasks.ts'
+import type { TaskView } from '../../operator/direct/tasks/tasks.ts'
 import type { Pause } from '../../runtime/pauses.ts'
 import { paint, say } from './output.ts'
 import { moment } from './units.ts'

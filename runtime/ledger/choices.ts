@@ -1,6 +1,6 @@
 // What queries of the ledgers may choose from: constants alone, so that clients need not load a database's driver.
 
-/** States of a task that has not ended; only the log says which of them it is in (operator/direct/phase.ts). */
+/** States of a task that has not ended; only the log says which of them it is in (operator/direct/tasks/phase.ts). */
 export const openStates = ['queued', 'running', 'waiting'] as const
 export const endStates = ['succeeded', 'failed', 'rejected', 'cancelled', 'timed_out'] as const
 export const taskStates = [...openStates, ...endStates] as const

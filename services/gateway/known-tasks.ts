@@ -1,9 +1,9 @@
 // Whether a task exists, so that a mistyped id is an error and not silence.
 //
 // 1. A task that this gateway accepted, or found before, is known without asking.
-// 2. Others are looked up (operator/direct/tasks.ts). Known is also what can't be decided now.
+// 2. Others are looked up (operator/direct/tasks/tasks.ts). Known is also what can't be decided now.
 import type { FastifyInstance } from 'fastify'
-import type { DirectTasks } from '../../operator/direct/tasks.ts'
+import type { DirectTasks } from '../../operator/direct/tasks/tasks.ts'
 import { isTaskId } from '../../schemas/identity.ts'
 import { keepNewest } from '../../runtime/keep-newest.ts'
 

@@ -9,7 +9,7 @@
 // 3. The store keeps an id until metering has read it, with hours to spare; from then on the ledger has it.
 // 4. If the store or the ledger does not answer, the other decides; without both every id counts as new. If the log
 //    does not answer, the id is published.
-import { assertSameText, reusedId, type DirectTasks } from '../../operator/direct/tasks.ts'
+import { assertSameText, reusedId, type DirectTasks } from '../../operator/direct/tasks/tasks.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'

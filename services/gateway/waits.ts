@@ -9,7 +9,7 @@
 // 3. That a decision is taken does not say that it counts: somebody else's may be on the log already.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ApprovalInput } from '../../client/types.ts'
-import { fieldsOf } from '../../operator/direct/progress.ts'
+import { fieldsOf } from '../../operator/direct/tasks/progress.ts'
 import type { TaskDetail } from '../../operator/index.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { ApprovalView } from '../../runtime/ledger/approvals.ts'

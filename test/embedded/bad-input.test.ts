@@ -2,7 +2,7 @@
 // lost, nothing hanging. (Tools that misbehave: tools-fleet.test.ts; mistakes of people at a terminal: cli.test.ts.)
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { DirectDeadLetters } from '../../operator/direct/dead-letters.ts'
+import { DirectDeadLetters } from '../../operator/direct/dead-letters/dead-letters.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { TopicName } from '../../schemas/topics.ts'

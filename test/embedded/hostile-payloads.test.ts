@@ -13,7 +13,7 @@ import { z } from 'zod'
 import { defineTool } from '../../runtime/config/define.ts'
 import type { Json } from '../../schemas/json.ts'
 import { fetchPage } from '../../services/tool-executor/tools/index.ts'
-import { createWeb } from '../../services/tool-executor/tools/web.ts'
+import { createWeb } from '../../services/tool-executor/tools/web/web.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 
 const DEPTH = 100_000

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { z } from 'zod'
-import { DirectDeadLetters } from '../../operator/direct/dead-letters.ts'
+import { DirectDeadLetters } from '../../operator/direct/dead-letters/dead-letters.ts'
 import { loadServices } from '../../services/index.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'

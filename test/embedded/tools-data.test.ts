@@ -8,7 +8,7 @@ import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
 import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { closeParsing } from '../../services/tool-executor/tools/parsing.ts'
-import type { Found } from '../../services/tool-executor/tools/table-query.ts'
+import type { Found } from '../../services/tool-executor/tools/data/table-query.ts'
 import { queryTable, readJson, standardTools } from '../../services/tool-executor/tools/index.ts'
 
 let root = ''

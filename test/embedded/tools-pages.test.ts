@@ -8,9 +8,9 @@ import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
 import type { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { fetchPage, httpJson } from '../../services/tool-executor/tools/index.ts'
-import { pageText } from '../../services/tool-executor/tools/page-text.ts'
+import { pageText } from '../../services/tool-executor/tools/web/page-text.ts'
 import { closeParsing } from '../../services/tool-executor/tools/parsing.ts'
-import { createWeb } from '../../services/tool-executor/tools/web.ts'
+import { createWeb } from '../../services/tool-executor/tools/web/web.ts'
 import { ownMs } from '../support/own-time.ts'
 
 let handler: RequestListener

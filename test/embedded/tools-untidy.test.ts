@@ -12,7 +12,7 @@ import type { ToolContext } from '../../runtime/config/fleet.ts'
 import type { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { closeParsing } from '../../services/tool-executor/tools/parsing.ts'
-import type { Found } from '../../services/tool-executor/tools/table-query.ts'
+import type { Found } from '../../services/tool-executor/tools/data/table-query.ts'
 import { queryTable, readJson } from '../../services/tool-executor/tools/index.ts'
 
 let directory = ''

@@ -7,10 +7,10 @@ import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
 import { FlotillaError, toFailure, type ErrorCode } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { fetchPage, httpJson, httpTool } from '../../services/tool-executor/tools/index.ts'
-import { pageText } from '../../services/tool-executor/tools/page-text.ts'
+import { pageText } from '../../services/tool-executor/tools/web/page-text.ts'
 import { closeParsing } from '../../services/tool-executor/tools/parsing.ts'
-import { isPublicAddress } from '../../services/tool-executor/tools/address-guard.ts'
-import { createWeb } from '../../services/tool-executor/tools/web.ts'
+import { isPublicAddress } from '../../services/tool-executor/tools/web/address-guard.ts'
+import { createWeb } from '../../services/tool-executor/tools/web/web.ts'
 
 let handler: RequestListener
 let requests: { method: string; url: string; headers: IncomingMessage['headers']; body: string }[] = []

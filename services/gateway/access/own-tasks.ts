@@ -4,7 +4,7 @@
 // 2. A user's requests about tasks are about its own: those of others do not exist for it.
 // 3. Where the API is open nothing is replaced: what a request claims counts.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { unknownTask } from '../../../operator/direct/tasks.ts'
+import { unknownTask } from '../../../operator/direct/tasks/tasks.ts'
 import { defaultAgentOf } from '../../../runtime/config/defaults.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import type { Owners, Whose } from './owners.ts'

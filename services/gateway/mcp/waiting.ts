@@ -4,7 +4,7 @@
 //    clients take a key that they have answered for done: after a decision that did not count, and when it waits once
 //    more. So a form that is sent twice never answers what was asked after it.
 // 2. Where several people must agree, the client is asked once; then the others have to decide.
-import { fieldsOf } from '../../../operator/direct/progress.ts'
+import { fieldsOf } from '../../../operator/direct/tasks/progress.ts'
 import type { TaskProgressed } from '../../../schemas/generated/events.ts'
 import type { Json } from '../../../schemas/json.ts'
 

@@ -3,11 +3,11 @@ import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool, ToolContext } from '../../../runtime/config/fleet.ts'
 import { beginning } from '../../../runtime/text/bounded-text.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import { decodePage } from './page-encoding.ts'
-import type { PageText } from './page-text.ts'
+import { decodePage } from './web/page-encoding.ts'
+import type { PageText } from './web/page-text.ts'
 import { parsePage } from './parsing.ts'
-import { encodingOfMark, wideEncoding } from './text-encoding.ts'
-import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
+import { encodingOfMark, wideEncoding } from './data/text-encoding.ts'
+import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web/web.ts'
 
 const MAX_BYTES = 2_000_000
 const DEFAULT_CHARS = 20_000

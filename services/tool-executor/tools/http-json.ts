@@ -4,9 +4,9 @@ import type { Tool } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { redacted } from '../../../runtime/text/redaction.ts'
-import { parseKeeping } from './json-table.ts'
-import { decodePage } from './page-encoding.ts'
-import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
+import { parseKeeping } from './data/json-table.ts'
+import { decodePage } from './web/page-encoding.ts'
+import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web/web.ts'
 
 const MAX_BYTES = 1_000_000
 

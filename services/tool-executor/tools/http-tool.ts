@@ -10,9 +10,9 @@ import {
 } from '../../../runtime/text/redaction.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { parseJson } from './http-json.ts'
-import { decodePage } from './page-encoding.ts'
-import { urlTemplate, type UrlTemplate } from './url-template.ts'
-import { trustedWeb, type WebRequest } from './web.ts'
+import { decodePage } from './web/page-encoding.ts'
+import { urlTemplate, type UrlTemplate } from './web/url-template.ts'
+import { trustedWeb, type WebRequest } from './web/web.ts'
 
 type Arguments = { [name: string]: Json }
 

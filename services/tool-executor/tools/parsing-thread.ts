@@ -1,7 +1,7 @@
 // The thread of parsing.ts.
 import { serveJobs } from '../../../runtime/worker/thread.ts'
-import { jsonValue, queryRows } from './data-tables.ts'
-import { pageText } from './page-text.ts'
+import { jsonValue, queryRows } from './data/queries.ts'
+import { pageText } from './web/page-text.ts'
 import type { PageToParse } from './parsing.ts'
 
 serveJobs({

@@ -4,9 +4,9 @@
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { ToolContext } from '../../../runtime/config/fleet.ts'
 import { WorkerPool } from '../../../runtime/worker/pool.ts'
-import type { TableQuery, ValueQuery } from './data-tables.ts'
-import type { Found } from './table-query.ts'
-import type { PageText } from './page-text.ts'
+import type { TableQuery, ValueQuery } from './data/queries.ts'
+import type { Found } from './data/table-query.ts'
+import type { PageText } from './web/page-text.ts'
 import type { Json } from '../../../schemas/json.ts'
 
 const THREADS = 2

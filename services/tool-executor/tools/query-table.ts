@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool } from '../../../runtime/config/fleet.ts'
-import { findDataFile, type DataOptions } from './data-files.ts'
+import { findDataFile, type DataOptions } from './data/files.ts'
 import { queryFile } from './parsing.ts'
-import { operators } from './table-conditions.ts'
+import { operators } from './data/table-conditions.ts'
 
 const DEFAULT_ROWS = 100
 const MAX_ROWS = 10_000

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import { findDataFile, type DataOptions } from './data-files.ts'
+import { findDataFile, type DataOptions } from './data/files.ts'
 import { valueInFile } from './parsing.ts'
 
 /** `read_json(file, path)`: a value within a JSON file under the data directory. */

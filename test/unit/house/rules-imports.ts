@@ -215,7 +215,7 @@ const importers: Readonly<Record<string, string>> = {
   fastify: 'runtime/host/http/server.ts',
   'gpt-tokenizer': 'services/planner/model/token-count.ts',
   ioredis: 'runtime/store/redis/connection.ts',
-  'ipaddr.js': 'services/tool-executor/tools/address-guard.ts',
+  'ipaddr.js': 'services/tool-executor/tools/web/address-guard.ts',
   jose: 'services/gateway/access/tokens.ts',
   kafkajs: 'runtime/log/kafka/connection/client.ts',
   // And the file's thread.
@@ -223,7 +223,7 @@ const importers: Readonly<Record<string, string>> = {
   nodemailer: 'services/alerting/channels/email.ts',
   openai: 'services/planner/model/openai.ts',
   opossum: 'runtime/breakers.ts',
-  parse5: 'services/tool-executor/tools/page-text.ts',
+  parse5: 'services/tool-executor/tools/web/page-text.ts',
   pg: 'runtime/store/sql-postgres.ts',
   pino: 'runtime/telemetry/logging.ts',
   'prom-client': 'runtime/telemetry/metrics.ts',

@@ -7,7 +7,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Agent, fetch as request } from 'undici'
 import { FlotillaError } from '../../../../runtime/errors.ts'
-import { CONNECT_TIMEOUT_MS } from '../address-guard.ts'
+import { CONNECT_TIMEOUT_MS } from '../web/address-guard.ts'
 
 const dispatcher = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS }, headersTimeout: 0, bodyTimeout: 0 })
 

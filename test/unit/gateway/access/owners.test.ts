@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TaskOrigin } from '../../../../operator/direct/tasks.ts'
+import type { TaskOrigin } from '../../../../operator/direct/tasks/tasks.ts'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 import { Owners } from '../../../../services/gateway/access/owners.ts'
 import type { Principal } from '../../../../services/gateway/access/principal.ts'
