@@ -6,6 +6,7 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { JwtDefinition } from '../../runtime/config/gateway.ts'
 import type { PinnedMcpServer } from '../../runtime/config/mcp/tools.ts'
 import { openHostWarnings, transportWarnings } from '../../runtime/config/environment/transport.ts'
+import { requireKept } from '../../runtime/codec/kept-ids.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import { FlotillaError, hasCode } from '../../runtime/errors.ts'
 import { ok, skipped, warn, type Found } from '../../runtime/finding.ts'
@@ -77,7 +78,7 @@ export function checksOf(parts: Examined): Check[] {
       ? [{ name: 'data directory', run: () => dataDirectory(environment) }]
       : []),
     { name: 'log', run: () => parts.withLog(log) },
-    { name: 'schema registry', run: () => registry(parts.codec(), environment) },
+    { name: 'schema registry', run: () => registry(parts) },
     {
       name: 'cache and journal',
       run: () => (heldBy ? reported('key-value store', heldBy) : keyValue(parts)),
@@ -168,8 +169,12 @@ function unlessMissing(error: unknown): { missing: string } {
   return { missing: isSome ? `missing: ${absent.join(', ')}` : 'topics are missing' }
 }
 
-async function registry(codec: Codec, environment: Environment): Promise<Found> {
-  await codec.check()
+async function registry({ codec, environment, stores }: Examined): Promise<Found> {
+  const opened = codec()
+  await opened.check()
+  // A store that can't be asked fails the check of its own.
+  const store = environment.kafkaBrokers.length > 0 ? await stores().catch(() => null) : null
+  if (store) await requireKept(opened, store.keyValue)
   if (environment.schemaRegistryUrl) return ok(shownUrl(environment.schemaRegistryUrl))
   if (environment.kafkaBrokers.length === 0) return ok('embedded')
   return warn(

@@ -8,7 +8,7 @@ import { plural } from '../text/quantities.ts'
 import { createReader, createWriter, isSameForm, recordName, type Reader, type Writer } from './avro.ts'
 import { parsePlainJson } from './plain-json.ts'
 import { embeddedId } from './embedded-registry.ts'
-import type { Codec, Decoded, SchemaIds } from './port.ts'
+import type { Codec, Decoded } from './port.ts'
 import { registryChanged, type AvroSchema, type Registered, type Registry } from './registry.ts'
 
 export interface CodecOptions {
@@ -30,7 +30,7 @@ const HEADER_BYTES = 5
 const eventTypes = Object.keys(schemas) as EventType[]
 const eventsOf = new Map(topics.map((topic) => [topic.name, topic.events]))
 
-/** Registrations at once: a registry that has just started answers a few of them within the time limit, not all. */
+/** Requests at once: a registry that has just started answers a few of them within the time limit, not all. */
 const AT_ONCE = 8
 
 interface KnownReader extends Reader {
@@ -62,24 +62,17 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
     pending.set(id, asked)
     return asked
   }
-  const registerAs = async (key: string, subject: string, type: EventType): Promise<void> => {
-    const schema = schemas[type] as unknown as AvroSchema
+  const own = ownSchemas(prefix)
+  const register = async ({ writes, kept, subject, schema }: Own): Promise<void> => {
     const id = await registry.register(subject, schema)
-    ids.set(key, id)
+    ids.set(writes, id)
     registered.set(id, schema)
-    given.set(`${subject} ${embeddedId(schemas[type])}`, { subject, schema, id })
+    given.set(kept, { subject, schema, id })
   }
 
   return {
     prepare: async () => {
-      const all = [
-        ...eventTypes.map((type) => () => registerAs(type, recordSubject(schemas[type]), type)),
-        ...valueSubjects.map(
-          (topic) => () => registerAs(topic, topicSubject(topic, prefix), onlyEventOf(topic)),
-        ),
-      ]
-      for (let at = 0; at < all.length; at += AT_ONCE)
-        await Promise.all(all.slice(at, at + AT_ONCE).map((register) => register()))
+      await eachOf(own, register)
       for (const type of eventTypes) writers.set(type, createWriter(schemas[type]))
     },
     encode: <T extends EventType>(type: T, data: EventMap[T], topic: TopicName) => {
@@ -98,7 +91,12 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
         : read(reader, value, topic)
     },
     ids: () => Object.fromEntries([...given].map(([key, { id }]) => [key, id])),
-    requireIds: (kept) => requireIds(registry, given, kept),
+    requireIds: (kept) =>
+      eachOf(own, async (each) => {
+        const former = kept[each.kept]
+        if (former !== undefined && former !== given.get(each.kept)?.id)
+          await requireUnder(registry, former, each)
+      }),
     // Another one each time: a registry that was emptied gives some schemas the same numbers again.
     check: async () => {
       const all = [...given.values()]
@@ -108,19 +106,38 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
   }
 }
 
+/** A schema that this version writes by. */
+interface Own {
+  /** Its type, or the topic that has a subject of its own. */
+  readonly writes: string
+  /** Its key among kept ids: subject and form. */
+  readonly kept: string
+  readonly subject: string
+  readonly schema: AvroSchema
+}
+
+function ownSchemas(prefix: string): Own[] {
+  const own = (writes: string, subject: string, type: EventType): Own => ({
+    writes,
+    kept: `${subject} ${embeddedId(schemas[type])}`,
+    subject,
+    schema: schemas[type] as unknown as AvroSchema,
+  })
+  return [
+    ...eventTypes.map((type) => own(type, recordSubject(schemas[type]), type)),
+    ...valueSubjects.map((topic) => own(topic, topicSubject(topic, prefix), onlyEventOf(topic))),
+  ]
+}
+
+async function eachOf(all: readonly Own[], ask: (own: Own) => Promise<void>): Promise<void> {
+  for (let at = 0; at < all.length; at += AT_ONCE) await Promise.all(all.slice(at, at + AT_ONCE).map(ask))
+}
+
 /** A registry may give a schema another id and keep the former one: what was written under that is still read. */
-async function requireIds(
-  registry: Registry,
-  given: ReadonlyMap<string, Registered>,
-  kept: SchemaIds,
-): Promise<void> {
-  for (const [key, { subject, schema, id }] of given) {
-    const former = kept[key]
-    if (former === undefined || former === id) continue
-    const found = await schemaUnder(registry, former)
-    if (found !== null && isSameForm(found, schema)) continue
-    throw registryChanged({ subject, id: former }, `has ${found === null ? 'none' : 'another'} under that id`)
-  }
+async function requireUnder(registry: Registry, id: number, { subject, schema }: Own): Promise<void> {
+  const found = await schemaUnder(registry, id)
+  if (found !== null && isSameForm(found, schema)) return
+  throw registryChanged({ subject, id }, `has ${found === null ? 'none' : 'another'} under that id`)
 }
 
 async function schemaUnder(registry: Registry, id: number): Promise<AvroSchema | null> {

@@ -7,16 +7,19 @@ import type { Codec, SchemaIds } from './port.ts'
 export const KEPT_IDS = 'schema-ids'
 
 /**
- * Adds the ids of this process to those that are kept. Rejects with REGISTRY_CHANGED if the registry has lost one of them,
- * with STORE_UNAVAILABLE, and with REGISTRY_UNAVAILABLE.
+ * Prepares the codec, and adds its ids to those that are kept. Rejects with REGISTRY_CHANGED if the registry has lost one of
+ * them, before anything is registered there; with STORE_UNAVAILABLE, REGISTRY_UNAVAILABLE, and what `prepare` rejects with.
  */
-export async function keepSchemaIds(
-  codec: Pick<Codec, 'ids' | 'requireIds'>,
+export async function prepareKept(
+  codec: Pick<Codec, 'prepare' | 'ids' | 'requireIds'>,
   store: Pick<KeyValue, 'get' | 'compareAndSet'>,
 ): Promise<void> {
+  await requireKept(codec, store)
+  await codec.prepare()
   for (;;) {
     const text = await store.get(KEPT_IDS)
     const kept = readIds(text)
+    // Again: another process may have started on another registry at the same time.
     await codec.requireIds(kept)
     const all = Object.entries({ ...kept, ...codec.ids() }).toSorted(([a], [b]) => (a < b ? -1 : 1))
     const next = JSON.stringify(Object.fromEntries(all))
@@ -24,11 +27,20 @@ export async function keepSchemaIds(
   }
 }
 
-/** Empty for what another program has written there. */
+/** Rejects with REGISTRY_CHANGED if the registry has lost a schema whose id is kept. Registers nothing. */
+export async function requireKept(
+  codec: Pick<Codec, 'requireIds'>,
+  store: Pick<KeyValue, 'get'>,
+): Promise<void> {
+  await codec.requireIds(readIds(await store.get(KEPT_IDS)))
+}
+
+/** Without what another program has written there. */
 function readIds(text: string | null): SchemaIds {
   try {
     const ids = JSON.parse(text ?? '{}') as unknown
-    return typeof ids === 'object' && ids !== null && !Array.isArray(ids) ? (ids as SchemaIds) : {}
+    if (typeof ids !== 'object' || ids === null) return {}
+    return Object.fromEntries(Object.entries(ids).filter(([, id]) => Number.isSafeInteger(id) && id >= 0))
   } catch {
     return {}
   }

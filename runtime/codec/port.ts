@@ -21,8 +21,8 @@ export interface Codec {
   /** Those that `prepare` was given. */
   ids(): SchemaIds
   /**
-   * Rejects with REGISTRY_CHANGED if a schema of this version has another id here, and the registry no longer reads it by
-   * that one; with REGISTRY_UNAVAILABLE if it can't be asked.
+   * Rejects with REGISTRY_CHANGED if the registry does not read a schema of this version by the id that is kept for it, unless
+   * `prepare` was given that id; with REGISTRY_UNAVAILABLE if it can't be asked. Registers nothing.
    */
   requireIds(kept: SchemaIds): Promise<void>
   /** Rejects with the reason when the registry can't be used now, or has lost what `prepare` registered. */

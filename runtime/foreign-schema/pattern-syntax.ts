@@ -81,6 +81,8 @@ export function asRe2(pattern: string): string {
     }
     if (token === '[' || token === ']') isInClass = token === '['
     if (isInClass) return inClass[token] ?? token
+    // RE2 takes it for the letter.
+    if (isEcma && token === String.raw`\k`) throw new Error('a back-reference')
     if (token.startsWith('{')) return token.replaceAll(/\d+/g, (count) => count.replace(/^0+(?=\d)/, ''))
     if (isEcma && LINES.test(token)) throw new Error(`the modifiers ${token} mean something else in RE2`)
     return isEcma || token !== '.' ? (outside[token] ?? token) : token

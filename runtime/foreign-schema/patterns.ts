@@ -4,15 +4,19 @@ import { RE2JS } from 're2js'
 import type { ToolSpec } from '../config/fleet.ts'
 import type { PatternEngine } from '../config/json-schema/compile.ts'
 import { messageOf } from '../errors.ts'
+import { inParts } from './pattern-repetitions.ts'
 import { asRe2, isEcmaPattern } from './pattern-syntax.ts'
 
 const SHOWN_CHARS = 100
 
 /** Throws for a pattern that RE2 refuses, naming it. Takes JavaScript's syntax (`\\u0041`, `(?<name>…)`). */
-export const linearPatterns: PatternEngine = (pattern) => {
-  const compiled = compile(pattern)
-  return { test: (text) => compiled.test(text), toString: () => pattern }
-}
+export const linearPatterns: PatternEngine = (pattern) =>
+  runBy(pattern, compile(pattern, { written: isEcmaPattern(pattern, 'u') ? inParts(pattern) : pattern }))
+
+const runBy = (pattern: string, compiled: RE2JS): ReturnType<PatternEngine> => ({
+  test: (text) => compiled.test(text),
+  toString: () => pattern,
+})
 
 /**
  * For schemas of the configuration, whose texts are a model's or a client's: what RE2 refuses runs on V8's engine.
@@ -20,7 +24,7 @@ export const linearPatterns: PatternEngine = (pattern) => {
  */
 export const ownPatterns: PatternEngine = (pattern) => {
   try {
-    return linearPatterns(pattern)
+    return runBy(pattern, compile(pattern))
   } catch {
     return new RegExp(pattern, 'u')
   }
@@ -45,7 +49,7 @@ function newSearch(source: string, flags: '' | 'i'): (text: string) => string | 
   const known = source.replaceAll(NEEDLESS_ESCAPE, asCode)
   if (!isEcmaPattern(known, 'u')) return searchBy(new RegExp(source, flags))
   try {
-    const compiled = compile(known, flags === 'i' ? RE2JS.CASE_INSENSITIVE : 0)
+    const compiled = compile(known, { flags: flags === 'i' ? RE2JS.CASE_INSENSITIVE : 0 })
     return (text) => {
       const matcher = compiled.matcher(text)
       return matcher.find() ? (matcher.group() ?? '') : null
@@ -70,15 +74,15 @@ export const patternsOf = ({ source }: Pick<ToolSpec, 'source'>): { patterns: Pa
   patterns: source === undefined ? ownPatterns : linearPatterns,
 })
 
-function compile(pattern: string, flags = 0): RE2JS {
+function compile(pattern: string, { written = pattern, flags = 0 } = {}): RE2JS {
   try {
-    return RE2JS.compile(RE2JS.translateRegExp(asRe2(pattern)), flags)
+    return RE2JS.compile(RE2JS.translateRegExp(asRe2(written)), flags)
   } catch (error) {
     const shown = pattern.length > SHOWN_CHARS ? `${pattern.slice(0, SHOWN_CHARS)}…` : pattern
     const why = messageOf(error)
     throw new Error(
-      `the pattern ${JSON.stringify(shown)} can't be used (${why}): patterns of a task's schema are RE2's, without ` +
-        'look-around and back-references',
+      `the pattern ${JSON.stringify(shown)} can't be used (${why}): patterns of schemas from outside are RE2's, without ` +
+        'look-around, back-references, and repetitions of a group above 1,000',
       { cause: error },
     )
   }

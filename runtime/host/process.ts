@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { backoffMs } from '../backoff.ts'
 import { systemClock, sleep } from '../clock.ts'
-import { keepSchemaIds } from '../codec/kept-ids.ts'
+import { prepareKept } from '../codec/kept-ids.ts'
 import { openCodec } from '../codec/open.ts'
 import type { Codec } from '../codec/port.ts'
 import { longestTask } from '../config/long-tasks.ts'
@@ -141,18 +141,19 @@ class RunningProcess implements FleetProcess {
     this.#closers.push(() => log.close())
     log.onFailed?.(this.#failure.resolve)
     const codec = openCodec(environment)
+    const stores = this.#openStores()
+    const prepare = (store: Stores['keyValue']) =>
+      log.kind === 'kafka' ? prepareKept(codec, store) : codec.prepare()
     const prepared = Promise.all([
       this.#untilAvailable('the log', () => log.ensureTopics(this.#stageNames())),
-      this.#untilAvailable('the schema registry', () => codec.prepare()),
+      stores.then(({ keyValue }) => this.#untilAvailable('the schema registry', () => prepare(keyValue))),
     ])
     // A failure of the stores is reported first.
     prepared.catch(() => {})
-    const opened = { log, codec, stores: await this.#openStores() }
-    this.#opened = opened
+    const opened = (this.#opened = { log, codec, stores: await stores })
     if (log.kind === 'kafka') {
       await this.#startHttp(opened)
       await prepared
-      await this.#untilAvailable('the schema registry', () => keepSchemaIds(codec, opened.stores.keyValue))
       await this.#startStages(opened)
     } else {
       await prepared
@@ -213,9 +214,8 @@ class RunningProcess implements FleetProcess {
         this.#waits.delete(what)
         return done
       } catch (error) {
-        if (this.#options.environment.kafkaBrokers.length === 0) throw error
-        if (isFinal(error)) throw error
-        if (this.#stopped) throw error
+        const isAlone = this.#options.environment.kafkaBrokers.length === 0
+        if (isAlone || isFinal(error) || this.#stopped) throw error
         this.#waits.set(what, `waiting for ${what}: ${toFailure(error).message}`)
         this.#options.telemetry.instruments.log.warn(
           { reason: toFailure(error).message },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCodec } from '../../../runtime/codec/codec.ts'
-import { KEPT_IDS, keepSchemaIds } from '../../../runtime/codec/kept-ids.ts'
+import { KEPT_IDS, prepareKept, requireKept } from '../../../runtime/codec/kept-ids.ts'
 import { registryChanged, type AvroSchema, type Registry } from '../../../runtime/codec/registry.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { memoryKeyValue } from '../../../runtime/testing/memory/store.ts'
@@ -37,8 +37,10 @@ function numbering(from = 0, others: ReadonlyMap<number, AvroSchema> = new Map()
   return { registry, schemas, clear: () => [schemas, ids].forEach((map) => map.clear()) }
 }
 
+const codecOf = (registry: Registry) => createCodec({ registry, prefix: 'fleet' })
+
 async function prepared(registry: Registry) {
-  const codec = createCodec({ registry, prefix: 'fleet' })
+  const codec = codecOf(registry)
   await codec.prepare()
   return codec
 }
@@ -46,21 +48,28 @@ async function prepared(registry: Registry) {
 test('the next process finds the same numbers, and nothing is written again', async () => {
   const store = memoryKeyValue()
   const { registry } = numbering()
-  await keepSchemaIds(await prepared(registry), store)
+  await prepareKept(codecOf(registry), store)
   const kept = await store.get(KEPT_IDS)
-  await keepSchemaIds(await prepared(registry), store)
+  await prepareKept(codecOf(registry), store)
   assert.equal(await store.get(KEPT_IDS), kept)
 })
 
-for (const [what, from] of [
-  ['none', 10_000],
-  ['another', -1],
+/** One in which others have registered these schemas in another order. */
+async function usedByOthers(): Promise<Registry> {
+  const { registry } = numbering(-1)
+  await codecOf(registry).prepare()
+  return registry
+}
+
+for (const [what, registryOf] of [
+  ['none', async () => numbering().registry],
+  ['another', usedByOthers],
 ] as const)
   test(`a registry that has ${what} under a number of the fleet's records is refused`, async () => {
     const store = memoryKeyValue()
-    await keepSchemaIds(await prepared(numbering().registry), store)
+    await prepareKept(codecOf(numbering().registry), store)
     const kept = await store.get(KEPT_IDS)
-    await assert.rejects(keepSchemaIds(await prepared(numbering(from).registry), store), {
+    await assert.rejects(prepareKept(codecOf(await registryOf()), store), {
       code: 'REGISTRY_CHANGED',
       message: new RegExp(`schema \\d+, and the schema registry has ${what} under that id`),
     })
@@ -70,15 +79,52 @@ for (const [what, from] of [
 test('a registry that gives new numbers and still reads the former ones is taken', async () => {
   const store = memoryKeyValue()
   const former = numbering()
-  await keepSchemaIds(await prepared(former.registry), store)
-  await keepSchemaIds(await prepared(numbering(10_000, former.schemas).registry), store)
+  await prepareKept(codecOf(former.registry), store)
+  await prepareKept(codecOf(numbering(10_000, former.schemas).registry), store)
+})
+
+test('nothing is registered in a registry that is refused', async () => {
+  const store = memoryKeyValue()
+  await prepareKept(codecOf(numbering().registry), store)
+  const wrong = numbering(10_000)
+  await assert.rejects(prepareKept(codecOf(wrong.registry), store), { code: 'REGISTRY_CHANGED' })
+  await assert.rejects(requireKept(codecOf(wrong.registry), store), { code: 'REGISTRY_CHANGED' })
+  assert.equal(wrong.schemas.size, 0)
+})
+
+test('of two processes that start at once on two registries one is refused', async () => {
+  const store = memoryKeyValue()
+  const both = [numbering(), numbering(10_000)].map(({ registry }) => prepareKept(codecOf(registry), store))
+  const settled = await Promise.allSettled(both)
+  const refused = settled.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]
+  assert.deepEqual(
+    refused.map(({ reason }) => (reason as FlotillaError).code),
+    ['REGISTRY_CHANGED'],
+  )
+})
+
+test('what can be no id of a schema is not asked for', async () => {
+  const store = memoryKeyValue()
+  const { registry } = numbering()
+  await prepareKept(codecOf(registry), store)
+  const kept = await store.get(KEPT_IDS)
+  const entries = Object.keys(JSON.parse(kept ?? '') as object).map((key, at) => [
+    key,
+    [null, '../config', -1, 1.5][at % 4],
+  ])
+  await store.set(KEPT_IDS, JSON.stringify(Object.fromEntries(entries)))
+  const asked: unknown[] = []
+  const byId: Registry['byId'] = (id) => (asked.push(id), registry.byId(id))
+  await prepareKept(codecOf({ ...registry, byId }), store)
+  assert.deepEqual(asked, [])
+  assert.equal(await store.get(KEPT_IDS), kept)
 })
 
 test('what another program has written under the key is written over', async () => {
   const store = memoryKeyValue()
   await store.set(KEPT_IDS, 'no JSON')
-  const codec = await prepared(numbering().registry)
-  await keepSchemaIds(codec, store)
+  const codec = codecOf(numbering().registry)
+  await prepareKept(codec, store)
   assert.deepEqual(JSON.parse((await store.get(KEPT_IDS)) ?? ''), codec.ids())
 })
 

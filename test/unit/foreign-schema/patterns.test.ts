@@ -11,7 +11,7 @@ const patterns =
   String.raw`\s|\S|.|^.$|[\s]|[^\s]|[\S]|[^\S]|[\s\d]|[.]|[\S\s]|[^\S\n]|[\]\s.]|\d|\D|\w|\W|\b|\Ba|
 ^\p{Letter}$|^\P{L}$|\p{Script=Greek}|\p{gc=Lu}|\p{General_Category=Decimal_Number}|^\p{digit}+$|[\p{Lu}\s]|[\P{punct}]|
 \u0041|\ud83d\ude00|\u{1f600}|\x41|\cJ|\t|\v|\f|\0|\/|[\b]|\[.\]|\\.|\.|\$|^$|a$|^(?:a\|b)*$|[[]|[^a]|a{2}|[\w.-]+|(?<n>.)|
-^a{02}$|^[a{02}]$|^.{01,02}$|[[:alpha:]x[b]|[a[\]:]|(?i:k)|(?-i:a)|\(\?s:.\)|[(?s:.]|[^]a[b]|[]\|a`
+^a{02}$|^.{0,1001}$|^[ab]{1,2048}$|^a{1001}$|^(?:\p{L}{0,1500}?)$|^.{1001,}$|^\u{61}{0,2000}b$|\.{0,1200}$|^a{3,2000}$|^[a{02}]$|^.{01,02}$|[[:alpha:]x[b]|[a[\]:]|(?i:k)|(?-i:a)|\(\?s:.\)|[(?s:.]|[^]a[b]|[]\|a`
     .replaceAll('\n', '')
     .split(/(?<!\\)\|/)
     .map((pattern) => pattern.replaceAll('\\|', '|'))
@@ -27,6 +27,9 @@ for (const pattern of patterns)
 for (const pattern of [
   String.raw`(?=a)`,
   String.raw`(a)\1`,
+  String.raw`(?<q>a)\k<q>`,
+  '(ab){0,1001}',
+  '.{0,20001}',
   String.raw`\p{C}`,
   String.raw`\p{Nonsense}`,
   '(?s:.)',
@@ -36,6 +39,23 @@ for (const pattern of [
   test(`${pattern} is refused, by name`, () => {
     assert.throws(() => linearPatterns(pattern), { message: /^the pattern ".*" can't be used \(.*RE2's/ })
   })
+
+test('texts of a largest length may be longer than RE2 repeats', () => {
+  const fits = (pattern: string, chars: number) => linearPatterns(pattern).test('a'.repeat(chars))
+  assert.deepEqual(
+    [0, 1, 1_000, 1_001, 2_000, 2_048, 2_049].map((chars) => fits('^[a-z]{1,2048}$', chars)),
+    [false, true, true, true, true, true, false],
+  )
+  assert.deepEqual(
+    [1_499, 1_500, 9_000].map((chars) => fits('^a{1500,}$', chars)),
+    [false, true, true],
+  )
+  assert.deepEqual(
+    [2_999, 3_000, 3_001].map((chars) => fits(String.raw`^\x61{3000}$`, chars)),
+    [false, true, false],
+  )
+  assert.ok(linearPatterns('^a{0,1500}?b{2}$').test(`${'a'.repeat(1_400)}bb`))
+})
 
 test('a pattern that JavaScript refuses means what it means to RE2', () => {
   const fits = (pattern: string, ...given: string[]) =>
@@ -53,8 +73,10 @@ test('a pattern that JavaScript refuses means what it means to RE2', () => {
 
 test('a pattern of the configuration that RE2 refuses runs as JavaScript has it', () => {
   assert.deepEqual(
-    [String.raw`^(?!x)\w+$`, String.raw`^(a)\1$`, '^a+$'].map((pattern) => ownPatterns(pattern).test('aa')),
-    [true, true, true],
+    [String.raw`^(?!x)\w+$`, String.raw`^(a)\1$`, String.raw`^(?<q>a)\k<q>$`, '^.{0,3000}$', '^a+$'].map(
+      (pattern) => ownPatterns(pattern).test('aa'),
+    ),
+    [true, true, true, true, true],
   )
   assert.throws(() => ownPatterns('('), SyntaxError)
 })

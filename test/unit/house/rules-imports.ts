@@ -107,6 +107,7 @@ const pureRuntime = [
   'runtime/foreign-schema/bounds.ts',
   'runtime/foreign-schema/pattern-size.ts',
   'runtime/foreign-schema/patterns.ts',
+  'runtime/foreign-schema/pattern-repetitions.ts',
   'runtime/foreign-schema/pattern-syntax.ts',
   'runtime/text/redaction.ts',
   'runtime/config/json-schema/exact-multiples.ts',

@@ -6,6 +6,9 @@ import { examine } from '../../../../operator/doctor/examine.ts'
 import { readEnvironment } from '../../../../runtime/config/environment.ts'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 import type { Log, RangeOptions } from '../../../../runtime/log/port.ts'
+import { KEPT_IDS } from '../../../../runtime/codec/kept-ids.ts'
+import { openCodec } from '../../../../runtime/codec/open.ts'
+import { memoryKeyValue } from '../../../../runtime/testing/memory/store.ts'
 import { memoryLimits } from '../../../../runtime/testing/memory/limits.ts'
 
 async function found(check: string, parts: Partial<Examined>, variables: Record<string, string> = {}) {
@@ -87,4 +90,23 @@ test('partitions that no broker leads are named in a warning', async () => {
   assert.equal(result, 'warn')
   assert.match(reason, /no broker leads tasks\.admitted\[3\]/)
   assert.match(remedy ?? '', /input_blocked/)
+})
+
+test('a schema registry that lacks an id with which the fleet has written fails, also where it answers', async () => {
+  const keyValue = memoryKeyValue()
+  const codec = () => openCodec({ schemaRegistryUrl: null, prefix: 'fleet' })
+  const parts = { codec, stores: async () => ({ keyValue }) as never }
+  assert.equal((await found('schema registry', parts)).result, 'warn')
+  const prepared = codec()
+  await prepared.prepare()
+  await keyValue.set(KEPT_IDS, JSON.stringify(prepared.ids()))
+  assert.equal((await found('schema registry', parts)).result, 'warn')
+  await keyValue.set(
+    KEPT_IDS,
+    JSON.stringify({ ...prepared.ids(), [Object.keys(prepared.ids())[3] ?? '']: 7 }),
+  )
+  const changed = await found('schema registry', parts)
+  assert.deepEqual([changed.result, changed.code], ['failed', 'REGISTRY_CHANGED'])
+  const unreachable = { codec, stores: () => Promise.reject(new Error('no Redis')) }
+  assert.equal((await found('schema registry', unreachable)).result, 'warn')
 })
