@@ -12,13 +12,12 @@ export interface Asked {
   readonly text_hash: string
 }
 
-/** Control characters and lone surrogates, which PostgreSQL refuses, count as spaces. */
+/** The text with one space for what is not shown: blanks, line ends, control characters, lone surrogates. */
+export const oneLine = (text: string): string => text.replaceAll(/[\s\p{Cc}\p{Cs}]+/gu, ' ')
+
 export function askedOf(text: string): Asked {
   const compared = text.trim().slice(0, COMPARED_CHARS).trim()
-  const line = text
-    .slice(0, 4 * START_CHARS)
-    .replaceAll(/[\s\p{Cc}\p{Cs}]+/gu, ' ')
-    .trim()
+  const line = oneLine(text.slice(0, 4 * START_CHARS)).trim()
   const text_hash = hash('sha256', compared).slice(0, HASH_DIGITS)
   return { text_start: shortened(line, START_CHARS), text_hash }
 }

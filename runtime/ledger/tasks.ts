@@ -1,6 +1,8 @@
 // Lists tasks from the ledger, open and ended ones together, the latest submitted first.
 import { sql as raw, type RawBuilder } from 'kysely'
 import { IN_DOUBT, type Sql, type Tables } from '../store/sql.ts'
+import { hasText, inByteOrder } from '../store/sql-text.ts'
+import { oneLine } from './asked.ts'
 import { isOpenState, type taskStates } from './choices.ts'
 import { nextOf, placeOf, type Place } from './places.ts'
 
@@ -182,13 +184,13 @@ function openRows(
   { from, limit, defaultAgent, held = [] }: Part,
 ): Promise<Tables['open_tasks'][]> {
   const { agent, inDoubt, minMs, waiting } = query
-  let rows = sql.selectFrom('open_tasks').selectAll().where(isMatch(query))
+  let rows = sql.selectFrom('open_tasks').selectAll().where(isMatch(sql, query))
   if (agent !== undefined)
     rows = rows.where(({ eb, or }) =>
       or([eb('agent', '=', agent), ...(agent === defaultAgent ? [eb('agent', 'is', null)] : [])]),
     )
   if (inDoubt !== undefined) rows = rows.where('task_id', inDoubt ? 'in' : 'not in', doubtful(sql))
-  if (minMs !== undefined) rows = rows.where('submitted_at_ms', '<=', Math.floor(Date.now() - minMs))
+  if (minMs !== undefined) rows = rows.where('submitted_at_ms', '<=', before(minMs))
   if (waiting === true)
     rows = rows.where(({ eb, or }) =>
       or([
@@ -197,12 +199,15 @@ function openRows(
       ]),
     )
   return rows
-    .where(isBehind(from))
+    .where(isBehind(sql, from))
     .orderBy('submitted_at_ms', 'desc')
-    .orderBy('task_id', 'desc')
+    .orderBy(inByteOrder(sql, 'task_id'), 'desc')
     .limit(limit)
     .execute()
 }
+
+/** So long ago, epoch milliseconds: a whole number that a column can hold. */
+const before = (ms: number): number => Math.max(Math.floor(Date.now() - ms), Number.MIN_SAFE_INTEGER)
 
 /** Those of the rows that match, and that no table has. */
 async function unknownRows(
@@ -225,7 +230,7 @@ async function unknownRows(
 function isMatching(row: OpenRow, query: TaskFilter, defaultAgent: string | null): boolean {
   const { user, agent, profile, session, parent, search, inDoubt, minMs, sinceMs, toMs } = query
   const { submitted_at_ms: atMs } = row
-  const text = search?.toLowerCase() ?? ''
+  const text = oneLine(search ?? '').toLowerCase()
   return (
     (user ?? row.user_id) === row.user_id &&
     (agent === undefined || agent === (row.agent ?? defaultAgent)) &&
@@ -245,7 +250,7 @@ const isBelow = ({ submitted_at_ms: atMs, task_id }: Ordered, from: Place | null
 
 function endedRows(sql: Sql, query: TaskFilter, { from, limit }: Part): Promise<EndedRow[]> {
   const { status, agent, model, errorCode, inDoubt, minCost, minMs } = query
-  let rows = sql.selectFrom('task_ledger').selectAll().where(isMatch(query))
+  let rows = sql.selectFrom('task_ledger').selectAll().where(isMatch(sql, query))
   if (status !== undefined) rows = rows.where('status', '=', status)
   if (agent !== undefined) rows = rows.where('agent', '=', agent)
   if (model !== undefined) rows = rows.where('model', '=', model)
@@ -254,31 +259,33 @@ function endedRows(sql: Sql, query: TaskFilter, { from, limit }: Part): Promise<
   if (minMs !== undefined) rows = rows.where('execution_ms', '>=', minMs)
   if (inDoubt !== undefined) rows = rows.where('task_id', inDoubt ? 'in' : 'not in', doubtful(sql))
   return rows
-    .where(isBehind(from))
+    .where(isBehind(sql, from))
     .orderBy('submitted_at_ms', 'desc')
-    .orderBy('task_id', 'desc')
+    .orderBy(inByteOrder(sql, 'task_id'), 'desc')
     .limit(limit)
     .execute()
 }
 
 /** What both tables have. */
-function isMatch({ user, profile, session, parent, search, sinceMs, toMs }: TaskFilter): RawBuilder<boolean> {
+function isMatch(
+  sql: Sql,
+  { user, profile, session, parent, search, sinceMs, toMs }: TaskFilter,
+): RawBuilder<boolean> {
   const conditions = [
     ...(user === undefined ? [] : [raw`user_id = ${user}`]),
     ...(profile === undefined ? [] : [raw`profile = ${profile}`]),
     ...(session === undefined ? [] : [raw`session_id = ${session}`]),
     ...(parent === undefined ? [] : [raw`parent = ${parent}`]),
-    ...(search === undefined ? [] : [hasText(search)]),
+    ...(search === undefined ? [] : [isFound(sql, search)]),
     ...(sinceMs === undefined ? [] : [raw`submitted_at_ms >= ${sinceMs}`]),
     ...(toMs === undefined ? [] : [raw`submitted_at_ms < ${toMs}`]),
   ]
   return conditions.length === 0 ? raw<boolean>`1 = 1` : raw<boolean>`${raw.join(conditions, raw` and `)}`
 }
 
-/** Both databases lower ASCII letters alike; `%` and `_` of the search stand for themselves. */
-function hasText(search: string): RawBuilder<boolean> {
-  const pattern = `%${search.toLowerCase().replaceAll(/[\\%_]/g, '\\$&')}%`
-  return raw`(lower(task_id) like ${pattern} escape '\\' or lower(text_start) like ${pattern} escape '\\')`
+function isFound(sql: Sql, search: string): RawBuilder<boolean> {
+  const text = oneLine(search)
+  return raw`(${hasText(sql, 'task_id', text)} or ${hasText(sql, 'text_start', text)})`
 }
 
 const isHeld = raw<boolean>`status = 'waiting'`
@@ -292,8 +299,11 @@ const doubtful = (sql: Sql) =>
     .where('error_code', '=', raw.lit(IN_DOUBT))
     .union(sql.selectFrom('approvals').select('task_id').where('why', '=', 'doubt').where(isHeld))
 
-const isBehind = (from: Place | null): RawBuilder<boolean> =>
-  from === null ? raw<boolean>`1 = 1` : raw<boolean>`(submitted_at_ms, task_id) < (${from.atMs}, ${from.id})`
+/** Open and ended tasks are two sorted lists, merged by this process: ids of one time are in its order. */
+const isBehind = (sql: Sql, from: Place | null): RawBuilder<boolean> =>
+  from === null
+    ? raw<boolean>`1 = 1`
+    : raw<boolean>`(submitted_at_ms, ${inByteOrder(sql, 'task_id')}) < (${from.atMs}, ${from.id})`
 
 /** The usage of a task that called no model yet. */
 export const noUsage: TaskUsage = { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null }

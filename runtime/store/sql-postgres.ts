@@ -186,7 +186,7 @@ function watchErrors(client: pg.PoolClient, place: string): PostgresPoolClient {
   let isSpent = false
   const query = async (text: string, values: unknown[]): Promise<unknown> => {
     try {
-      return await client.query(text, values)
+      return await client.query(text, values.map(storable))
     } catch (error) {
       isSpent ||= codeOf(error) === READ_ONLY || codeOf(error).length !== 5
       if (isServerAtFault(error)) return unavailable(place)(error)
@@ -198,6 +198,10 @@ function watchErrors(client: pg.PoolClient, place: string): PostgresPoolClient {
     release: (destroy) => client.release(isSpent || destroy),
   }
 }
+
+/** A text holds no NUL here. What others wrote is kept without, and what nobody can have is looked for in vain. */
+const storable = (value: unknown): unknown =>
+  typeof value === 'string' ? value.replaceAll('\u0000', '\ufffd') : value
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : ''

@@ -6,10 +6,11 @@
 //    own statements: awaiting the log or a store on the same file would deadlock.
 import { Kysely, SelectQueryNode, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
 import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult } from 'kysely'
-import type { SQLInputValue, StatementSync } from 'node:sqlite'
+import type { SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { openDataFile } from './data-file/data-file.ts'
 import type { DataFile, DataFileOptions } from './data-file/data-file.ts'
 import { migrate } from './migrations.ts'
+import { UNICODE_LOWER } from './sql-text.ts'
 import type { Sql, Tables } from './sql.ts'
 
 const PREPARED_MOST = 200
@@ -57,6 +58,7 @@ class DataFileDriver implements Driver {
 
   constructor(file: DataFile) {
     this.#file = file
+    file.db.function(UNICODE_LOWER, { deterministic: true }, lowered)
   }
 
   async init(): Promise<void> {}
@@ -141,3 +143,6 @@ function bindable(value: unknown): SQLInputValue {
   if (typeof value === 'boolean') return value ? 1 : 0
   return value === undefined ? null : (value as SQLInputValue)
 }
+
+const lowered = (value: SQLOutputValue): SQLInputValue =>
+  typeof value === 'string' ? value.toLowerCase() : value

@@ -8,6 +8,7 @@ import type { BlobStore, KeyValue } from '../../runtime/store/port.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
 import { mark } from './member.ts'
 import { sqlTests } from './sql-tests.ts'
+import { sqlTextTests } from './sql-text-tests.ts'
 import { eventually } from './waiting.ts'
 
 /** Longer than a busy machine lets two commands wait for each other. */
@@ -163,6 +164,7 @@ export function blobSuite(name: string, open: () => Promise<Opened<BlobStore>>):
 export function sqlSuite(name: string, open: () => Promise<Opened<Sql>>): void {
   opening(`database: ${name}`, open, (subject) => {
     sqlTests(() => subject().store)
+    sqlTextTests(() => subject().store)
     blobTests(() => sqlBlobs(subject().store))
     test('payloads that nobody has put or renewed for 60 days are swept, however many they are', async () => {
       const { store } = subject()

@@ -16,8 +16,11 @@ const databaseUrl = (): string => {
   return process.env['DATABASE_URL']
 }
 
-/** A database of this file's own. */
-async function freshDatabase(encoding = 'UTF8'): Promise<{ url: string; drop: () => Promise<void> }> {
+/** A database of this file's own, with a locale as a server's default has it: one that orders texts as people do. */
+async function freshDatabase(
+  encoding = 'UTF8',
+  locale = `LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C'`,
+): Promise<{ url: string; drop: () => Promise<void> }> {
   const name = `store_${process.pid}_${Date.now()}`
   const run = async (text: string): Promise<void> => {
     const client = new pg.Client(databaseUrl())
@@ -25,7 +28,7 @@ async function freshDatabase(encoding = 'UTF8'): Promise<{ url: string; drop: ()
     await client.query(text)
     await client.end()
   }
-  await run(`CREATE DATABASE ${name} ENCODING '${encoding}' LOCALE 'C' TEMPLATE template0`)
+  await run(`CREATE DATABASE ${name} ENCODING '${encoding}' ${locale} TEMPLATE template0`)
   const url = new URL(databaseUrl())
   url.pathname = `/${name}`
   return { url: url.href, drop: () => run(`DROP DATABASE ${name} WITH (FORCE)`) }
