@@ -54,8 +54,13 @@ export class LiveSession {
   computing = false
   /** Its executor dropped it. */
   dropped = false
-  /** How the last step ended, beyond its outcome: whether the session may be the cause, or must be reset. */
-  ended: 'well' | 'broken' | 'reset' = 'well'
+  /**
+   * How the last step ended, beyond its outcome. `broken` or `slow` (killed at its time limit): the session may be
+   * the cause; `reset`: it must be reset.
+   */
+  ended: 'well' | 'broken' | 'slow' | 'reset' = 'well'
+  /** Computing time of the steps that finished here: what a rebuild takes. */
+  finishedMs = 0
   /** Timer after which its executor drops it as idle. */
   idle: NodeJS.Timeout | undefined
   #n = 0
@@ -191,7 +196,7 @@ export class LiveSession {
     options: StepOptions,
   ): Finished | verdicts.Divergence {
     if (event.t !== 'finished') {
-      if (!verdicts.isOwnFault(event)) this.ended = 'broken'
+      this.ended = verdicts.isTimeout(event) ? 'slow' : 'broken'
       return this.#endKilled(verdicts.failureClass(event, options.limits.timeoutMs))
     }
     if (event.broken || event.error?.code === 'CODE_MEMORY') {
@@ -205,6 +210,7 @@ export class LiveSession {
     const unused = [...known.calls.values()].find((call) => call.seq >= this.#issued)
     if (unused) return verdicts.diverged(this.#n, `call ${unused.seq} of ${unused.name} was not made again`)
     this.position = doneAt(this.#n)
+    this.finishedMs += this.#computeMs
     return this.#finish(event)
   }
 

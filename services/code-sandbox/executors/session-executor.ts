@@ -51,7 +51,14 @@ export interface SessionOptions extends CommonOptions {
   readonly max: number
   /** Interpreters started ahead of need. */
   readonly warm: number
+  /**
+   * A step that stopped the interpreter is followed at once by a trial of its session if that takes no longer to
+   * rebuild; else only the second such step in a row is. Default 3,000.
+   */
+  readonly trialMs?: number
 }
+
+const TRIAL_MS = 3_000
 
 /** A trial step, which needs a little memory, as the smallest step does. */
 const PROBE: StepEntry = {
@@ -60,6 +67,14 @@ const PROBE: StepEntry = {
   code: 'bytearray(2_000_000) and None',
   nowMs: 0,
   seed: 'probe',
+}
+
+/** A step to run or resume. `n`: its number. */
+interface Asked {
+  readonly session: Session
+  readonly n: number
+  readonly options: StepOptions
+  readonly resumed: boolean
 }
 
 type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
@@ -94,7 +109,7 @@ export class SessionExecutor implements Executor {
   }
 
   run(session: Session, step: StepEntry, options: StepOptions): Promise<Outcome> {
-    return this.#guarded(session, options, false, async () => {
+    return this.#guarded({ session, n: step.n, options, resumed: false }, async () => {
       const begin = (live: LiveSession) => live.begin(step, NOTHING_KNOWN, options)
       const done = await this.#onCached(session, begin)
       if (done) return done
@@ -104,7 +119,8 @@ export class SessionExecutor implements Executor {
   }
 
   resume(session: Session, results: readonly ResultEntry[], options: StepOptions): Promise<Outcome> {
-    return this.#guarded(session, options, true, async () => {
+    const n = session.log.at(-1)?.n ?? 0
+    return this.#guarded({ session, n, options, resumed: true }, async () => {
       const steps = stepsOf(session.log)
       const current = steps.at(-1)
       if (!current || current.outputHash !== null)
@@ -148,9 +164,7 @@ export class SessionExecutor implements Executor {
 
   /** Runs `work`; afterwards only an instance at a known position is kept. */
   async #guarded(
-    session: Session,
-    options: StepOptions,
-    resumed: boolean,
+    { session, n, options, resumed }: Asked,
     work: () => Promise<Outcome | Divergence>,
   ): Promise<Outcome> {
     const { id } = session
@@ -163,7 +177,7 @@ export class SessionExecutor implements Executor {
       killed = outcome.status === 'finished' && outcome.error?.code === 'CODE_TIMEOUT'
       return outcome.status === 'diverged'
         ? lostSession(outcome)
-        : await this.#whole(session, outcome, options)
+        : await this.#whole(session, n, outcome, options)
     } catch (error) {
       if (!signal.aborted) throw error
       throw signal.reason instanceof FlotillaError
@@ -181,12 +195,14 @@ export class SessionExecutor implements Executor {
    * The outcome; or the loss of the session if nothing runs on top of its finished steps, or the program
    * reset it.
    */
-  async #whole({ id, log }: Session, outcome: Outcome, options: StepOptions): Promise<Outcome> {
-    const ended = this.#sessions.get(id)?.ended ?? 'well'
-    if (outcome.status === 'paused' || ended === 'well') return outcome
+  async #whole({ id, log }: Session, n: number, outcome: Outcome, options: StepOptions): Promise<Outcome> {
+    const live = this.#sessions.get(id)
+    if (outcome.status === 'paused' || !live || live.ended === 'well') return outcome
     const finished = finishedPart(log)
-    if (ended === 'reset') return resetSession(outcome, finished)
+    if (live.ended === 'reset') return resetSession(outcome, finished)
     if (finished.length === 0) return outcome
+    const isCheap = live.ended === 'broken' && live.finishedMs <= (this.#options.trialMs ?? TRIAL_MS)
+    if (!isCheap && !leftNothing(finished, n - 1)) return withMemoryAdvice(outcome)
     if (await this.#runs({ id, log: finished }, options)) return withMemoryAdvice(outcome)
     return poisonedSession(outcome, finished)
   }
@@ -280,6 +296,9 @@ function finishedPart(log: readonly SessionEntry[]): SessionEntry[] {
   const done = new Set(log.flatMap((entry) => (entry.kind === 'done' ? entry.n : [])))
   return log.filter((entry) => done.has(entry.n))
 }
+
+/** Whether the step before the last one left nothing either. Numbers of such steps are gaps in the log. */
+const leftNothing = (finished: readonly SessionEntry[], n: number): boolean => (finished.at(-1)?.n ?? n) < n
 
 function patient(options: StepOptions): StepOptions {
   const { limits } = options

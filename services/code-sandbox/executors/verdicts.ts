@@ -41,8 +41,7 @@ const hostError = (code: ErrorCode, name: string, message: string): StepError =>
   traceback: `${name}: ${message}\n`,
 })
 
-/** Failures that the step itself caused: they say nothing about the session. */
-export const isOwnFault = (event: Exclude<InterpreterEvent, { t: 'calls' | 'finished' }>): boolean =>
+export const isTimeout = (event: Exclude<InterpreterEvent, { t: 'calls' | 'finished' }>): boolean =>
   event.t === 'dead' && event.reason === TIMED_OUT
 
 const UNDONE = 'What the step did to variables is undone; tool calls that it made stay made.'

@@ -150,6 +150,36 @@ export function semanticsTests(subject: Subject): void {
     assert.deepEqual(session.asked[0]?.arguments, { 'a-b': 1, class: 2 })
   })
 
+  test('values as deep as the host takes them go through a tool and an answer, whatever the recursion limit', async () => {
+    const session = new TestSession(executor)
+    const open: ToolSignature = {
+      name: 'open_tool',
+      description: '',
+      input: { type: 'object', properties: { x: {} } },
+    }
+    session.tools = [open]
+    await session.step(
+      'import sys\nsys.setrecursionlimit(200)\ndef deep(n):\n    v = 1\n    for _ in range(n): v = [v]\n    return v',
+    )
+    const levels = 'n = 0\nwhile isinstance(r, list): r = r[0]; n += 1\n[n, sys.getrecursionlimit()]'
+    const echoed = await session.step(
+      `r = open_tool(deep(999))\n${levels}`,
+      (call) => call.arguments['x'] ?? null,
+    )
+    assert.deepEqual([echoed.error, echoed.value], [null, [999, 200]])
+    const answered = await session.step('final_answer(deep(1000))')
+    assert.equal(JSON.stringify(answered.finalAnswer).length, 2_001)
+    for (const code of ['open_tool(deep(1000))', 'final_answer(deep(1001))'])
+      assert.match((await session.step(code)).error?.message ?? '', /nested more than (999|1,000) deep/)
+  })
+
+  test('an exception whose class has a name of millions of letters is told shortly', async () => {
+    const { error, lost } = await new TestSession(executor).step(
+      'raise type("E" * 10_000_000, (Exception,), {})()',
+    )
+    assert.deepEqual([error?.code, error?.class, lost], ['CODE_FAILED', 'E'.repeat(200), 'nothing'])
+  })
+
   test("a tool's failure is an exception that code can catch", async () => {
     const session = new TestSession(executor)
     const fail = () => new Error('no such page')

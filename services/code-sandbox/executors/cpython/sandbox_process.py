@@ -24,6 +24,7 @@ from json import dumps
 import sandbox_host
 import sandbox_imports
 import sandbox_jail
+import sandbox_paths
 import sandbox_step
 
 SKIPPED = {'tests', 'testing', 'test', 'conftest', 'distutils', 'f2py', '_examples', '_pyinstaller', 'setup'}
@@ -71,6 +72,7 @@ def load_zones():
 def prepare(packages):
     load_packages(packages)
     load_zones()
+    sandbox_paths.hide()
     sys.path[:] = []
     sys.path_importer_cache.clear()
     os.environ.clear()
@@ -81,7 +83,7 @@ def prepare(packages):
 
 def forget_the_way_in():
     """Hygiene, not a boundary: names that only this program needs."""
-    for name in ('ctypes', '_ctypes', 'ctypes._endian', 'sandbox_jail', 'sandbox_process'):
+    for name in ('ctypes', '_ctypes', 'ctypes._endian', 'sandbox_jail', 'sandbox_paths', 'sandbox_process'):
         sys.modules.pop(name, None)
 
 

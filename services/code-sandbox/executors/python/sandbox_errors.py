@@ -7,6 +7,7 @@ from sandbox_values import clean
 
 MESSAGE_CHARS = 4000
 TRACEBACK_CHARS = 8000
+NAME_CHARS = 200
 FRAMES = 12
 # A MemoryError of Python's parser, whatever memory there is.
 TOO_COMPLEX = 'Parser stack overflowed'
@@ -62,7 +63,7 @@ def describe(error, advice=None, syntax=False):
 
 def name_of(kind):
     """As the class has it, whatever its metaclass says."""
-    return type.__dict__['__name__'].__get__(kind)
+    return type.__dict__['__name__'].__get__(kind)[:NAME_CHARS]
 
 
 def described(error, advice, syntax):

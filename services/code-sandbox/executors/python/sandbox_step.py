@@ -22,11 +22,9 @@ from sandbox_advice import Advisor, source_line
 from sandbox_names import CALLED, Names
 from sandbox_output import OUTPUT
 from sandbox_tools import FINAL, FRAME, FinalAnswer, ResetSession
-from sandbox_values import Misfit, TooLarge, as_answer, as_shown
+from sandbox_values import RECURSION_LIMIT, Misfit, TooLarge, as_answer, as_shown
 
 FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-# Deep values are walked in Python; a program may have lowered the limit.
-OWN_RECURSION_LIMIT = 5_000
 NOTHING = {'value': None, 'final': False, 'answer': None, 'error': None}
 
 MAIN = types.ModuleType('__main__')
@@ -58,7 +56,7 @@ def show_warning(message, category, filename, lineno, file=None, line=None):
 def put_right():
     sys.settrace(None)
     sys.setprofile(None)
-    sys.setrecursionlimit(OWN_RECURSION_LIMIT)
+    sys.setrecursionlimit(RECURSION_LIMIT)
     sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = OUTPUT
     sys.stdin = None
     for name, module in MODULES.items():
@@ -100,7 +98,7 @@ def run_guarded(tree, filename):
         return run_step(tree, filename)
     finally:
         recursion_limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(OWN_RECURSION_LIMIT)
+        sys.setrecursionlimit(RECURSION_LIMIT)
         sys.settrace(None)
         sys.setprofile(None)
 

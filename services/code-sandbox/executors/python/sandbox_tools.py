@@ -7,7 +7,7 @@ from json import dumps, loads
 import sandbox_host
 import sandbox_output
 from sandbox_loop import LOOP, pending
-from sandbox_values import Misfit, TooLarge, as_argument, clean
+from sandbox_values import Misfit, TooLarge, as_argument, clean, with_frames
 
 ARGUMENT_CHARS = 900_000
 
@@ -147,6 +147,7 @@ def has_default(schema):
     return isinstance(schema, dict) and 'default' in schema
 
 
+@with_frames
 def argument(name, key, value):
     try:
         return as_argument(value, ARGUMENT_CHARS, remember)
@@ -156,6 +157,7 @@ def argument(name, key, value):
         raise TypeError(f"{name}() argument '{key}' can't be {misfit.what}: {misfit.remedy}") from None
 
 
+@with_frames
 def perform(calls):
     """Makes calls together. Returns (value, None) or (None, error) for each."""
     if not calls:

@@ -9,6 +9,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import functools
 import inspect
 import io
 import ipaddress
@@ -21,8 +22,10 @@ import uuid
 ANSWER, ARGUMENT, SHOWN = 'answer', 'argument', 'shown'
 # What a number of JSON holds exactly, wherever it is read.
 EXACT = 2**53 - 1
-# Levels; the host refuses more than a thousand.
-DEPTH = 900
+# Levels that the host takes of a value.
+DEPTH = 1_000
+# Frames for walking as many. A program's own limit may be lower.
+RECURSION_LIMIT = 5_000
 REPR_CHARS = 1000
 # Python refuses to write longer integers out unless told otherwise.
 SHORT_BITS = 13_000
@@ -31,6 +34,24 @@ SEQUENCES = (list, tuple, range, collections.abc.Set, collections.abc.Sequence, 
 TEXTS = (pathlib.PurePath, uuid.UUID, ipaddress.IPv4Address, ipaddress.IPv6Address, datetime.timedelta, datetime.tzinfo,
          fractions.Fraction, complex)  # fmt: skip
 FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType)
+
+
+def with_frames(function):
+    """Runs under a recursion limit that suffices for the deepest value, whatever the program has set."""
+
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+        try:
+            return function(*args, **kwargs)
+        finally:
+            try:
+                sys.setrecursionlimit(limit)
+            except RecursionError:
+                pass  # The program is at its limit: its next call fails.
+
+    return wrapped
 
 
 class Misfit(TypeError):
@@ -89,6 +110,8 @@ class Converter:
     def __init__(self, limit, use, on_digits=None):
         self.left = self.limit = limit
         self.use = use
+        # The arguments of a call are a level above each of them.
+        self.depth = DEPTH - 1 if use is ARGUMENT else DEPTH
         self.shown = use is SHOWN
         self.on_digits = on_digits
         self.path = set()
@@ -144,8 +167,8 @@ class Converter:
     def nested(self, value, depth):
         if id(value) in self.path:
             return self.refuse('a value that contains itself', 'give the parts that matter', '[…]')
-        if depth >= DEPTH:
-            return self.refuse(f'a value nested more than {DEPTH} deep', 'give the parts that matter', '…')
+        if depth >= self.depth:
+            return self.refuse(f'a value nested more than {self.depth:,} deep', 'give the parts that matter', '…')
         self.path.add(id(value))
         try:
             return self.mapping(value, depth) if isinstance(value, collections.abc.Mapping) else self.items(value, depth)
