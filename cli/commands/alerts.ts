@@ -19,7 +19,7 @@ export function defineAlerts(command: Command): void {
     .description('mute a rule’s channels for a while; the topic and the log still record its alerts')
     .argument('<rule>')
     .option('--for <time>', 'how long: 30m, 2h, 1d (default: 1h)', duration)
-    .option('--reason <text>')
+    .option('--reason <text>', 'why, for the others')
     .option('--end', 'end its silence now')
     .action(silence)
   command

@@ -22,7 +22,7 @@ export function defineChat(command: Command): void {
     .description('talk with an agent in a session: a new one, or one that is continued')
     .option(
       '--url <url>',
-      'gateway of the fleet; default: FLOTILLA_URL, KAFKA_BROKERS, else this machine as for run',
+      'gateway of the fleet (default: FLOTILLA_URL, KAFKA_BROKERS, else this machine as for run)',
     )
     .addHelpText(
       'after',

@@ -17,7 +17,7 @@ export function defineMcpServers(command: Command): void {
     .description(
       'read the tools of the MCP servers, show what changed, and pin them in flotilla.mcp-lock.json',
     )
-    .argument('[servers...]', 'names in mcpServers; default: all')
+    .argument('[servers...]', 'names in mcpServers (default: all)')
     .option('--check', 'change nothing; exit code 1 if the servers differ from what is pinned')
     .option('--user <id>', 'user whose credentials are used for servers with perUser')
     .option('--json', 'JSON on stdout')
