@@ -1,5 +1,5 @@
 // npx node bench/capacity.ts: records and bytes of a task on the log, by topic: those of any task, and those of each
-// step with a tool call. The figures of cli/capacity-model.ts come from it.
+// step with a tool call. The figures of cli/actions/capacity-model.ts come from it.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { AlertView } from '../../operator/direct/alerts.ts'
 import { defaultSubcommand } from '../program/default-subcommand.ts'
 import { duration } from '../program/arguments.ts'
-import { usingAlerts } from '../alerts.ts'
+import { usingAlerts } from '../actions/alerts.ts'
 import { paint, print, printJson } from '../output/output.ts'
 import { printTable, type Column } from '../output/table.ts'
 import { elapsed, moment, plural } from '../output/units.ts'
@@ -19,7 +19,7 @@ export function defineAlerts(command: Command): void {
     .description('mute a rule’s channels for a while; the topic and the log still record its alerts')
     .argument('<rule>')
     .option('--for <time>', 'how long: 30m, 2h, 1d (default: 1h)', duration)
-    .option('--reason <text>')
+    .option('--reason <text>', 'why, for the others')
     .option('--end', 'end its silence now')
     .action(silence)
   command

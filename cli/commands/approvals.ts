@@ -21,7 +21,7 @@ export function defineApprovals(command: Command): void {
     .description('calls that wait, the longest first')
     .option('--all', 'also those that are over, the latest first')
     .option('--user <id>', "of this user's tasks")
-    .option('--limit <n>', 'how many at most (100)', wholeNumber)
+    .option('--limit <n>', 'how many at most (default: 100)', wholeNumber)
     .option('--json', 'JSON on stdout')
     .action(list)
   decision(command, 'approve', 'let a call run, or answer its question')
@@ -37,7 +37,7 @@ const decision = (command: Command, name: string, description: string): Command 
   command
     .command(name)
     .description(description)
-    .argument('<taskId>', '', taskId)
+    .argument('<taskId>', 'task of the call', taskId)
     .argument('[callId]', 'needed if several calls of the task wait')
     .option('--reason <text>', 'why; the model is told it')
     .option('--by <name>', 'who decides; a gateway with keys takes the name of the key instead')

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import { capacityFor, type Capacity, type Load } from '../capacity-model.ts'
+import { capacityFor, type Capacity, type Load } from '../actions/capacity-model.ts'
 import { print, printJson } from '../output/output.ts'
 import { beside } from '../output/text-width.ts'
 import { count, plural } from '../output/units.ts'

@@ -4,8 +4,8 @@ import { connect } from '../../client/connect.ts'
 import { httpOperator } from '../../operator/http.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { Chat, type ChatOptions } from '../chat.ts'
-import { ChatInput } from '../chat-input.ts'
+import { Chat, type ChatOptions } from '../actions/chat.ts'
+import { ChatInput } from '../actions/chat-input.ts'
 import { exitCodeHelp } from '../program/exit-codes.ts'
 import { leaveOnInterrupt } from '../program/interrupts.ts'
 import { openFleet, type OpenFleet } from '../fleet/here.ts'
@@ -22,7 +22,7 @@ export function defineChat(command: Command): void {
     .description('talk with an agent in a session: a new one, or one that is continued')
     .option(
       '--url <url>',
-      'gateway of the fleet; default: FLOTILLA_URL, KAFKA_BROKERS, else this machine as for run',
+      'gateway of the fleet (default: FLOTILLA_URL, KAFKA_BROKERS, else this machine as for run)',
     )
     .addHelpText(
       'after',

@@ -1,5 +1,9 @@
 import { type Command, Option } from 'commander'
-import type { BulkAnswer, BulkOptions, DeadLetterView } from '../../operator/direct/dead-letters/dead-letters.ts'
+import type {
+  BulkAnswer,
+  BulkOptions,
+  DeadLetterView,
+} from '../../operator/direct/dead-letters/dead-letters.ts'
 import type { LetterFilter } from '../../operator/direct/dead-letters/letters.ts'
 import type { ReplayOptions } from '../../operator/direct/dead-letters/replay.ts'
 import { FlotillaError } from '../../runtime/errors.ts'

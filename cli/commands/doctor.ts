@@ -5,5 +5,5 @@ export function defineDoctor(command: Command): void {
     .description('check the configuration, model API, log, registry, stores and sandbox, each with a reason')
     .option('--json', 'JSON on stdout')
     .addHelpText('after', '\nExit code: 0 if nothing failed, else 1.')
-    .action(async (options: { json?: boolean }) => (await import('../doctor.ts')).doctor(options))
+    .action(async (options: { json?: boolean }) => (await import('../actions/doctor.ts')).doctor(options))
 }

@@ -55,7 +55,7 @@ export function defineEval(command: Command): void {
   command
     .command('list')
     .description('runs, the latest first')
-    .option('--limit <n>', 'how many at most (100)', wholeNumber)
+    .option('--limit <n>', 'how many at most (default: 100)', wholeNumber)
     .option('--json', 'JSON on stdout')
     .action(list)
   command
@@ -79,13 +79,13 @@ export function defineEval(command: Command): void {
   command
     .command('export')
     .description('every case of a run with its scores, on stdout or to another tool')
-    .argument('<run>')
+    .argument('<run>', 'id of the run')
     .argument('[file]', 'with --to inspect: the log to write, which ends in .eval, or a folder')
     .addOption(new Option('--format <format>', 'json: a line each').choices(exportFormats).default('json'))
     .addOption(
       new Option('--to <tool>', 'a log of Inspect, or W&B Weave').choices(exportTools).conflicts('format'),
     )
-    .option('--project <team/project>', 'of Weave; default: WANDB_ENTITY/WANDB_PROJECT')
+    .option('--project <team/project>', 'of Weave (default: WANDB_ENTITY/WANDB_PROJECT)')
     .action(exportRun)
 }
 
@@ -95,13 +95,16 @@ function addRunOptions(command: Command): void {
     .argument('<dataset>', 'its file; docs/evaluation.md says what is in it')
     .option('--agent <name>', 'agent of every case, instead of those that the data set names')
     .option('--model <names>', 'models to try, a column each: repeat it, or separate by commas', names)
-    .option('--epochs <n>', 'how often each case is asked (1)', epochs)
+    .option('--epochs <n>', 'how often each case is asked (default: 1)', epochs)
     .option('--scorer <scorer>', 'of cases that name none: a name, or JSON; repeatable', scorer)
     .option('--threshold <rule>', 'such as exact>=0.9 or pass^3>0.5; repeatable, misses exit with 1', several)
     .option('--compare <run>', 'compare with this run, case by case')
     .option('--max-cost <dollars>', 'submit nothing that would pass this, judges included', positive)
-    .option('--concurrency <n>', `cases at once (${defaultSettings.concurrency})`, concurrency)
-    .option('--judge-agent <name>', `agent without tools that judges (${defaultSettings.judgeAgent})`)
+    .option('--concurrency <n>', `cases at once (default: ${defaultSettings.concurrency})`, concurrency)
+    .option(
+      '--judge-agent <name>',
+      `agent without tools that judges (default: ${defaultSettings.judgeAgent})`,
+    )
     .addOption(
       new Option(
         '--tools <policy>',

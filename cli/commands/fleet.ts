@@ -46,7 +46,7 @@ export function defineConfig(command: Command): void {
   command.description('the effective configuration')
   defaultSubcommand(command, 'show')
     .description('each setting with its value and source: default, file or environment; secrets are masked')
-    .option('--changed', 'only what is not the default')
+    .option('--changed', 'only what differs from its default')
     .option('--json', 'JSON on stdout')
     .action(({ changed, ...options }: Options & { changed?: boolean }) =>
       list(

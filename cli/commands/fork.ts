@@ -22,7 +22,7 @@ export function defineFork(command: Command): void {
     .argument('<taskId>', '', taskId)
     .option(
       '--from-step <n>',
-      'the first step that runs again (1); needed for a task that has not ended',
+      'the first step that runs again (default: 1); needed for a task that has not ended',
       wholeNumber,
     )
     .option('--agent <name>', 'another agent')

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { FIRST_TASK, init, type Initialized, type InitOptions } from '../init.ts'
+import { FIRST_TASK, init, type Initialized, type InitOptions } from '../actions/init.ts'
 import { paint, print } from '../output/output.ts'
 import { quoted } from '../output/quoted.ts'
 

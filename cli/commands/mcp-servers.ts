@@ -6,7 +6,7 @@ import { readMcpLock } from '../../runtime/config/mcp/lock.ts'
 import { mcpTools } from '../../runtime/config/mcp/tools.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import { exitCodes } from '../program/exit-codes.ts'
-import { syncedLines, syncServers, type Synced } from '../mcp-sync.ts'
+import { syncedLines, syncServers, type Synced } from '../actions/mcp-sync.ts'
 import { paint, print, printJson, say } from '../output/output.ts'
 import { printTable } from '../output/table.ts'
 import { plural } from '../output/units.ts'
@@ -17,7 +17,7 @@ export function defineMcpServers(command: Command): void {
     .description(
       'read the tools of the MCP servers, show what changed, and pin them in flotilla.mcp-lock.json',
     )
-    .argument('[servers...]', 'names in mcpServers; default: all')
+    .argument('[servers...]', 'names in mcpServers (default: all)')
     .option('--check', 'change nothing; exit code 1 if the servers differ from what is pinned')
     .option('--user <id>', 'user whose credentials are used for servers with perUser')
     .option('--json', 'JSON on stdout')

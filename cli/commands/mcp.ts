@@ -16,7 +16,7 @@ import { defineMcpServers } from './mcp-servers.ts'
 export function defineMcp(command: Command): void {
   command
     .description('serve the agents as tools to an MCP client, on stdin and stdout')
-    .option('--url <url>', 'the gateway of a running fleet (FLOTILLA_URL)')
+    .option('--url <url>', 'the gateway of a running fleet (default: FLOTILLA_URL)')
     .addHelpText(
       'after',
       `

@@ -13,7 +13,7 @@ export function definePs(command: Command): void {
   addTaskFilters(command)
     .description('tasks that wait or run: what each does now, and for how long')
     .option('-a, --all', 'also tasks that have ended')
-    .option('--limit <n>', 'how many at most (100)')
+    .option('--limit <n>', 'how many at most (default: 100)')
     .option('--after <next>', 'the next page: the "next" of the page before')
     .option('--json', '{"tasks": …, "next": …} on stdout')
     .action(ps)

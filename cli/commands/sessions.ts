@@ -15,7 +15,7 @@ export function defineSessions(command: Command): void {
     .command('list', { isDefault: true })
     .description('sessions, the one used last first')
     .option('--user <id>', 'of this user')
-    .option('--limit <n>', 'how many at most (100)', wholeNumber)
+    .option('--limit <n>', 'how many at most (default: 100)', wholeNumber)
     .option('--after <next>', 'the next page: the "next" of the page before')
     .option('--json', '{"sessions": …, "next": …} on stdout')
     .action(list)

@@ -39,7 +39,7 @@ export function defineShadow(command: Command): void {
     .option('--model <name>', 'the candidate: another model')
     .option('--agent <name>', 'the candidate: another agent')
     .option('--profile <name>', 'the candidate: another profile')
-    .option('--sample <share>', 'share of the tasks, 0 to 1 (1)', share)
+    .option('--sample <share>', 'share of the tasks, 0 to 1 (default: 1)', share)
     .option(
       '--limit <n>',
       `tasks at most, the earliest first (${DEFAULT_LIMIT}; none with --follow)`,
@@ -48,12 +48,12 @@ export function defineShadow(command: Command): void {
     .addOption(
       new Option(
         '--tools <policy>',
-        'recorded (default): by recorded outcomes, else refused; refuse: none',
+        'recorded: by recorded outcomes, else refused; refuse: none (default: recorded)',
       ).choices(['recorded', 'refuse']),
     )
-    .option('--user <id>', 'user to whom the forks are charged; default: the one who asked')
+    .option('--user <id>', 'user to whom the forks are charged (default: the one who asked)')
     .option('--max-cost <dollars>', 'run nothing that would pass this', positive)
-    .option('--concurrency <n>', `tasks at once (${DEFAULT_CONCURRENCY})`, wholeNumber)
+    .option('--concurrency <n>', `tasks at once (default: ${DEFAULT_CONCURRENCY})`, wholeNumber)
     .option('--run <id>', 'id of the run; if it is stored, it goes on where it stopped')
     .option('--quiet', 'no progress on stderr')
     .option('--json', 'one JSON object on stdout')

@@ -9,5 +9,5 @@ export function defineStart(command: Command): void {
       'after',
       '\nSIGTERM and Ctrl-C drain: running work is finished and committed, then the\nprocess ends. A second Ctrl-C ends at once.',
     )
-    .action(async (names: string[]) => (await import('../start.ts')).start(names))
+    .action(async (names: string[]) => (await import('../actions/start.ts')).start(names))
 }

@@ -65,7 +65,7 @@ export function defineCancel(command: Command): void {
     .description('cancel a task, or all open ones that match; their results then say so')
     .argument('[taskId]', '', taskId)
     .option('--reason <text>', 'why, for the results')
-    .option('--limit <n>', 'of those that match, how many at most (100)', wholeNumber)
+    .option('--limit <n>', 'of those that match, how many at most (default: 100)', wholeNumber)
     .option('--dry-run', 'only show which ones match')
     .option('--json', '{"matched": …, "more": …} on stdout')
     .action(cancel)

@@ -4,7 +4,7 @@ import { readEnvironment, type Environment } from '../../runtime/config/environm
 import { FlotillaError } from '../../runtime/errors.ts'
 import { openLog } from '../../runtime/log/open.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { dropRow } from '../drop-row.ts'
+import { dropRow } from '../actions/drop-row.ts'
 import { sayLeaderless } from '../output/leaderless-notice.ts'
 import { paint, printJson, say } from '../output/output.ts'
 import { printTable, type Column } from '../output/table.ts'

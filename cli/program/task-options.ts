@@ -18,15 +18,15 @@ const groups: Readonly<Record<string, readonly TaskOption[]>> = {
     ['temperature', '--temperature <n>', 'sampling temperature, if the agent allows it'],
     ['maxOutputTokens', '--max-output-tokens <n>', 'most tokens of one model answer'],
     ['strategy', '--strategy <name>', 'how to choose the model if none is named'],
-    ['complexity', '--complexity <level>', 'for the strategy; default: estimated'],
-    ['quality', '--quality <level>', 'for the strategy; default: normal'],
+    ['complexity', '--complexity <level>', 'for the strategy (default: estimated)'],
+    ['quality', '--quality <level>', 'for the strategy (default: normal)'],
     ['estimatedTokens', '--estimated-tokens <n>', 'of the whole task, for strategy and budgets'],
   ],
   'Limits:': [
     ['timeoutMs', '--timeout <ms>', 'time limit of the task in milliseconds'],
     ['maxSteps', '--max-steps <n>', 'how many steps (model answers) at most'],
     ['maxCost', '--max-cost <dollars>', 'stop once the task has cost this much'],
-    ['priority', '--priority <n>', '-9 to 9; in a full queue higher ones run first (default 0)'],
+    ['priority', '--priority <n>', '-9 to 9; in a full queue higher ones run first (default: 0)'],
   ],
   'The task:': [
     ['taskId', '--id <taskId>', 'task id; the same id runs only once'],
@@ -44,7 +44,7 @@ const groups: Readonly<Record<string, readonly TaskOption[]>> = {
   ],
   'Recorded outcomes (flotilla fork makes them):': [
     ['recording', '--recording <file>', 'recorded steps and outcomes of tool calls as JSON'],
-    ['toolPolicy', '--tool-policy <policy>', 'how tool calls are answered; default: by the tools'],
+    ['toolPolicy', '--tool-policy <policy>', 'how tool calls are answered (default: by the tools)'],
     ['forkedFrom', '--fork-of <taskId>', 'task whose recording it brings'],
     ['forkedFromStep', '--fork-step <n>', 'first step that is not in the recording'],
   ],

@@ -6,6 +6,10 @@ import { failure } from '../../runtime/errors.ts'
 import type { CallOutcome } from '../../runtime/stage.ts'
 import type { ToolAnswer } from './call.ts'
 import { statusOf, type Ending } from './events.ts'
+import type { Callable } from './tool-call.ts'
+
+/** Stands for the tool: its call is looked up, and can't be made. */
+export const goneTool: Callable = { timeoutMs: 1_000, idempotent: false }
 
 export function endingOfGone(tool: string, outcome: CallOutcome, firstMs = outcome.startedMs): Ending {
   const at = { startedAtMs: firstMs, endedAtMs: outcome.endedMs }

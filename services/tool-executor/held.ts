@@ -26,7 +26,7 @@ import { completedEvents } from './events.ts'
 import { decidedEvent, heldEvents, releasedEvents, votedEvents } from './held-events.ts'
 import type { Given } from './call.ts'
 import type { Approval, Held, ToolRows, Vote } from './rows.ts'
-import { givenBy } from './given.ts'
+import { givenBy } from './server-answer.ts'
 
 export const EXPIRY = 'expiry'
 

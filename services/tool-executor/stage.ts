@@ -38,9 +38,9 @@ import { decideHeld, drop, expire, EXPIRY, resumed, withdraw, type At } from './
 import { concludePoll, goOn, keepAsking, keepPolling, poll, withStop } from './polling.ts'
 import { refusal, type Asked } from './refusal.ts'
 import { askForServer } from './server-question.ts'
-import { answerFits } from './given.ts'
-import { endingOfGone } from './gone-tool.ts'
-import { callOf, goneTool } from './tool-call.ts'
+import { answerFits } from './server-answer.ts'
+import { endingOfGone, goneTool } from './gone-tool.ts'
+import { callOf } from './tool-call.ts'
 import { headers } from '../../schemas/topics.ts'
 import {
   completedEvents,

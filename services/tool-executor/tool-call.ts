@@ -7,10 +7,7 @@ import type { Given, ToolCall } from './call.ts'
 type MadeCall = Call & { request: ToolCall }
 
 /** The fields of a tool that its call needs. */
-type Callable = Pick<ToolSpec, 'timeoutMs' | 'idempotent' | 'source'>
-
-/** Stands for a tool that is no longer configured: its call is looked up, and can't be made. */
-export const goneTool: Callable = { timeoutMs: 1_000, idempotent: false }
+export type Callable = Pick<ToolSpec, 'timeoutMs' | 'idempotent' | 'source'>
 
 export function callOf(request: ToolRequested, spec: Callable, nowMs: number, given?: Given): MadeCall {
   // Rows of older versions lack the agent.

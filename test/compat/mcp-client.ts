@@ -4,7 +4,7 @@ import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { McpServerDefinition } from '../../runtime/config/mcp/servers.ts'
 import type { Json } from '../../schemas/json.ts'
 import { AskingCall } from '../../services/tool-executor/call.ts'
-import { givenBy } from '../../services/tool-executor/given.ts'
+import { givenBy } from '../../services/tool-executor/server-answer.ts'
 import { connectTestServers } from '../support/mcp-fleet.ts'
 
 interface Context {

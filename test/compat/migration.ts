@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { FIRST_TASK } from '../../cli/init.ts'
+import { FIRST_TASK } from '../../cli/actions/init.ts'
 import { startScriptedModel, type ScriptedModel } from '../../runtime/scripted-model/server.ts'
 import { runTool } from '../infra/tool.ts'
 import { pythonWith } from './sdist.ts'

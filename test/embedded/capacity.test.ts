@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { footprintOf } from '../../bench/capacity.ts'
-import { topicCosts } from '../../cli/capacity-model.ts'
+import { topicCosts } from '../../cli/actions/capacity-model.ts'
 
 const STEPS = 3
 

@@ -35,9 +35,7 @@ interface Block {
   readonly imagined: boolean
 }
 
-/** The program; null if the text holds none. */
-export const findCode = (text: string): string | null => readCode(text)?.code ?? null
-
+/** The program in an answer; null if it holds none. */
 export function readCode(text: string): FoundCode | null {
   const answer = withoutThinking(unquote(text.replaceAll(/\r\n?/g, '\n').replaceAll('\uFEFF', '')))
   const { blocks, end, imagined } = readBlocks(answer)

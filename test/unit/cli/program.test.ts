@@ -56,6 +56,26 @@ test('help shows the options of the subcommand that is meant if none is named', 
   assert.match(helpOf(usage), /Options:\n {2}--by <what>[^]*--from[^]*--json/)
 })
 
+test('every option says what it is, a list of arguments all of them, and a default is written one way', async () => {
+  const wrong: string[] = []
+  const look = (command: Command, path: string): void => {
+    for (const { flags, description } of command.options) {
+      if (description === '') wrong.push(`${path} ${flags} says nothing`)
+      if (
+        /\bdefault\b(?!$)/.test(description.replaceAll(/\(default: [^()]+\)/g, '')) ||
+        /\(\d+\)$/.test(description)
+      )
+        wrong.push(`${path} ${flags}: ${description}`)
+    }
+    const given = command.registeredArguments.filter(({ description }) => description !== '')
+    if (given.length > 0 && given.length < command.registeredArguments.length)
+      wrong.push(`${path}: only ${given.map((argument) => argument.name()).join()} is described`)
+    for (const each of command.commands) look(each, `${path} ${each.name()}`)
+  }
+  look(await createProgram('all'), 'flotilla')
+  assert.deepEqual(wrong, [])
+})
+
 test('the help of the command lists every command in its group', async () => {
   const help = helpOf(await createProgram([]))
   for (const { name, group, summary } of commands)

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findCode, readCode, withoutThinking } from '../../../services/planner/code/blocks.ts'
+import { readCode, withoutThinking } from '../../../services/planner/code/blocks.ts'
 import { ownMs } from '../../support/own-time.ts'
+
+const codeIn = (text: string): string | null => readCode(text)?.code ?? null
 
 const F = '```'
 
 test('many blank lines and many lines of code are read in no time', () => {
   const begunMs = ownMs()
   const blank = '\n'.repeat(200_000)
-  assert.equal(findCode(`a${blank}b`), null)
-  assert.equal(findCode(`${F}python\n${'x\n'.repeat(300_000)}${F}`)?.length, 599_999)
+  assert.equal(codeIn(`a${blank}b`), null)
+  assert.equal(codeIn(`${F}python\n${'x\n'.repeat(300_000)}${F}`)?.length, 599_999)
   // A regular expression took minutes for the first, and the stack was too small for the second.
   assert.ok(ownMs() - begunMs < 10_000)
 })
@@ -63,7 +65,7 @@ const cases: [what: string, text: string, code: string | null][] = [
 ]
 
 for (const [what, text, code] of cases) {
-  test(`code blocks: ${what}`, () => assert.equal(findCode(text), code))
+  test(`code blocks: ${what}`, () => assert.equal(codeIn(text), code))
 }
 
 /** Where Python's own grammar decides, or the model went on by itself. */
@@ -210,11 +212,11 @@ const shapes: [text: string, code: string | null][] = [
   [`◁think▷${F}python\ndraft()\n${F}◁/think▷\n${F}python\nreal()\n${F}`, 'real()'],
 ]
 for (const [text, code] of shapes) {
-  test(`code in the shape of ${JSON.stringify(text).slice(0, 70)}`, () => assert.equal(findCode(text), code))
+  test(`code in the shape of ${JSON.stringify(text).slice(0, 70)}`, () => assert.equal(codeIn(text), code))
 }
 
 for (const [text, code] of grammar) {
-  test(`code by grammar: ${JSON.stringify(text).slice(0, 70)}`, () => assert.equal(findCode(text), code))
+  test(`code by grammar: ${JSON.stringify(text).slice(0, 70)}`, () => assert.equal(codeIn(text), code))
 }
 
 test('an observation that the model imagined is not kept as its own words', () => {
@@ -236,7 +238,7 @@ test('hostile answers of quotes, fences and brackets are read quickly', () => {
     'final_answer(\n',
   ]
   const begunMs = ownMs()
-  for (const part of [...parts, `${F}\n'''\n${F}\n`]) findCode(part.repeat(30_000))
+  for (const part of [...parts, `${F}\n'''\n${F}\n`]) codeIn(part.repeat(30_000))
   assert.ok(ownMs() - begunMs < 20_000)
 })
 
@@ -252,6 +254,6 @@ test('thinking is removed, also without its opening tag', () => {
 test('a long answer of open fences and tags is read quickly', () => {
   const text = `${'<code>'.repeat(20_000)}${'<think>'.repeat(20_000)}${'```\n'.repeat(20_000)}`
   const from = ownMs()
-  findCode(text)
+  codeIn(text)
   assert.ok(ownMs() - from < 1_000)
 })

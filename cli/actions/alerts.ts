@@ -1,13 +1,13 @@
 // Alerts if no fleet runs: the rules as configured, and tests of the channels from this process.
-import { usingOperator } from '../operator/connect.ts'
-import { alertViews, namedRule, type AlertOperator, type TestAnswer } from '../operator/direct/alerts.ts'
-import { LOG_CHANNEL } from '../runtime/config/alerts.ts'
-import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
-import type { Fleet } from '../runtime/config/fleet.ts'
-import { loadFleet } from '../runtime/config/load.ts'
-import { FlotillaError, hasCode, messageOf } from '../runtime/errors.ts'
-import { quietInstruments } from '../runtime/telemetry/instruments.ts'
-import { say } from './output/output.ts'
+import { usingOperator } from '../../operator/connect.ts'
+import { alertViews, namedRule, type AlertOperator, type TestAnswer } from '../../operator/direct/alerts.ts'
+import { LOG_CHANNEL } from '../../runtime/config/alerts.ts'
+import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import { loadFleet } from '../../runtime/config/load.ts'
+import { FlotillaError, hasCode, messageOf } from '../../runtime/errors.ts'
+import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
+import { say } from '../output/output.ts'
 
 const TEST_MS = 10_000
 
@@ -42,8 +42,8 @@ function configuredOperator(fleet: Fleet, environment: Environment, none: Flotil
 
 async function testFromHere(name: string, fleet: Fleet, { raw }: Environment): Promise<TestAnswer[]> {
   const rule = namedRule(name, fleet.alerts)
-  const { createNotifier } = await import('../services/alerting/channels/index.ts')
-  const { testNotice } = await import('../services/alerting/alert.ts')
+  const { createNotifier } = await import('../../services/alerting/channels/index.ts')
+  const { testNotice } = await import('../../services/alerting/alert.ts')
   const notify = createNotifier(fleet.alerts, raw, quietInstruments.log)
   const nowMs = Date.now()
   const id = `test-${nowMs}`

@@ -1,11 +1,11 @@
 // Takes a row out of the state of a stage that stands still: one that another program has written, and that keeps its lane
 // closed (docs/operating.md, Upgrading and rolling back).
-import type { Environment } from '../runtime/config/environment.ts'
-import { FlotillaError } from '../runtime/errors.ts'
-import { openLog } from '../runtime/log/open.ts'
-import type { LogTopic } from '../runtime/log/port.ts'
-import { stageNames } from '../services/index.ts'
-import { say } from './output/output.ts'
+import type { Environment } from '../../runtime/config/environment.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { openLog } from '../../runtime/log/open.ts'
+import type { LogTopic } from '../../runtime/log/port.ts'
+import { stageNames } from '../../services/index.ts'
+import { say } from '../output/output.ts'
 
 interface Row {
   readonly stage: string

@@ -13,9 +13,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { init } from '../../../cli/init.ts'
-import { readEnvironment } from '../../../runtime/config/environment.ts'
-import { loadFleet } from '../../../runtime/config/load.ts'
+import { init } from '../../../../cli/actions/init.ts'
+import { readEnvironment } from '../../../../runtime/config/environment.ts'
+import { loadFleet } from '../../../../runtime/config/load.ts'
 
 const temporary = (t: { after(work: () => void): void }): string => {
   const made = mkdtempSync(join(tmpdir(), 'flotilla-init-'))
@@ -79,7 +79,7 @@ test('the package that init writes is a module, named by its directory, and has 
   assert.equal(written['name'], 'my-fleet-2')
   assert.equal(written['type'], 'module')
   // A version of a clone need not be published: npm would find none, or another.
-  const clone = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
+  const clone = fileURLToPath(new URL('../../../..', import.meta.url)).replace(/\/$/, '')
   assert.deepEqual(written['dependencies'], { flotilla: `file:${clone}` })
   assert.equal(source, clone)
   assert.equal(isInstalled, false)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { capacityFor, type Load } from '../../../cli/capacity-model.ts'
-import { serviceNames } from '../../../services/index.ts'
+import { capacityFor, type Load } from '../../../../cli/actions/capacity-model.ts'
+import { serviceNames } from '../../../../services/index.ts'
 
 const load: Load = {
   tasksPerSecond: 100,

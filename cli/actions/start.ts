@@ -1,13 +1,13 @@
 import { flushCompileCache } from 'node:module'
-import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
-import { FlotillaError, messageOf } from '../runtime/errors.ts'
-import { runServices } from '../runtime/host/run.ts'
-import { agentsWithoutModel, fleetWithoutModel } from '../runtime/models/missing.ts'
+import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
+import { runServices } from '../../runtime/host/run.ts'
+import { agentsWithoutModel, fleetWithoutModel } from '../../runtime/models/missing.ts'
 import { syncedLines, syncServers } from './mcp-sync.ts'
-import { fail, paint, say } from './output/output.ts'
-import { consoleFiles } from '../services/gateway/console/files.ts'
-import { loadServices } from '../services/index.ts'
-import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
+import { fail, paint, say } from '../output/output.ts'
+import { consoleFiles } from '../../services/gateway/console/files.ts'
+import { loadServices } from '../../services/index.ts'
+import { loadWithScriptedModel, type LoadedFleet } from '../scripted.ts'
 
 /** Once the first tasks are on their way: writing compiled code takes a tenth of a second. */
 const KEEP_COMPILED_MS = 2_000

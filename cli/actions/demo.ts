@@ -1,18 +1,18 @@
 import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { makeTemporaryDirectory } from '../runtime/make-directory.ts'
-import { SCRIPTED_MODEL } from '../runtime/models/names.ts'
-import { demoTasks } from '../examples/demo-tasks.ts'
-import { startEmbedded } from './fleet/embedded.ts'
-import { leave, leaveOnInterrupt } from './program/interrupts.ts'
-import { paint, say } from './output/output.ts'
-import { LiveView } from './output/live-view.ts'
-import { renderResult } from './output/render.ts'
-import { runToEnd } from './fleet/here.ts'
-import { beside } from './output/text-width.ts'
+import { makeTemporaryDirectory } from '../../runtime/make-directory.ts'
+import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
+import { demoTasks } from '../../examples/demo-tasks.ts'
+import { startEmbedded } from '../fleet/embedded.ts'
+import { leave, leaveOnInterrupt } from '../program/interrupts.ts'
+import { paint, say } from '../output/output.ts'
+import { LiveView } from '../output/live-view.ts'
+import { renderResult } from '../output/render.ts'
+import { runToEnd } from '../fleet/here.ts'
+import { beside } from '../output/text-width.ts'
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-const demoConfig = new URL(`../examples/flotilla.config.${extension}`, import.meta.url)
+const demoConfig = new URL(`../../examples/flotilla.config.${extension}`, import.meta.url)
 
 const LEFT = 'Left the demo; nothing of it is kept. Again: flotilla demo'
 

@@ -1,5 +1,5 @@
 // The cost of a task, and what a load of tasks needs. Where each figure comes from is in docs/capacity.md.
-import { topics } from '../schemas/topics.ts'
+import { topics } from '../../schemas/topics.ts'
 
 /** Records and bytes (values, keys and headers, uncompressed): of any task, and of each further step. */
 interface Cost {

@@ -1,15 +1,15 @@
 // Pins what MCP servers offer: for `flotilla mcp sync`, and for `flotilla start` in development.
 import { writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
-import type { Environment } from '../runtime/config/environment.ts'
-import type { McpServer } from '../runtime/config/mcp/servers.ts'
-import { loadMcpServers } from '../runtime/config/mcp/load.ts'
-import { mcpLockText, readMcpLock, type McpLock } from '../runtime/config/mcp/lock.ts'
-import { FlotillaError, hasCode, messageOf } from '../runtime/errors.ts'
-import { openStores } from '../runtime/store/open.ts'
-import type { ReadServers } from '../services/tool-executor/tools/mcp/sync.ts'
-import { lockChanges, type PinChange } from '../runtime/config/mcp/lock-diff.ts'
-import { paint } from './output/output.ts'
+import type { Environment } from '../../runtime/config/environment.ts'
+import type { McpServer } from '../../runtime/config/mcp/servers.ts'
+import { loadMcpServers } from '../../runtime/config/mcp/load.ts'
+import { mcpLockText, readMcpLock, type McpLock } from '../../runtime/config/mcp/lock.ts'
+import { FlotillaError, hasCode, messageOf } from '../../runtime/errors.ts'
+import { openStores } from '../../runtime/store/open.ts'
+import type { ReadServers } from '../../services/tool-executor/tools/mcp/sync.ts'
+import { lockChanges, type PinChange } from '../../runtime/config/mcp/lock-diff.ts'
+import { paint } from '../output/output.ts'
 
 export interface Synced extends Omit<ReadServers, 'lock'> {
   /** Path of the lock file, from the working directory. */
@@ -69,7 +69,7 @@ async function readWithStore(
   environment: Environment,
   userId: string | null,
 ): Promise<ReadServers> {
-  const { readServers } = await import('../services/tool-executor/tools/mcp/sync.ts')
+  const { readServers } = await import('../../services/tool-executor/tools/mcp/sync.ts')
   const needsStore = servers.some(({ auth }) => auth?.type === 'refresh_token')
   const stores = needsStore ? await openStores(environment) : null
   const parts = { variables: environment.raw, keyValue: stores?.keyValue ?? null, userId }

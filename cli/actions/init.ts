@@ -3,15 +3,15 @@ import { lstatSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync 
 import { createRequire } from 'node:module'
 import { basename, dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { FlotillaError, messageOf } from '../runtime/errors.ts'
-import { makeDirectory } from '../runtime/make-directory.ts'
-import { shown } from '../schemas/identity.ts'
-import { VERSION } from './version.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
+import { makeDirectory } from '../../runtime/make-directory.ts'
+import { shown } from '../../schemas/identity.ts'
+import { VERSION } from '../version.ts'
 
 /** The task that the agent is made for; the scripted model has a recorded conversation for it. */
 export const FIRST_TASK = 'What does it cost to send 3 kg to Norway?'
 
-const starter = fileURLToPath(new URL('../examples/starter/', import.meta.url))
+const starter = fileURLToPath(new URL('../../examples/starter/', import.meta.url))
 
 /** The folder of this package: in node_modules, or a clone, which no registry has. */
 const ownFolder = dirname(createRequire(import.meta.url).resolve('flotilla/package.json'))

@@ -6,7 +6,7 @@
 import { createInterface, type Interface } from 'node:readline'
 import { Writable } from 'node:stream'
 import type { Messages } from './chat.ts'
-import { canRewrite } from './output/status-line.ts'
+import { canRewrite } from '../output/status-line.ts'
 
 export type Read =
   { readonly kind: 'line'; readonly text: string } | { readonly kind: 'interrupt' } | { readonly kind: 'end' }
