@@ -11,6 +11,7 @@
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { discoverModels, missingSetting } from '../../../runtime/models/discovery.ts'
 import { keepSecrets, redacted, shownUrl } from '../../../runtime/text/redaction.ts'
+import { isUnpackingError } from '../../../runtime/text/unpacking.ts'
 import { callLimitsOf, type CallLimits } from '../../../runtime/models/call-limits.ts'
 import { parseModel, SERVED_MODEL } from '../../../runtime/models/names.ts'
 import { sizeOf } from '../../../runtime/models/sizes.ts'
@@ -30,7 +31,6 @@ import { CallWatch } from './watch.ts'
 import { batchTokens, type TokenBatcher } from './token-stream.ts'
 import { textReader } from './text-reader.ts'
 import { createTransport, type Transport } from './transport.ts'
-import { isUnpackingError } from './unpacking.ts'
 import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from '../call.ts'
 
 export type ModelCaller = (request: ModelRequest, context: CallContext) => Promise<ModelReply>

@@ -10,7 +10,8 @@
 //    (mostly the end of the body) is drained, for a second and a few kilobytes at most. A cancel cuts at once.
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import { packingOf, unpackerFor, type Unpacker } from './unpacking.ts'
+import { packingByMark } from '../../../runtime/text/packing.ts'
+import { unpackerFor, type Unpacker } from './unpacking.ts'
 
 const KEEP_ALIVE_MS = 60_000
 const DRAIN_MS = 1_000
@@ -135,7 +136,7 @@ class HttpExchange implements Exchange, Dispatcher.DispatchHandler {
     }
     if (!this.#hasBegun) {
       this.#hasBegun = true
-      const packing = this.#unpacker === null ? packingOf(chunk) : null
+      const packing = this.#unpacker === null ? packingByMark(chunk) : null
       if (packing !== null) this.#unpack(packing)
     }
     if (this.#unpacker === null) this.#take(chunk)

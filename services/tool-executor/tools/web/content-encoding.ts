@@ -1,38 +1,14 @@
 // Unpacks the body of a response. Some servers compress regardless of the request, and undici leaves bodies
 // as they come.
-import { PassThrough, Readable, pipeline, type Duplex } from 'node:stream'
-import zlib from 'node:zlib'
+import { pipeline, Readable } from 'node:stream'
 import { FlotillaError } from '../../../../runtime/errors.ts'
-import { beginsAsBrotli, beginsAsText } from '../../../../runtime/text/packing.ts'
+import { isEncoding, packingByMark } from '../../../../runtime/text/packing.ts'
+import { isUnpackingError, Unpacking } from '../../../../runtime/text/unpacking.ts'
 
 /** Sent with each request. */
 export const ACCEPTED_ENCODINGS = 'gzip, deflate, br, zstd'
 /** Responses are packed once, by mistake twice. More layers would let a small response grow without bound. */
 const MAX_LAYERS = 2
-
-// A body that ends early is returned as far as it goes.
-const tolerant = { finishFlush: zlib.constants.Z_SYNC_FLUSH }
-
-const gunzip = (): Duplex => zlib.createUnzip(tolerant)
-const unzstd = (): Duplex => zlib.createZstdDecompress({ finishFlush: zlib.constants.ZSTD_e_flush })
-
-/**
- * Deflate comes with zlib's header, as the standard says, and without. A proxy that has unpacked a body leaves the
- * header as it was.
- */
-const unpackers: Readonly<Record<string, (first: Buffer) => Duplex>> = {
-  gzip: (first) => plain(first) ?? gunzip(),
-  'x-gzip': (first) => plain(first) ?? gunzip(),
-  deflate: ([head = 0]) =>
-    (head & 0x0f) === 8 ? zlib.createInflate(tolerant) : zlib.createInflateRaw(tolerant),
-  br: (first) =>
-    (beginsAsBrotli(first) ? null : plain(first)) ??
-    zlib.createBrotliDecompress({ finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH }),
-  zstd: (first) => (first[0] === 0x28 ? null : plain(first)) ?? unzstd(),
-}
-
-/** For a body that is text; null for others. */
-const plain = (first: Buffer): Duplex | null => (beginsAsText(first) ? new PassThrough() : null)
 
 /**
  * The unpacked body: read it in parts and stop at a limit, because it may be any number of times longer.
@@ -53,12 +29,13 @@ export function unpack(
   return layers.reduceRight((packed, layer) => unpackLayer(packed, layer, shown), body)
 }
 
-const isGzip = ([a, b]: Buffer): boolean => a === 0x1f && b === 0x8b
-
-/** Objects that are stored packed are sent without a header that says so. No text begins as gzip does. */
+/** Objects that are stored packed are sent without a header that says so. */
 async function* unpackUnnamed(body: AsyncIterable<Buffer>, shown: string): AsyncIterable<Buffer> {
   const begun = await begin(body)
-  if (begun !== null) yield* isGzip(begun.first) ? unpackLayer(begun.whole, 'gzip', shown) : begun.whole
+  if (begun !== null) {
+    const packing = packingByMark(begun.first)
+    yield* packing === null ? begun.whole : unpackLayer(begun.whole, packing, shown)
+  }
 }
 
 /** The first chunk, and all of them; null if there are none. */
@@ -80,24 +57,17 @@ async function* unpackLayer(
   layer: string,
   shown: string,
 ): AsyncIterable<Buffer> {
-  const create = unpackers[layer]
-  if (!create)
+  if (!isEncoding(layer))
     throw new FlotillaError('TOOL_FAILED', `${shown} answered packed as ${layer}, which is not known`)
-  const begun = await begin(packed)
-  if (begun === null) return
-  const whole = Readable.from(begun.whole)
-  const stage = create(begun.first)
+  const stage = new Unpacking(layer)
   // Its errors reach the reader of the last stage.
-  pipeline(whole, stage, () => {})
+  pipeline(Readable.from(packed), stage, () => {})
   try {
     for await (const chunk of stage as AsyncIterable<Buffer>) yield chunk
   } catch (error) {
-    throw isOfZlib(error) ? notPacked(shown, layer, error) : error
+    throw isUnpackingError(error) ? notPacked(shown, layer, error) : error
   }
 }
-
-const isOfZlib = (error: unknown): error is Error =>
-  error instanceof Error && /^(Z_|ERR_(_|BROTLI|ZLIB)|ZSTD)/.test((error as { code?: string }).code ?? '')
 
 const notPacked = (shown: string, layer: string, cause: Error): FlotillaError =>
   new FlotillaError('TOOL_FAILED', `${shown} answered what is not ${layer}, as it says: ${cause.message}`, {

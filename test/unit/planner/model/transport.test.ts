@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import type { FlotillaError } from '../../../../runtime/errors.ts'
 import { errorReader, textReader } from '../../../../services/planner/model/text-reader.ts'
 import { createTransport, httpUrl, type Answered } from '../../../../services/planner/model/transport.ts'
-import { isUnpackingError } from '../../../../services/planner/model/unpacking.ts'
+import { isUnpackingError } from '../../../../runtime/text/unpacking.ts'
 
 /** The text of an answer. */
 async function read(url: string, variables: Record<string, string> = {}): Promise<string> {
