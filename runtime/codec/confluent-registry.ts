@@ -2,7 +2,7 @@
 //
 // 1. A new subject is set to FULL_TRANSITIVE. One that its owner has set otherwise keeps its level.
 // 2. The client answers a broken connection with status 400; only 404, 409 and 422 are the registry's own
-//    verdict on a schema.
+//    verdict on a schema, and only from the registry itself (registry-answers.ts).
 // 3. A schema that the registry has and the client can't read (another format, another dialect) stays unreadable,
 //    however often it is asked for: that is no failure of the registry, and what has it is undecodable.
 // 4. Processes that start together register the same subjects; Apicurio answers some of them 409, and some see a
@@ -14,6 +14,7 @@ import registryClient, { COMPATIBILITY } from '@kafkajs/confluent-schema-registr
 import type { Tls } from '../config/environment/renewed-files.ts'
 import type { ServerSecurity } from '../config/environment/server-security.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
+import { answerOf, statusOf } from './registry-answers.ts'
 import { registryChanged, type AvroSchema, type Registered, type Registry } from './registry.ts'
 
 const { SchemaRegistry, SchemaType } = registryClient
@@ -51,19 +52,13 @@ function clientOptions(text: string, security: ServerSecurity): ClientOptions {
     host: withoutCredentials(text),
     clientId: 'flotilla',
     retry: { retries: 2, maxRetryTimeInSecs: 2 },
-    middlewares: [prepare, answersOnly],
+    middlewares: [prepare, answers],
     ...(security.tls ? { agent: new RenewedAgent(security.tls) } : {}),
   }
 }
 
-/** The page of a proxy says nothing about a schema. */
-const answersOnly: NonNullable<ClientOptions['middlewares']>[number] = () => ({
-  response: async (next) => {
-    const response = await next()
-    const data: unknown = response.data()
-    if (typeof data === 'object' && data !== null) return response
-    throw new Error(`what it answered with status ${response.status()} is no JSON object`)
-  },
+const answers: NonNullable<ClientOptions['middlewares']>[number] = ({ resourceMethod }) => ({
+  response: (next) => answerOf(resourceMethod, next()),
 })
 
 /** Certificates as of each connection. */
@@ -164,20 +159,11 @@ const hasSchema = (type: unknown): type is { schema(): AvroSchema } =>
   typeof type === 'object' && type !== null && 'schema' in type && typeof type.schema === 'function'
 
 const unavailable = (url: string, error: unknown): FlotillaError =>
-  new FlotillaError('REGISTRY_UNAVAILABLE', `asking the schema registry at ${url}: ${reasonOf(error)}`, {
+  new FlotillaError('REGISTRY_UNAVAILABLE', `asking the schema registry at ${url}: ${messageOf(error)}`, {
     cause: error,
   })
 
-/** Without the client's name, and without the status that it invents if no server answered. */
-const reasonOf = (error: unknown): string =>
-  messageOf(error)
-    .replace(/^flotilla - /, '')
-    .replace(/^Error, status 400: (?=connect |getaddrinfo |socket |read |write |Timeout )/, '')
-
 const incompatible = (url: string, subject: string, error: unknown): FlotillaError => {
-  const message = `registering ${subject} at ${url}: the registry refused this version: ${reasonOf(error)}`
+  const message = `registering ${subject} at ${url}: the registry refused this version: ${messageOf(error)}`
   return new FlotillaError('SCHEMA_INCOMPATIBLE', message, { cause: error })
 }
-
-const statusOf = (error: unknown): unknown =>
-  typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined
