@@ -1,8 +1,8 @@
 // What the registry itself has answered, and what only stood in its place.
 //
 // 1. A proxy or an ingress in front of a registry says 404 too while the registry is away. Records must not be given up for
-//    that, nor an owner's level of compatibility be set anew.
-// 2. Every request ends: the client waits for ever for the rest of an answer that breaks off.
+//    that, nor an owner's level of compatibility be written over.
+// 2. Every request ends: the client waits forever for the rest of an answer that breaks off.
 import { messageOf } from '../errors.ts'
 import { shortened } from '../text/bounded-text.ts'
 
