@@ -232,7 +232,7 @@ export const topics: readonly TopicSpec[] = [
     key: 'breaker, or fleet',
     partitions: 'shared',
     retentionMs: 7 * DAY,
-    writers: ['planner', 'tool-executor', 'code-sandbox', 'alerting'],
+    writers: ['router', 'planner', 'tool-executor', 'code-sandbox', 'alerting'],
     purpose: 'Breakers as they open and close, budgets that run short, tools of MCP servers that changed.',
   },
   {

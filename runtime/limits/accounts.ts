@@ -86,7 +86,7 @@ export class Accounts {
       if (former) this.#replace(former, claims)
       const entries = claims.map((claim) => this.#take(id, claim, nowMs, false, nowMs))
       this.#tables.setTaken(id, { settled: false, alternative, entries }, nowMs + ttlMs)
-      return { granted: true, alternative }
+      return { granted: true, alternative, ...(refusals.length > 0 && { refusals }) }
     }
     return { granted: false, refusals }
   }

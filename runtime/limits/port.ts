@@ -63,7 +63,8 @@ export interface Refusal {
 }
 
 export type Reserved =
-  | { readonly granted: true; readonly alternative: number }
+  /** `refusals`: of the alternatives before it. Absent: none was. */
+  | { readonly granted: true; readonly alternative: number; readonly refusals?: readonly Refusal[] }
   /** One refusal for each alternative: a final one if there is one, else the longest wait. */
   | { readonly granted: false; readonly refusals: readonly Refusal[] }
 

@@ -167,7 +167,7 @@ local function reserve()
       for i, claim in ipairs(claims) do entries[i] = take(request.id, claim, now, false) end
       redis.call('SET', taker(request.id), cjson.encode({s = false, a = number - 1, e = entries}))
       redis.call('ZADD', endings, now + request.ttlMs, request.id)
-      return {granted = true, alternative = number - 1}
+      return {granted = true, alternative = number - 1, refusals = #refusals > 0 and refusals or nil}
     end
     refusals[number] = refused
   end

@@ -960,7 +960,7 @@ export interface BreakerChanged {
   atMs: number
 }
 
-/** A daily token budget has reached the share at which it is reported. Once for each budget and day, and once more after it rose; best effort. */
+/** A daily token budget has reached the share at which it is reported, or has too little left for a task or a call, which is refused. The first once for each budget and day, and once more after it rose; the second once for each limit by each process. Best effort. */
 export interface BudgetWarned {
   /** The fleet, a user or a model, for people. */
   budget: string
@@ -972,6 +972,8 @@ export interface BudgetWarned {
   limitTokens: number
   /** Settled tokens at which it is reported. */
   warnAtTokens: number
+  /** Settled tokens, where a task or a call was refused; null: those of warnAtTokens. */
+  usedTokens: number | null
   /** Epoch milliseconds. */
   resetsAtMs: number
   /** Epoch milliseconds. */

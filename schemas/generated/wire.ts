@@ -1254,6 +1254,7 @@ function writeBudgetWarned(out: WireOutput, data: BudgetWarned): void {
   out.string(data.setting)
   out.long(data.limitTokens)
   out.long(data.warnAtTokens)
+  if (out.some(data.usedTokens)) out.long(data.usedTokens)
   out.long(data.resetsAtMs)
   out.long(data.atMs)
 }
@@ -1265,6 +1266,7 @@ function readBudgetWarned(from: WireInput): BudgetWarned {
     setting: from.string(),
     limitTokens: from.long(),
     warnAtTokens: from.long(),
+    usedTokens: from.some() ? from.long() : null,
     resetsAtMs: from.long(),
     atMs: from.long(),
   }

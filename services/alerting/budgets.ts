@@ -65,8 +65,18 @@ function hasRisen({ name, warnAtTokens }: NearBudget, limits: BudgetLimits): boo
   return limit === null || warnAtOf(limit, limits) > warnAtTokens
 }
 
-const describeBudget = ({ budget, limitTokens, warnAtTokens, resetsAtMs }: NearBudget): string =>
-  `${budget} (${count(warnAtTokens)} of ${count(limitTokens)} tokens are used, until ${new Date(resetsAtMs).toISOString()})`
+/** Rows of older versions lack the tokens of a refusal. */
+function describeBudget({
+  budget,
+  limitTokens,
+  warnAtTokens,
+  usedTokens = null,
+  resetsAtMs,
+}: NearBudget): string {
+  const used = `${count(usedTokens ?? warnAtTokens)} of ${count(limitTokens)} tokens are used`
+  const more = usedTokens === null ? '' : ', too few are left for what was refused'
+  return `${budget} (${used}${more}, until ${new Date(resetsAtMs).toISOString()})`
+}
 
 const count = (value: number): string => value.toLocaleString('en-US')
 

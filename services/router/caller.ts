@@ -4,10 +4,12 @@
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, JsonSchema } from '../../runtime/config/fleet.ts'
 import { failure, hasCode } from '../../runtime/errors.ts'
+import { budgetWarnings } from '../../runtime/limits/budget-warnings.ts'
 import { askable, claimsOfRequest, claimsOfTask, describeRefusal } from '../../runtime/limits/claims.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
-import type { Failure } from '../../runtime/stage.ts'
+import type { CallContext, Failure } from '../../runtime/stage.ts'
+import type { Instruments } from '../../runtime/telemetry/instruments.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import { broughtTokens } from './admission/estimate.ts'
 import { isLimited, type Granted, type LimitsAnswer, type LimitsRequest } from './call.ts'
@@ -16,10 +18,21 @@ export interface LimitsCallerParts {
   readonly fleet: Pick<Fleet, 'limits'>
   readonly limits: Pick<Limits, 'reserve' | 'settle' | 'end'>
   readonly schemas: Pick<SchemaChecks, 'refusal'>
+  readonly instruments: Pick<Instruments, 'count' | 'log'>
   readonly clock?: Pick<Clock, 'now'>
 }
 
-export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock }: LimitsCallerParts) {
+type Stream = CallContext['stream']
+
+export function createLimitsCaller({
+  fleet,
+  limits,
+  schemas,
+  instruments,
+  clock = systemClock,
+}: LimitsCallerParts) {
+  const warnings = budgetWarnings(instruments, clock)
+
   async function giveBack({
     taskId,
     userId,
@@ -32,7 +45,7 @@ export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock
     return null
   }
 
-  async function reserve(task: TaskAdmitted): Promise<LimitsAnswer> {
+  async function reserve(task: TaskAdmitted, stream: Stream): Promise<LimitsAnswer> {
     const nowMs = clock.now()
     const { userId } = task
     const tokens = task.estimatedTokens ?? fleet.limits.budgets.estimateTokens + broughtTokens(task)
@@ -41,6 +54,8 @@ export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock
     )
     const ttlMs = Math.max(1, task.deadlineMs - nowMs)
     const reserved = await limits.reserve({ id: task.taskId, alternatives, ttlMs })
+    for (const [number, refusal] of (reserved.refusals ?? []).entries())
+      warnings.refused(alternatives[number]?.[refusal.claim], refusal, stream)
     if (reserved.granted) return { granted: true, model: reserved.alternative }
     // If no model fits, the refusal of the wanted one is reported.
     const [refusal] = reserved.refusals
@@ -61,14 +76,18 @@ export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock
     return { granted: false, reason }
   }
 
-  async function admit(task: TaskAdmitted, hasOwnSchema: boolean): Promise<LimitsAnswer> {
-    const answer: LimitsAnswer = isLimited(task, fleet) ? await reserve(task) : { granted: true, model: 0 }
+  async function admit(task: TaskAdmitted, hasOwnSchema: boolean, stream: Stream): Promise<LimitsAnswer> {
+    const answer: LimitsAnswer = isLimited(task, fleet)
+      ? await reserve(task, stream)
+      : { granted: true, model: 0 }
     const refused = answer.granted && hasOwnSchema ? await schemaRefusal(task) : null
     return refused ?? answer
   }
 
-  return (request: LimitsRequest): Promise<LimitsAnswer | null> =>
-    'task' in request ? admit(request.task, request.hasOwnSchema ?? false) : giveBack(request.giveBack)
+  return (request: LimitsRequest, { stream }: Pick<CallContext, 'stream'>): Promise<LimitsAnswer | null> =>
+    'task' in request
+      ? admit(request.task, request.hasOwnSchema ?? false, stream)
+      : giveBack(request.giveBack)
 }
 
 function invalid(why: string | null): Failure | null {

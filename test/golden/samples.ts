@@ -356,6 +356,7 @@ export const samples: EventMap = {
     setting: 'limits.budgets.userTokens',
     limitTokens: 10_000_000,
     warnAtTokens: 8_000_000,
+    usedTokens: 6_500_000,
     resetsAtMs: at + 3_600_000,
     atMs: at,
   },

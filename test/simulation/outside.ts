@@ -204,7 +204,13 @@ class Site {
       model: (request: ModelRequest, context) => this.#model(request, context),
       ledger: (request: LedgerWrite, context) => this.#ledger(request, context),
       notify: (notification: Notification, context) => this.#notify(notification, context),
-      limits: createLimitsCaller({ fleet: this.#outside.budgets, limits: this.#limits(), schemas, clock }),
+      limits: createLimitsCaller({
+        fleet: this.#outside.budgets,
+        limits: this.#limits(),
+        schemas,
+        instruments: quietInstruments,
+        clock,
+      }),
       check: createOutputCaller({ schemas }),
     }
   }

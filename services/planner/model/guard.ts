@@ -10,6 +10,7 @@ import { systemClock, type Clock } from '../../../runtime/clock.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import type { Guard, GuardedCall } from '../../../runtime/host/calls/guard.ts'
+import { budgetWarnings } from '../../../runtime/limits/budget-warnings.ts'
 import {
   askable,
   claimsOfCall,
@@ -32,9 +33,6 @@ export interface ModelGuardParts {
   readonly clock?: Pick<Clock, 'now'>
 }
 
-/** Key of events about the whole fleet, so that one lane reads them all. */
-const OF_THE_FLEET = 'fleet'
-
 /**
  * How long after a call's time limit its reservation is kept: the next owner takes it over, or settles it
  * from the journal.
@@ -50,6 +48,7 @@ export function createModelGuard({
   const claimsFor = ({ model, userId = null }: ModelRequest, tokens: number, atMs: number): NamedClaim[] =>
     claimsOfCall({ userId, model, tokens, atMs }, fleet.limits)
 
+  const warnings = budgetWarnings(instruments, clock)
   /** Tokens reserved for the prompts of calls. */
   const prompts = new WeakMap<GuardedCall, number>()
 
@@ -64,12 +63,16 @@ export function createModelGuard({
       const ttlMs = call.timeoutMs + GRACE_MS
       const reserved = await limits.reserve({ id, alternatives: [claims], ttlMs, replaces: key })
       if (reserved.granted) prompts.set(guarded, promptTokens)
-      return reserved.granted ? null : refusalOf(claims, reserved.refusals[0], nowMs)
+      return reserved.granted ? null : { claims, refusal: reserved.refusals[0] }
     }
     if ((await take(mostTokens(request))) === null) return null
-    const refusal = await take(await countedTokens(request))
-    if (refusal) instruments.count('calls_held_back', 1, { target: call.target, reason: refusal.code })
-    return refusal
+    const refused = await take(await countedTokens(request))
+    if (refused === null) return null
+    const { claims, refusal } = refused
+    const failed = refusalOf(claims, refusal, nowMs)
+    instruments.count('calls_held_back', 1, { target: call.target, reason: failed.code })
+    warnings.refused(refusal && claims[refusal.claim], refusal, guarded.stream)
+    return failed
   }
 
   function bounded(guarded: GuardedCall, outcome: CallOutcome): CallOutcome {
@@ -91,28 +94,15 @@ export function createModelGuard({
     const used = usedBy(guarded, outcome)
     if (used === null) return limits.release(takerOf(guarded))
     if (used.claims.length === 0) return
-    for (const place of await limits.settle(used)) warn(guarded, used.claims[place])
+    for (const place of await limits.settle(used)) warnings.reached(used.claims[place], guarded.stream)
   }
 
   async function settleIf(guarded: GuardedCall, outcome: CallOutcome, entry: ValueHead): Promise<boolean> {
     const used = usedBy(guarded, outcome)
     const warned = used && used.claims.length > 0 && (await limits.settleIf?.(used, entry))
     if (!used || !warned) return false
-    for (const place of warned) warn(guarded, used.claims[place])
+    for (const place of warned) warnings.reached(used.claims[place], guarded.stream)
     return true
-  }
-
-  function warn({ stream }: GuardedCall, claim: NamedClaim | undefined): void {
-    if (claim?.form !== 'budget') return
-    const { whose, setting, limit: limitTokens, warnAt: warnAtTokens = 0, resetsAtMs } = claim
-    const name = claim.key.slice(claim.key.indexOf(':') + 1)
-    const data = { budget: whose, name, setting, limitTokens, warnAtTokens, resetsAtMs, atMs: clock.now() }
-    instruments.log.warn(
-      data,
-      `the daily token budget of ${whose} has reached ${warnAtTokens} of ${limitTokens}`,
-    )
-    instruments.count('budgets_warned', 1, { setting })
-    stream({ topic: 'ops.health', type: 'BudgetWarned', data, key: OF_THE_FLEET })
   }
 
   return {

@@ -27,6 +27,7 @@ const fleet: BudgetWarned = {
   setting: 'limits.budgets.fleetTokens',
   limitTokens: 10_000_000,
   warnAtTokens: 8_000_000,
+  usedTokens: null,
   resetsAtMs: MIDNIGHT,
   atMs: NOON,
 }
@@ -65,6 +66,24 @@ test('a budget near its limit raises a warning that names it, and is over when t
   assert.equal(over.alertId, alertId)
   assert.equal(over.message, 'budget_near_limit is over: no daily token budgets are near the limit')
   assert.deepEqual(driver.timers('fleet')['check'], undefined)
+})
+
+test('a budget that has too little left says what is used; its share replaces that, a rise ends it', () => {
+  const driver = start()
+  warn(driver, { ...fleet, usedTokens: 6_500_000 })
+  assert.match(
+    driver.only('AlertRaised').message,
+    /: the fleet \(6,500,000 of 10,000,000 tokens are used, too few are left for what was refused, until 2026/,
+  )
+  warn(driver, fleet)
+  driver.advance(HOUR)
+  assert.match(
+    driver.all('AlertRaised').at(-1)?.message ?? '',
+    /: the fleet \(8,000,000 of 10,000,000 tokens are used, until/,
+  )
+  const risen = start({}, { fleetTokens: 20_000_000 })
+  warn(risen, { ...fleet, usedTokens: 6_500_000 })
+  assert.deepEqual(told(risen), [])
 })
 
 test('it is told again each hour, and at once when another budget comes near', () => {

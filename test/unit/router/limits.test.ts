@@ -6,6 +6,7 @@ import type { BudgetLimits, Fleet, RateLimits } from '../../../runtime/config/fl
 import type { QueueLimits } from '../../../runtime/config/queue-limits.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { memoryLimits } from '../../../runtime/testing/memory/limits.ts'
+import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
 import { directSchemaChecks } from '../../../runtime/testing/schema-checks.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import type { Json } from '../../../schemas/json.ts'
@@ -16,8 +17,9 @@ import { emptyTask } from '../../../schemas/task-fields.ts'
 import { createRouterStage } from '../../../services/router/stage.ts'
 import { fleetOf } from './fleet.ts'
 
-const schemas = directSchemaChecks()
+const parts = { schemas: directSchemaChecks(), instruments: quietInstruments }
 const START_MS = Date.UTC(2026, 10, 24, 12)
+const unheard = { stream: () => {} }
 
 interface Changes {
   budgets?: Partial<BudgetLimits>
@@ -39,7 +41,7 @@ function limited({ budgets, rates, queue }: Changes = {}, models: Partial<Fleet[
 function router(fleet: Fleet) {
   const clock = { ms: START_MS, now: () => clock.ms, schedule: () => () => {} }
   const limits = memoryLimits({ clock })
-  const call = createLimitsCaller({ fleet, limits, schemas, clock })
+  const call = createLimitsCaller({ fleet, limits, ...parts, clock })
   let submitted = 0
   const submit = async (changes: Partial<TaskSubmitted> = {}) => {
     const id = changes.taskId ?? `t${++submitted}`
@@ -52,7 +54,7 @@ function router(fleet: Fleet) {
       taskId: id,
     })
     const asked = driver.pendingCall
-    if (asked) driver.answer(await call(asked.request as LimitsRequest))
+    if (asked) driver.answer(await call(asked.request as LimitsRequest, unheard))
     const [rejected] = driver.all('TaskCompleted')
     return {
       admitted: driver.all('TaskAdmitted')[0],
@@ -243,10 +245,10 @@ function lane(changes: Changes) {
   const driver = drive(createRouterStage(fleet), { now: START_MS })
   const clock = { now: () => driver.now, schedule: () => () => {} }
   const limits = memoryLimits({ clock })
-  const call = createLimitsCaller({ fleet, limits, schemas, clock })
+  const call = createLimitsCaller({ fleet, limits, ...parts, clock })
   const answer = async () => {
     for (let asked = driver.pendingCall; asked; asked = driver.pendingCall)
-      driver.answer(await call(asked.request as LimitsRequest))
+      driver.answer(await call(asked.request as LimitsRequest, unheard))
   }
   const submit = (taskId: string, userId = 'ann') =>
     driver.send('tasks.submitted', 'TaskSubmitted', { ...emptyTask, text: 'Hi.', userId, taskId })
@@ -287,8 +289,8 @@ test('what is given back once more, as after a crash, gives back nothing of othe
   }
   cancel('waiting')
   const asked = driver.pendingCall?.request as LimitsRequest
-  const call = createLimitsCaller({ fleet: limited(), limits, schemas, clock: { now: () => driver.now } })
-  for (let time = 0; time < 3; time++) await call(asked)
+  const call = createLimitsCaller({ fleet: limited(), limits, ...parts, clock: { now: () => driver.now } })
+  for (let time = 0; time < 3; time++) await call(asked, unheard)
   await answer()
   assert.equal(await reserved(), 5_000)
 })
