@@ -53,7 +53,7 @@ export function docsPage({ info, tags, paths, components }: OpenApi): string {
 ${sections.join('\n')}
 <h2 id="errors">Errors</h2>
 <p>The codes of <a href="#schema-Error">error answers</a>, of results and of dead letters.</p>
-<table><tr><th>code</th><th>what happened</th><th>what to do</th><th>worth a retry</th></tr>
+<table><tr><th>code</th><th>what happened</th><th>what to do</th><th>retry</th></tr>
 ${Object.entries(errorTable).map(errorRow).join('\n')}
 </table>
 <h2 id="schemas">Schemas</h2>

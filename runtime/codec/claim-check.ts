@@ -8,6 +8,7 @@
 // 3. Anyone writes TaskSubmitted, so a reference in it could name the payload of another task. Only its recording
 //    may be moved (`storeRecording`), and that names its task inside: no other payload passes for one.
 // 4. An event without anything large or referenced costs one walk over its fields, and no promise.
+import { bufferOf } from '../bytes.ts'
 import type { EventMap, EventType } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
 import { isJsonText, shapeOf } from '../../schemas/record.ts'
@@ -192,9 +193,9 @@ function payloadMissing(what: string, why: string): FlotillaError {
   return new FlotillaError('PAYLOAD_MISSING', `reading ${what}: ${why}`)
 }
 
-function parsePayload(what: string, hash: string, { buffer, byteOffset, byteLength }: Uint8Array): unknown {
+function parsePayload(what: string, hash: string, bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString('utf8'))
+    return JSON.parse(bufferOf(bytes).toString())
   } catch {
     throw payloadMissing(what, `payload ${hash} is not what was stored`)
   }

@@ -29,7 +29,6 @@ export interface VirtualRows {
   readonly margin: number
   readonly measure: (element: HTMLElement | null) => void
   readonly show: (index: number) => void
-  readonly moveBy: (px: number) => void
 }
 
 const OVERSCAN = 8
@@ -66,7 +65,6 @@ export function useVirtualRows({
     margin,
     measure: virtual.measureElement,
     show: (index) => virtual.scrollToIndex(index, { align: 'auto' }),
-    moveBy: (px) => scroller.current?.scrollBy({ top: px, behavior: 'instant' }),
   }
 }
 

@@ -2,7 +2,12 @@
 //
 // Only the log says so: two users may have chosen the same id, and the first record of it counts, for the router as
 // for the ledger.
-import { reusedId, unknownTask, type DirectTasks, type TaskOrigin } from '../../../operator/direct/tasks/tasks.ts'
+import {
+  reusedId,
+  unknownTask,
+  type DirectTasks,
+  type TaskOrigin,
+} from '../../../operator/direct/tasks/tasks.ts'
 import { isRestricted, mayRead, type Principal } from './principal.ts'
 import { keepNewest } from '../../../runtime/keep-newest.ts'
 

@@ -4,7 +4,7 @@ import type { AgentTool } from '../../../api/agents.ts'
 import type { Client } from '../../../client/types.ts'
 import type { TaskOperator } from '../../../operator/index.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import { Holders } from '../holders.ts'
+import { RequestCounts } from '../request-counts.ts'
 import type { McpFleet } from './fleet.ts'
 
 export interface ClientFleetParts {
@@ -19,11 +19,11 @@ function unlessOver(error: unknown): void {
 }
 
 export function clientFleet({ client, tasks, tools }: ClientFleetParts): McpFleet {
-  const holders = new Holders()
+  const requestCounts = new RequestCounts()
   return {
     tools,
     submit: async ({ taskId = randomUUIDv7(), ...task }) => (await client.submit({ ...task, taskId })).taskId,
-    hold: (taskId) => holders.join(taskId),
+    hold: (taskId) => requestCounts.join(taskId),
     events: (taskId) => client.events(taskId, { early: true }),
     find: (taskId) => client.find(taskId),
     state: (taskId) => tasks.get(taskId),

@@ -5,7 +5,7 @@ import { agentTools } from './agent-tools.ts'
 import type { LogClient } from '../../../client/log/client.ts'
 import type { DirectTasks } from '../../../operator/direct/tasks/tasks.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
-import type { Holders } from '../holders.ts'
+import type { RequestCounts } from '../request-counts.ts'
 import type { Owners } from '../access/owners.ts'
 import { verifiedDecision } from '../access/decisions.ts'
 import { hasScope, principalOf, requireAgent, requireScope } from '../access/principal.ts'
@@ -20,12 +20,12 @@ export interface GatewayParts {
   readonly known: KnownTasks
   readonly ids: SubmittedIds
   readonly owners: Owners
-  readonly holders: Holders
+  readonly requestCounts: RequestCounts
   readonly fleet: Fleet
 }
 
 export function gatewayFleet(parts: GatewayParts, request: FastifyRequest): McpFleet {
-  const { client, tasks, known, ids, owners, holders, fleet } = parts
+  const { client, tasks, known, ids, owners, requestCounts, fleet } = parts
   const principal = principalOf(request)
   const readable = (taskId: string) => owners.assertReadable(principal, taskId)
   return {
@@ -47,7 +47,7 @@ export function gatewayFleet(parts: GatewayParts, request: FastifyRequest): McpF
       known.keep(taskId)
       return taskId
     },
-    hold: (taskId) => holders.join(taskId),
+    hold: (taskId) => requestCounts.join(taskId),
     events: (taskId) => client.events(taskId),
     find: async (taskId) => {
       await readable(taskId)

@@ -5,7 +5,7 @@ import type { LogClient } from '../../../client/log/client.ts'
 import type { DirectSessions } from '../../../operator/direct/sessions.ts'
 import { defaultSessions } from '../../../runtime/config/sessions.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
-import type { Holders } from '../holders.ts'
+import type { RequestCounts } from '../request-counts.ts'
 import type { Owners } from '../access/owners.ts'
 import type { KnownTasks } from '../known-tasks.ts'
 import { serve } from '../routes/serve.ts'
@@ -23,7 +23,7 @@ export interface OpenAiParts {
   readonly known: KnownTasks
   readonly ids: SubmittedIds
   readonly owners: Owners
-  readonly holders: Holders
+  readonly requestCounts: RequestCounts
   readonly sessions: DirectSessions
   readonly context: RoutesContext
 }
@@ -35,11 +35,11 @@ export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Pr
 
 function register(
   app: FastifyInstance,
-  { client, known, ids, owners, holders, sessions, context }: OpenAiParts,
+  { client, known, ids, owners, requestCounts, sessions, context }: OpenAiParts,
 ): void {
   const { fleet, environment, logger } = context
   const settings = environment.http
-  const running = new Running({ client, known, ids, owners, holders, settings, logger })
+  const running = new Running({ client, known, ids, owners, requestCounts, settings, logger })
   const { retentionDays } = fleet.sessions ?? defaultSessions
   const conversations = new Conversations({ sessions, store: context.keyValue, retentionDays })
   const agents = (request: FastifyRequest): Agents => new Agents(fleet, request)

@@ -2,7 +2,7 @@
 //
 // 1. A slot is taken before the task is submitted, so that no task runs whose answer nobody could wait for.
 // 2. If the client leaves before the answer, the task is cancelled, unless the request asks otherwise, or another one waits
-//    for the same task (holders.ts).
+//    for the same task (request-counts.ts).
 import { randomUUIDv7 } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { LogClient } from '../../../client/log/client.ts'
@@ -11,7 +11,7 @@ import type { TaskInput, TaskResult, TaskUpdate } from '../../../client/types.ts
 import type { HttpSettings } from '../../../runtime/config/environment.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
 import type { Log } from '../../../runtime/telemetry/instruments.ts'
-import type { Holders } from '../holders.ts'
+import type { RequestCounts } from '../request-counts.ts'
 import type { Owners } from '../access/owners.ts'
 import { principalOf } from '../access/principal.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
@@ -31,7 +31,7 @@ export interface RunningParts {
   readonly known: KnownTasks
   readonly ids: SubmittedIds
   readonly owners: Owners
-  readonly holders: Holders
+  readonly requestCounts: RequestCounts
   readonly settings: HttpSettings
   readonly logger: Log
 }
@@ -102,7 +102,7 @@ export class Running {
         taskId,
         keeps,
         release,
-        left: this.parts.holders.join(taskId),
+        left: this.parts.requestCounts.join(taskId),
       })
     } catch (error) {
       release()

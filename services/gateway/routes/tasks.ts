@@ -18,7 +18,7 @@ import { taskStages } from '../../index.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
 import { eventRoutes } from '../events/routes.ts'
-import { Holders } from '../holders.ts'
+import { RequestCounts } from '../request-counts.ts'
 import { SubmittedIds } from '../submitted-ids.ts'
 import { signInRoutes } from './sign-in.ts'
 import { streamRoutes } from '../streams.ts'
@@ -38,13 +38,13 @@ import { openaiRoutes } from '../openai/routes.ts'
 import { operatorRoutes } from './operator.ts'
 import { serve } from './serve.ts'
 import { sessionRoutes } from './sessions.ts'
-import { Waiters } from '../waiters.ts'
-import { Waits } from '../waits.ts'
+import { WaitingRequests } from '../waiting-requests.ts'
+import { DecisionChecks } from '../decision-checks.ts'
 
 export async function registerRoutes(app: FastifyInstance, context: RoutesContext): Promise<void> {
   const { log, codec, blobs, instruments } = context
   const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
-  const waiters = new Waiters(client)
+  const waiting = new WaitingRequests(client)
   const parts = openParts(context, taskStages)
   const tasks = await directTasks(parts)
   const access = await guardAccess(app, context)
@@ -69,7 +69,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
     known.keep(taskId)
     reply.header('location', `/v1/tasks/${taskId}/result`)
     const waitMs = waitMsOf(query)
-    const result = waitMs === 0 ? null : await waiters.afterSubmitting(taskId, waitMs, reply)
+    const result = waitMs === 0 ? null : await waiting.afterSubmitting(taskId, waitMs, reply)
     if (result === null) return reply.code(isRepeated ? 200 : 202).send({ taskId })
     return sendResult(result, reply)
   })
@@ -77,7 +77,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   serve(app, routes.result, async ({ params: { id }, query }, reply) => {
     const waitMs = waitMsOf(query)
     if (waitMs > 0) await known.assert(id)
-    const result = waitMs === 0 ? await client.find(id) : await waiters.wait(id, waitMs, reply)
+    const result = waitMs === 0 ? await client.find(id) : await waiting.wait(id, waitMs, reply)
     if (result === null) await known.assert(id)
     return result ?? reply.code(204).send()
   })
@@ -94,11 +94,11 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const open = streamRoutes(app, client, context.environment.http)
   eventRoutes(app, { client, tasks, owners, open, http: context.environment.http })
   const sessions = new DirectSessions(parts)
-  const holders = new Holders()
-  await openaiRoutes(app, { client, known, ids, owners, holders, sessions, context })
+  const requestCounts = new RequestCounts()
+  await openaiRoutes(app, { client, known, ids, owners, requestCounts, sessions, context })
   const { environment, fleet, logger } = context
   const { http } = environment
-  await mcpRoutes(app, { client, tasks, known, ids, owners, holders, fleet, http, logger })
+  await mcpRoutes(app, { client, tasks, known, ids, owners, requestCounts, fleet, http, logger })
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
   doctorRoutes(app, context)
@@ -107,11 +107,11 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   signInRoutes(app, access.signIn, context.fleet.gateway)
   evaluationRoutes(app, client, operator)
   keyRoutes(app, new DirectKeys(context.sql), access)
-  const waits = new Waits({
+  const checks = new DecisionChecks({
     task: (taskId) => tasks.get(taskId),
     recorded: (taskId, callId) => lastWait(context.sql, taskId, callId),
   })
-  decisionRoutes(app, client, waits)
+  decisionRoutes(app, client, checks)
   approvalRoutes(app, operator.approvals)
   descriptionRoutes(app)
   const page = consoleRoutes(app, context)
@@ -129,7 +129,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
 }
 
 /** What people say of a task while it runs and after. */
-function decisionRoutes(app: FastifyInstance, client: LogClient, waits: Waits): void {
+function decisionRoutes(app: FastifyInstance, client: LogClient, checks: DecisionChecks): void {
   serve(app, routes.cancel, async ({ params: { id: taskId }, body }, reply) => {
     await client.cancel(taskId, body.reason)
     return reply.code(202).send({ taskId })
@@ -138,7 +138,7 @@ function decisionRoutes(app: FastifyInstance, client: LogClient, waits: Waits): 
   serve(app, routes.approve, async (request, reply) => {
     const { id: taskId, callId } = request.params
     const { heldAtMs } = request.body
-    await waits.assert({ taskId, callId, ...(heldAtMs !== undefined && { heldAtMs }) })
+    await checks.assert({ taskId, callId, ...(heldAtMs !== undefined && { heldAtMs }) })
     await client.approve(verifiedDecision(request, { taskId, callId, ...request.body }))
     return reply.code(202).send({ taskId })
   })

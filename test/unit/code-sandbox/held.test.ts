@@ -19,9 +19,9 @@ const pay = defineTool({
 })
 const fleet = completeFleet({ tools: [pay] }, readEnvironment({}), 'test')
 
-test('a step that waits for a person gives its interpreter back, and goes on with the time that was left', () => {
+/** A step whose Python has called `pay`, as t.1.0. */
+function driverOfPaying() {
   const driver = drive(createCodeSandboxStage(fleet), { now: NOW })
-  const call = { taskId: 't', callId: 't.1.0', requester: 'code-sandbox' } as const
   driver.send('code.requested', 'CodeRequested', {
     ...{ taskId: 't', requestId: 't.1', step: 1, code: 'pay()', executor: 'default', tools: ['pay'] },
     ...{ toolCacheTtlMs: null, userId: null, timeoutMs: 30_000, deadlineMs: NOW + 60_000, agent: null },
@@ -34,11 +34,14 @@ test('a step that waits for a person gives its interpreter back, and goes on wit
       keepLog: false,
     },
   })
-  driver.answer({
-    status: 'paused',
-    calls: [{ seq: 0, name: 'pay', arguments: {}, argsHash: 'h' }],
-    computeMs: 1,
-  })
+  const calls = [{ seq: 0, name: 'pay', arguments: {}, argsHash: 'h' }]
+  driver.answer({ status: 'paused', calls, computeMs: 1 })
+  return driver
+}
+
+test('a step that waits for a person gives its interpreter back, and goes on with the time that was left', () => {
+  const driver = driverOfPaying()
+  const call = { taskId: 't', callId: 't.1.0', requester: 'code-sandbox' } as const
   driver.send('tools.completed', 'CallHeld', held(call, driver.now))
   assert.ok(!driver.pendingCall, 'somebody who is looking answers at once')
   driver.advance(30_000)
@@ -63,22 +66,8 @@ test('a step that waits for a person gives its interpreter back, and goes on wit
 })
 
 test('a step that ends because its handling keeps throwing cancels the calls that it waits for', () => {
-  const driver = drive(createCodeSandboxStage(fleet), { now: NOW })
+  const driver = driverOfPaying()
   const call = { taskId: 't', callId: 't.1.0', requester: 'code-sandbox' } as const
-  driver.send('code.requested', 'CodeRequested', {
-    ...{ taskId: 't', requestId: 't.1', step: 1, code: 'pay()', executor: 'default', tools: ['pay'] },
-    ...{ toolCacheTtlMs: null, userId: null, timeoutMs: 30_000, deadlineMs: NOW + 60_000, agent: null },
-    ...{
-      toolPolicy: null,
-      policyTools: null,
-      recording: null,
-      delegation: null,
-      prior: null,
-      keepLog: false,
-    },
-  })
-  const calls = [{ seq: 0, name: 'pay', arguments: {}, argsHash: 'h' }]
-  driver.answer({ status: 'paused', calls, computeMs: 1 })
   driver.send('tools.completed', 'CallHeld', held(call, driver.now))
   const error = failure('HANDLER_FAILED', 'a bug')
   driver.poison('tools.completed', 'CallReleased', released(call, driver.now), error)
@@ -89,22 +78,8 @@ test('a step that ends because its handling keeps throwing cancels the calls tha
 })
 
 test('a step waits with the task that its call became, and no answer of another call holds it', () => {
-  const driver = drive(createCodeSandboxStage(fleet), { now: NOW })
+  const driver = driverOfPaying()
   const call = { taskId: 't', callId: 't.1.0' }
-  driver.send('code.requested', 'CodeRequested', {
-    ...{ taskId: 't', requestId: 't.1', step: 1, code: 'pay()', executor: 'default', tools: ['pay'] },
-    ...{ toolCacheTtlMs: null, userId: null, timeoutMs: 30_000, deadlineMs: NOW + 60_000, agent: null },
-    ...{
-      toolPolicy: null,
-      policyTools: null,
-      recording: null,
-      delegation: null,
-      prior: null,
-      keepLog: false,
-    },
-  })
-  const calls = [{ seq: 0, name: 'pay', arguments: {}, argsHash: 'h' }]
-  driver.answer({ status: 'paused', calls, computeMs: 1 })
   const active = () => driver.rows('t')['active'] as { deadlineMs: number; held?: unknown }
   driver.send('tools.completed', 'DelegationHeld', delegationHeld({ ...call, callId: 't.1.7' }, NOW))
   assert.equal(active().held, undefined)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Waits, refusal, type Known, type Meant } from '../../../services/gateway/waits.ts'
+import { DecisionChecks, refusal, type Known, type Meant } from '../../../services/gateway/decision-checks.ts'
 
 type Events = Known['task']['events']
 
@@ -76,14 +76,17 @@ test('a call is unknown if all of the history lacks it, and not if the history r
 
 test('an unknown call is looked for once more; what can’t be found out is taken', async () => {
   let looks = 0
-  const waits = new Waits({
+  const checks = new DecisionChecks({
     task: async () => (looks++ === 0 ? known([]) : known([asked(5)])).task,
     recorded: async () => null,
   })
-  await waits.assert(about(5))
+  await checks.assert(about(5))
   assert.equal(looks, 2)
-  const away = new Waits({ task: () => Promise.reject(new Error('away')), recorded: async () => null })
+  const away = new DecisionChecks({
+    task: () => Promise.reject(new Error('away')),
+    recorded: async () => null,
+  })
   await away.assert(about(5))
-  const never = new Waits({ task: async () => known([]).task, recorded: async () => null })
+  const never = new DecisionChecks({ task: async () => known([]).task, recorded: async () => null })
   await assert.rejects(never.assert(about(5)), { code: 'CALL_UNKNOWN' })
 })

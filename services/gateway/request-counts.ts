@@ -1,6 +1,6 @@
 // Requests of this gateway that wait for the answer of a task: several may, under one idempotency key. A client that
 // leaves cancels the task only if no other waits for it.
-export class Holders {
+export class RequestCounts {
   readonly #counts = new Map<string, number>()
 
   /** Counts a request. The function that is returned ends it, and says whether it was the last of its task. */

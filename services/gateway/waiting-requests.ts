@@ -11,7 +11,7 @@ const MAX_WAITERS = 800
 const MAX_WAITERS_PER_CLIENT = 500
 
 /** Requests that wait for a result: a bounded number, each until its client goes away. */
-export class Waiters {
+export class WaitingRequests {
   readonly #client: LogClient
   readonly #open = new OpenStreams({ total: MAX_WAITERS, perClient: MAX_WAITERS_PER_CLIENT })
 

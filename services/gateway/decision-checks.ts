@@ -25,7 +25,7 @@ export interface Known {
   readonly recorded: Pick<ApprovalView, 'status' | 'heldAtMs'> | null
 }
 
-export interface WaitsParts {
+export interface DecisionCheckParts {
   readonly task: (taskId: string) => Promise<Known['task']>
   readonly recorded: (taskId: string, callId: string) => Promise<Known['recorded']>
 }
@@ -33,10 +33,10 @@ export interface WaitsParts {
 /** A client may have seen a call before this gateway does: another broker leads, or the ledger was faster. */
 const LOOK_AGAIN_MS = 500
 
-export class Waits {
-  readonly #parts: WaitsParts
+export class DecisionChecks {
+  readonly #parts: DecisionCheckParts
 
-  constructor(parts: WaitsParts) {
+  constructor(parts: DecisionCheckParts) {
     this.#parts = parts
   }
 
