@@ -2,12 +2,16 @@
 import { CommanderError } from 'commander'
 import { exitCodes } from './program/exit-codes.ts'
 import { noticingOmissions } from './output/omission-notice.ts'
-import { fail, failInJson, printFailure } from './output/output.ts'
+import { fail, failInJson, keepStdoutForResults, printFailure } from './output/output.ts'
 import { asksForJson, createProgram, wantedCommands } from './program/program.ts'
 
 process.on('unhandledRejection', fail)
-if (asksForJson(process.argv.slice(2))) failInJson()
-const program = await createProgram(wantedCommands(process.argv.slice(2)))
+const args = process.argv.slice(2)
+const wanted = wantedCommands(args)
+if (asksForJson(args)) failInJson()
+// What a fleet's own code prints is its log there.
+if (!wanted.includes('start')) keepStdoutForResults()
+const program = await createProgram(wanted)
 if (process.argv.length <= 2) program.outputHelp()
 else await noticingOmissions(() => program.parseAsync()).catch(end)
 

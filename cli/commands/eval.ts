@@ -24,7 +24,7 @@ import { exporterTo, exportTools, type ExportTarget } from '../evaluation/export
 import { printComparison, printFailures, printRun, printThresholds, summaryIn } from '../evaluation/report.ts'
 import { exitCodes } from '../program/exit-codes.ts'
 import { endOnInterrupt } from '../program/interrupts.ts'
-import { keepStdoutForResults, paint, print, printJson, say, writeResult } from '../output/output.ts'
+import { paint, print, printJson, say, writeResult } from '../output/output.ts'
 import { printTable } from '../output/table.ts'
 import { count, moment, money, plural } from '../output/units.ts'
 
@@ -219,7 +219,6 @@ type Work = (shown: Shown) => Promise<Evaluated>
 async function ending({ quiet = false, json = false }: OutputOptions, work: Work): Promise<never> {
   const stopped = new AbortController()
   const interrupt = () => stopped.abort(new FlotillaError('TASK_CANCELLED', 'the evaluation was interrupted'))
-  keepStdoutForResults()
   // Before that it ends the command: code of the user's that loops would let no handler run.
   const onStored = (id: string) =>
     void endOnInterrupt(interrupt, { left: () => `Left run ${id}: ${goesOn(id)}` })

@@ -9,7 +9,7 @@ import { orGateway } from '../../operator/running-fleet.ts'
 import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { McpFleet } from '../../services/gateway/mcp/fleet.ts'
-import { keepStdoutForResults, paint, refuseOutput, say } from '../output/output.ts'
+import { paint, refuseOutput, say, writeStdout } from '../output/output.ts'
 import { shorten } from '../output/render.ts'
 import { defineMcpServers } from './mcp-servers.ts'
 
@@ -40,14 +40,11 @@ interface Opened {
 }
 
 async function serve({ url }: { url?: string }): Promise<void> {
-  // Stdout carries the protocol alone: what tools print goes to stderr.
-  const write = process.stdout.write.bind(process.stdout)
-  // Its error is an event of stdout's own.
-  const output = new Writable({ write: (chunk: Buffer, _, done) => void write(chunk, () => done()) })
+  const output = new Writable({ write: (chunk: Buffer, _, done) => writeStdout(chunk, done) })
+  // The error of that is an event of stdout's own.
   const lost = new Promise<{ lost: NodeJS.ErrnoException }>((resolve) =>
     process.stdout.on('error', (error: NodeJS.ErrnoException) => resolve({ lost: error })),
   )
-  keepStdoutForResults()
   const environment = readEnvironment(process.env)
   const gateway = url ?? environment.raw['FLOTILLA_URL']
   const { fleet, where, stop } = gateway ? await behind(gateway, environment) : await embedded(environment)

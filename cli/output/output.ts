@@ -5,6 +5,7 @@ import { writeSync } from 'node:fs'
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { describe, errorTable, FlotillaError, messageOf, type ErrorCode } from '../../runtime/errors.ts'
 import { redacted, redactedJson } from '../../runtime/text/redaction.ts'
+import { endedEarly } from '../../runtime/config/project/settled-import.ts'
 import { exitCodeOf, exitCodes } from '../program/exit-codes.ts'
 
 type Style = Parameters<typeof styleText>[0]
@@ -79,7 +80,12 @@ export const visibleJson = (json: string): string =>
 /** Progress that nobody reads any more must not end a command that still has a result to give. */
 process.stderr.on('error', () => {})
 
-/** What code of the user's prints, such as a data set that is a module, goes to stderr from now on. */
+const ownWrite = process.stdout.write.bind(process.stdout)
+
+/** Writes to stdout also where what others print goes to stderr. */
+export const writeStdout = (chunk: Uint8Array, done: () => void): void => void ownWrite(chunk, () => done())
+
+/** What code of the user's prints (a configuration, a tool, a data set that is a module) goes to stderr from now on. */
 export function keepStdoutForResults(): void {
   process.stdout.write = process.stderr.write.bind(process.stderr)
 }
@@ -104,6 +110,16 @@ export function printJson(value: unknown): void {
 /** From now on a failure is on stdout too, as the HTTP API has it, unless a result is there already. */
 export function failInJson(): void {
   answersInJson = true
+  let thrown: unknown = null
+  process.on('uncaughtExceptionMonitor', (error) => (thrown = error))
+  process.on('exit', () => noteEnd(thrown))
+}
+
+/** Code of the user's has ended the process, or has thrown where nothing catches it. */
+function noteEnd(thrown: unknown): void {
+  const early = endedEarly()
+  if (early !== null) printFailure('CONFIG_INVALID', thrown === null ? early : messageOf(thrown))
+  else if (thrown !== null && process.exitCode) printFailure('INTERNAL', messageOf(thrown))
 }
 
 /** Writes the failure for programs: `{"error": {"code", "message", "remedy"}}`. */

@@ -23,6 +23,13 @@ test('on loopback the API is open until the first key; then it is closed, and do
     code: 'REQUEST_INVALID',
     message: /could make no others.*flotilla keys create admin --role admin/,
   })
+  const maker = { name: 'm', scopes: ['keys:write' as const, 'tasks:submit' as const] }
+  for (const bound of [{ userId: 'a' }, { agents: ['a'] }, { expiresAtMs: Date.now() + 86_400_000 }])
+    await assert.rejects(
+      keys.create({ ...maker, ...bound }),
+      { code: 'REQUEST_INVALID', message: /not for every user and agent, or only until it expires/ },
+      JSON.stringify(bound),
+    )
   assert.equal(await status(), 200, 'a refused key closes nothing')
   const first = await keys.create({ name: 'admin', scopes: ['keys:write', 'tasks:read', 'tasks:read:all'] })
   await eventually('it is closed', async () => (await status()) === 401)

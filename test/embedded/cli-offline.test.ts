@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -81,6 +81,46 @@ test('with --json a failure is a document on stdout too, with the code of the er
     assert.ok(said.error['message'] && said.error['remedy'], ended.out)
     assert.ok(ended.err.includes(said.error['message']), ended.err)
   }
+})
+
+/** Throws once the import is over, which nothing else listens for. */
+const AFTER_IMPORT = `export default {}
+const looking = setInterval(() => {
+  if (process.listenerCount('beforeExit') > 0) return
+  clearInterval(looking)
+  throw new Error('late')
+})`
+
+test('with --json a configuration that ends the process, or throws where nothing catches it, is a document too', async () => {
+  const config = join(directory, 'ends.config.ts')
+  const own = { ...env, FLOTILLA_DATA: join(directory, 'ends'), FLOTILLA_CONFIG: config }
+  for (const [text, code, error, message] of [
+    ['process.exit(0)', 78, 'CONFIG_INVALID', /it ends the process while it is imported/],
+    ['process.exit(3)', 3, 'CONFIG_INVALID', /it ends the process while it is imported/],
+    [
+      'setTimeout(() => { throw new Error("boom") }); await new Promise(() => {})',
+      1,
+      'CONFIG_INVALID',
+      /^boom$/,
+    ],
+    [AFTER_IMPORT, 1, 'INTERNAL', /^late$/],
+  ] as const) {
+    writeFileSync(config, text)
+    const ended = await flotilla(['run', '--json', 'hello'], { env: own })
+    const said = JSON.parse(ended.out) as { error: Record<string, string> }
+    assert.deepEqual([ended.code, said.error['code']], [code, error], ended.err)
+    assert.match(said.error['message'] ?? '', message)
+  }
+})
+
+test('what a configuration prints is on stderr, so that stdout has the result alone', async () => {
+  const config = join(directory, 'prints.config.ts')
+  writeFileSync(config, 'console.log("I print"); export default {}')
+  const own = { ...env, FLOTILLA_DATA: join(directory, 'prints'), FLOTILLA_CONFIG: config }
+  const { code, out, err } = await flotilla(['run', '--json', '--model', 'scripted', 'hello'], { env: own })
+  assert.equal(code, 0, err)
+  assert.equal((JSON.parse(out) as { status: string }).status, 'succeeded')
+  assert.match(err, /^I print$/m)
 })
 
 test('in a directory that was removed there is help, and no bug', async () => {

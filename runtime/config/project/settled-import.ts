@@ -21,7 +21,8 @@ export async function settled<T>(name: string, work: Promise<T>): Promise<T> {
     // Does not keep the process: without anything else to do, `onIdle` comes first.
     const timer = setTimeout(late, IMPORT_MS).unref()
     const onExit = (code: number) => onEarlyExit(name, code)
-    process.on('beforeExit', onIdle).on('exit', onExit)
+    // Before what looks at `endedEarly` then.
+    process.on('beforeExit', onIdle).prependListener('exit', onExit)
     const restore = takeUnhandled(reject)
     end = () => {
       clearTimeout(timer)
@@ -54,10 +55,15 @@ function takeUnhandled(take: (error: unknown) => void): () => void {
   }
 }
 
+let ended: string | null = null
+
+/** Asked at the exit of the process: why a file that it was importing has ended it; null if none has. */
+export const endedEarly = (): string | null => ended
+
 function onEarlyExit(name: string, code: number): void {
+  ended = `${name}: it ends the process while it is imported; take the exit out of it`
+  // With another code it is seen to have failed.
   if (code !== 0) return
-  process.stderr.write(
-    `CONFIG_INVALID: ${name}: it ends the process while it is imported; take the exit out of it\n`,
-  )
+  process.stderr.write(`CONFIG_INVALID: ${ended}\n`)
   process.exitCode = EXIT_CODE
 }

@@ -3,10 +3,11 @@
 // 1. Nobody gives a key a scope or an agent that it does not have itself.
 // 2. A client that sees its own tasks only makes, lists and revokes keys of its own user only: with a key of another
 //    user it would see and submit theirs.
-// 3. The first key closes the API. It may make others, so that who made it is not locked out.
+// 3. The first key closes the API. It may make others, of every user and agent, and does not expire, so that nobody is locked
+//    out.
 import type { FastifyInstance } from 'fastify'
-import type { NewKey } from '../../../api/keys.ts'
-import { isScope } from '../../../api/scopes.ts'
+import type { KeyView, NewKey } from '../../../api/keys.ts'
+import { isScope, type Scope } from '../../../api/scopes.ts'
 import { unknownKey, type DirectKeys } from '../../../operator/direct/keys.ts'
 import { operator as routes } from '../../../api/routes.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
@@ -38,6 +39,11 @@ export function keyRoutes(app: FastifyInstance, keys: DirectKeys, access: Access
   })
 }
 
+type KeyBounds = {
+  readonly [bound in 'agents' | 'userId' | 'expiresAtMs' | 'scopes']?:
+    NewKey[bound] | KeyView[bound] | undefined
+}
+
 const isManagedBy = (principal: Principal, userId: string | null): boolean =>
   !isRestricted(principal) || userId === principal.userId
 
@@ -48,14 +54,21 @@ async function assertManaged(keys: DirectKeys, id: string, principal: Principal)
   if (!key || !isManagedBy(principal, key.userId)) throw unknownKey(id)
 }
 
-/** Rejects with REQUEST_INVALID if the API, open now, would be closed with nobody who can make another key. */
-async function assertNotLockedOut(keys: DirectKeys, { scopes }: Partial<NewKey>): Promise<void> {
-  const isMaker = (given: unknown): boolean => Array.isArray(given) && given.includes('keys:write')
-  if (isMaker(scopes) || (await keys.list()).some((key) => isMaker(key.scopes))) return
+/** Rejects with REQUEST_INVALID if the API, open now, would be closed with nobody who can make keys for all, or not for long. */
+async function assertNotLockedOut(keys: DirectKeys, wanted: Partial<NewKey>): Promise<void> {
+  if (isMaker(wanted) || (await keys.list()).some((key) => key.revokedAtMs === null && isMaker(key))) return
   throw new FlotillaError(
     'REQUEST_INVALID',
-    'the first key closes the HTTP API, and this one could make no others: make one with the scope keys:write first, by flotilla keys create admin --role admin',
+    'the first key closes the HTTP API, and this one could make no others, or not for every user and agent, or only until it ' +
+      'expires: make one with the scope keys:write and without these bounds first, by flotilla keys create admin --role admin',
   )
+}
+
+/** Whether a key with these bounds can make every other. The schema has yet to see those of a body. */
+function isMaker({ scopes, agents = null, userId = null, expiresAtMs = null }: KeyBounds): boolean {
+  const has = (scope: Scope) => Array.isArray(scopes) && (scopes as readonly string[]).includes(scope)
+  if (!has('keys:write')) return false
+  return agents === null && expiresAtMs === null && (userId === null || has('tasks:read:all'))
 }
 
 /** Nobody gives more than it has. Throws FORBIDDEN. What is no list, the schema refuses. */
