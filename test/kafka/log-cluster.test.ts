@@ -11,6 +11,8 @@ import { startKafka, type Broker, type KafkaCluster } from '../infra/kafka.ts'
 import { PARTITIONS, uniquePrefix } from './brokers.ts'
 
 const WITHIN_MS = 90_000
+const LANE = 1
+const TOPIC_RESOURCE = 2
 const prefix = uniquePrefix('cluster')
 let kafka: KafkaCluster
 let log: Log
@@ -172,5 +174,49 @@ test('a partition without a leader holds up no other: those whose leaders have m
   assert.ok(opened !== null)
   await answersWithout({ topic: 'tasks.submitted', partition: 0 })
   await last.restart()
+  await member.leave()
+})
+
+test('a partition with too few replicas in sync is named, and a lane whose transaction can not end there says why', async (t) => {
+  const admin = await adminOf(t)
+  const name = `${prefix}.tasks.history`
+  const ask = (value: string): Promise<unknown> =>
+    admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: TOPIC_RESOURCE, name, configEntries: [{ name: 'min.insync.replicas', value }] }],
+    })
+  await eventually('every replica is in sync', () => isInSync(admin), WITHIN_MS)
+  const brokers = kafka.bootstrap.split(',')
+  const impatient = createKafkaLog({
+    ...{ brokers, prefix, partitions: PARTITIONS, clientId: 'impatient' },
+    deliveryTimeoutMs: 3_000,
+  })
+  t.after(() => impatient.close())
+  const short = async (): Promise<string | undefined> =>
+    (await impatient.advice()).find((each) => each.includes('min.insync.replicas'))
+  const member = new TestMember(impatient, 'planner', ['tasks.submitted'])
+  await member.lane(LANE)
+  await ask('3')
+  assert.equal(await short(), undefined)
+  await (kafka.brokers[2] as Broker).kill9()
+  // The cluster counts the broker among its own for some seconds, and then it is asked.
+  const said = await eventually('it is said', () => short().catch(() => undefined), WITHIN_MS)
+  assert.match(
+    said,
+    new RegExp(`nothing is written to ${name}\\[0\\] \\(2 of 3\\), .*: start the brokers that hold them`),
+  )
+  const commit = async (): Promise<void> =>
+    (await member.lane(LANE)).commit(commitOf({ records: [outgoing('tasks.history', LANE, mark(), 'text')] }))
+  await assert.rejects(commit())
+  void member.open(LANE)
+  const told = /opening lane 1 of planner: the brokers have not ended .* replicas in sync \(flotilla doctor/
+  await eventually(
+    'the lane says why it does not open',
+    () => member.errors.some(({ message }) => told.test(message)),
+    WITHIN_MS,
+  )
+  await ask('2')
+  await eventually('it opens, and commits', () => succeeds(commit()), WITHIN_MS)
+  assert.equal(await short(), undefined)
   await member.leave()
 })

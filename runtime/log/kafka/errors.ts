@@ -78,6 +78,16 @@ export function isTransient(error: unknown): boolean {
   return false
 }
 
+/**
+ * Message of a failure of a transaction, for people. Brokers call a transaction "concurrent" for as long as they can't end the
+ * one before it, which is a matter of milliseconds where all is well.
+ */
+export const transactionReason = (error: unknown): string =>
+  errorType(error) === 'CONCURRENT_TRANSACTIONS'
+    ? 'the brokers have not ended the transaction before: a partition that it wrote to, or one of __transaction_state, has no ' +
+      'leader or too few replicas in sync (flotilla doctor names them)'
+    : messageOf(error)
+
 /** What a failed operation rejects with: TOPICS_MISSING, or LOG_UNAVAILABLE. */
 export function logFailure(doing: string, names: Names, cause: unknown): FlotillaError {
   if (errorType(cause) === 'UNKNOWN_TOPIC_OR_PARTITION') return topicsMissing(doing, names, { cause })

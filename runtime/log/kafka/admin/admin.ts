@@ -7,6 +7,7 @@ import {
   isOpen,
   openTopicAdvice,
   openTopicSettings,
+  replicaAdvice,
   requirePartitions,
   sizeAdvice,
   stateAdvice,
@@ -162,6 +163,7 @@ export function advice(context: Context): Promise<readonly string[]> {
   return asAdmin(context.client, answerMs(context), async (admin) => {
     await requirePartitions(context)
     return [
+      ...(await replicaAdvice(context, admin)),
       ...(await stateAdvice(context)),
       ...(await openTopicAdvice(context, admin)),
       ...(await cleanupAdvice(context, admin)),

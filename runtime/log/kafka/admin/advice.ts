@@ -14,6 +14,9 @@ const COMPRESSION = 'compression.type'
 const RECORD_SIZE = 'max.message.bytes'
 const METADATA_SIZE = 'offset.metadata.max.bytes'
 const CLEANUP = 'cleanup.policy'
+const IN_SYNC = 'min.insync.replicas'
+/** Partitions that a message names. */
+const SHOWN = 5
 
 export const isOpen = ({ writers }: TopicSpec): boolean => writers.includes('anyone')
 
@@ -82,6 +85,35 @@ async function hasRun({ names, partitions, settings, shared }: Context, stage: s
   const topics = allTopics.map(names.topic)
   return (await committedOffsets(shared, group, topics, lanes, settings.deliveryTimeoutMs)).length > 0
 }
+
+/** Advice for partitions that take no record now: too few of their replicas are in sync. */
+export async function replicaAdvice({ names, settings, shared }: Context, admin: Admin): Promise<string[]> {
+  const ours = names.topic('' as never)
+  const listed = (await admin.listTopics()).filter((topic) => topic.startsWith(ours) || internal.has(topic))
+  const { facts } = await lookAt(shared, listed, settings.deliveryTimeoutMs)
+  const settled = async (wanted: readonly string[]) => settingsOf(admin, TOPIC_RESOURCE, wanted, [IN_SYNC])
+  // Few may read the settings of the brokers' own topics.
+  const others = settled(listed.filter((topic) => internal.has(topic))).catch(() => [])
+  const found = [...(await settled(listed.filter((topic) => !internal.has(topic)))), ...(await others)]
+  const short = found.flatMap(({ resource, settings: its }) => {
+    const asked = Number(its.get(IN_SYNC) ?? 1)
+    const replicas = (facts.get(resource)?.replicas ?? []).toSorted((a, b) => a.partition - b.partition)
+    return replicas.flatMap(({ partition, all, inSync }) => {
+      // Brokers ask for no more than there are.
+      const wanted = Math.min(asked, all)
+      return inSync < wanted ? [`${resource}[${partition}] (${inSync} of ${wanted})`] : []
+    })
+  })
+  if (short.length === 0) return []
+  const more = short.length > SHOWN ? `, and ${short.length - SHOWN} more` : ''
+  return [
+    `fewer replicas are in sync than ${IN_SYNC} asks for, so that nothing is written to ${short.slice(0, SHOWN).join(', ')}${more}: ` +
+      'start the brokers that hold them, which kafka-topics.sh --describe --under-min-isr-partitions names (docs/runbooks/input_blocked.md)',
+  ]
+}
+
+/** Positions and transactions of the fleet are there. */
+const internal: ReadonlySet<string> = new Set(['__consumer_offsets', '__transaction_state'])
 
 /** Advice for size limits below those that Flotilla assumes: its writes would be refused. */
 export async function sizeAdvice({ names }: Context, admin: Admin): Promise<string[]> {

@@ -36,6 +36,14 @@ export interface TopicFacts {
   /** Empty if there is none. */
   readonly id: string
   readonly partitions: number
+  /** One entry a partition. */
+  readonly replicas: readonly Replicas[]
+}
+
+export interface Replicas {
+  readonly partition: number
+  readonly all: number
+  readonly inSync: number
 }
 
 /** Empty for a broker that is older than topic ids. */
@@ -74,13 +82,21 @@ function decode(answer: Buffer): { answer: readonly TopicFacts[]; throttleMs: nu
     const name = decoder.readUVarIntString() ?? ''
     const id = decoder.readBytes(ID_BYTES).toString('hex')
     decoder.readBytes(1)
-    const partitions = readArray(decoder, () => {
-      // Error, partition, leader and its epoch; replicas, in-sync and offline ones.
-      decoder.readBytes(2 + 4 + 4 + 4)
-      for (let list = 0; list < 3; list++) decoder.readUVarIntArray((element) => element.readInt32())
-    }).length
+    const replicas = readArray(decoder, () => replicasFrom(decoder))
     decoder.readInt32()
-    return { name, errorCode, id: id === NO_ID ? '' : id, partitions }
+    return { name, errorCode, id: id === NO_ID ? '' : id, partitions: replicas.length, replicas }
   })
   return { answer: facts, throttleMs }
+}
+
+function replicasFrom(decoder: ReturnType<typeof afterHeader>): Replicas {
+  decoder.readInt16()
+  const partition = decoder.readInt32()
+  // Leader and its epoch.
+  decoder.readBytes(4 + 4)
+  const count = (): number => (decoder.readUVarIntArray((element) => element.readInt32()) ?? []).length
+  const [all, inSync] = [count(), count()]
+  // Those that are offline.
+  count()
+  return { partition, all, inSync }
 }

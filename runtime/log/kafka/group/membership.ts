@@ -14,6 +14,7 @@ import {
 } from '../../port.ts'
 import { once } from '../../../once.ts'
 import { newLink, type Context } from '../context.ts'
+import { transactionReason } from '../errors.ts'
 import { GroupMember } from './member.ts'
 import type { Gone, KafkaLane } from '../lane/lane.ts'
 import { openLane } from '../lane/opening.ts'
@@ -187,7 +188,7 @@ export class KafkaMembership implements Membership {
   }
 
   #trouble(doing: string, error: unknown): FlotillaError {
-    const message = `${doing} of ${this.#options.group}: ${messageOf(error)}`
+    const message = `${doing} of ${this.#options.group}: ${transactionReason(error)}`
     return new FlotillaError('LOG_UNAVAILABLE', message, { cause: error })
   }
 

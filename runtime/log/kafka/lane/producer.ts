@@ -14,10 +14,16 @@
 //    fence a rightful new owner, so the lane must be reopened, which reads the current state.
 // 4. A transaction begins only after the former one is complete. Until then brokers answer
 //    CONCURRENT_TRANSACTIONS, without any effect: the request is repeated.
-import { messageOf } from '../../../errors.ts'
 import { CommitFailed, CommitRefused, CommitUncertain, LaneFenced, LaneSpent } from '../../port.ts'
 import type { Broker, OffsetTopics, TransactionIdentity } from '../connection/client.ts'
-import { errorType, isFencing, isTransient, isUnreachable, refusedPart } from '../errors.ts'
+import {
+  errorType,
+  isFencing,
+  isTransient,
+  isUnreachable,
+  refusedPart,
+  transactionReason,
+} from '../errors.ts'
 import type { Link } from '../connection/link.ts'
 import { ProducerSession, type Offsets, type PartitionRecords } from '../produce/producer-session.ts'
 import { txnOffsetCommit } from '../produce/transaction-v2.ts'
@@ -137,14 +143,15 @@ export class LaneProducer {
     } catch (error) {
       this.#session.spend()
       const where = `ending a transaction of ${this.#options.transactionalId}`
-      if (isFencing(error) && !lost) throw new LaneFenced(`${where}: ${messageOf(error)}`, { cause: error })
-      throw new CommitUncertain(`${where}: ${messageOf(error)}`, { cause: error })
+      if (isFencing(error) && !lost)
+        throw new LaneFenced(`${where}: ${transactionReason(error)}`, { cause: error })
+      throw new CommitUncertain(`${where}: ${transactionReason(error)}`, { cause: error })
     }
   }
 
   async #giveUp(identity: TransactionIdentity, error: unknown): Promise<Error> {
     const where = `committing as ${this.#options.transactionalId}`
-    const message = `${where}: ${messageOf(error)}`
+    const message = `${where}: ${transactionReason(error)}`
     if (isFencing(error)) return this.#fenced(where, error)
     // Final, even if the abort fails: the lane is reopened, and knows what was refused.
     const part = refusedPart(error)
@@ -155,7 +162,7 @@ export class LaneProducer {
     } catch (failed) {
       if (isFencing(failed)) return this.#fenced(where, error)
       this.#session.spend()
-      return refused ?? this.#spent(`${message}; aborting: ${messageOf(failed)}`, error)
+      return refused ?? this.#spent(`${message}; aborting: ${transactionReason(failed)}`, error)
     }
   }
 
