@@ -29,9 +29,10 @@ const UNKNOWN_PARAMETER = /unsupported startup parameter.*statement_timeout/
 const READ_ONLY = '25006'
 /**
  * SQLSTATE classes that blame the server, not the statement: connection, resources, intervention, system, states of the
- * object that another session or an operator has brought about, and rights that were taken away.
+ * object that another session or an operator has brought about, rights that were taken away, and a schema, tables or columns
+ * that are gone.
  */
-const SERVER_AT_FAULT = /^(08|25006|40|42501|53|55|57|58)/
+const SERVER_AT_FAULT = /^(08|25006|3F000|40|42501|42P01|42703|53|55|57|58)/
 
 /**
  * Connects and brings the tables up to date. They are in the fleet's own schema, because two fleets may share
