@@ -10,6 +10,7 @@ import type { TrialGate } from './lane/trial-gate.ts'
 import type { PauseState } from './pauses.ts'
 import type { StoreIdentity } from './store-identity.ts'
 import { METADATA_BYTES } from './lane/offsets.ts'
+import { loadBytes } from './load.ts'
 
 export interface HostOptions {
   /** Handlings of one lane that run at once; beyond it only tasks.control is taken. */
@@ -22,6 +23,8 @@ export interface HostOptions {
   readonly maxBufferedPerTopic: number
   /** The same in bytes. */
   readonly maxBufferedBytesPerTopic: number
+  /** Bytes of events and state of the handlings of one stage that run at once (load.ts). */
+  readonly maxRunningBytes: number
   /** Times a stage may throw on one event before it goes to dead-letters. */
   readonly maxThrows: number
   /** How long a drain waits for calls under way. */
@@ -37,12 +40,20 @@ export const defaultHostOptions: HostOptions = {
   maxTakenPerLane: 1_000,
   maxWaitingPerKey: 100,
   maxBufferedPerTopic: 1_000,
-  maxBufferedBytesPerTopic: 16_000_000,
+  maxBufferedBytesPerTopic: 1_000_000,
+  maxRunningBytes: 64_000_000,
   maxThrows: 3,
   drainMs: 25_000,
   maxRowBytes: 400_000,
   maxMetadataBytes: METADATA_BYTES,
 }
+
+/** Those of a process that serves, on its machine. */
+export const ownHostOptions = (drainMs: number): HostOptions => ({
+  ...defaultHostOptions,
+  drainMs,
+  maxRunningBytes: loadBytes(),
+})
 
 /** Everything that the lanes of one stage in one process share. */
 export interface HostParts {

@@ -30,7 +30,7 @@ import { CallMaker } from './calls/calls.ts'
 import { requireFree } from './http/port.ts'
 import type { Readiness } from './http/server.ts'
 import { openJournal, type JournalOptions } from './calls/journal.ts'
-import { defaultHostOptions, type HostParts } from './context.ts'
+import { ownHostOptions, type HostParts } from './context.ts'
 import { Semaphore } from './calls/semaphore.ts'
 import { Pauses } from './pauses.ts'
 import { Lag } from './lag.ts'
@@ -307,7 +307,7 @@ class RunningProcess implements FleetProcess {
           guards: made?.guards ?? {},
           ...(made?.slots ? { slots: made.slots } : {}),
         }),
-        options: { ...defaultHostOptions, drainMs: environment.drainMs },
+        options: ownHostOptions(environment.drainMs),
         instance: mark === null ? this.#instance : `${this.#instance}/${mark}`,
         trials,
         pauses,

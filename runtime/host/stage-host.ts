@@ -16,6 +16,7 @@ import {
 import { LaneLost } from './calls/calls.ts'
 import { Lane } from './lane/lane.ts'
 import type { HostParts } from './context.ts'
+import { Load } from './load.ts'
 import { Refusals } from './lane/refusals.ts'
 import { NewerState, type RowChange } from './lane/state.ts'
 import { TrialGate } from './lane/trial-gate.ts'
@@ -62,6 +63,7 @@ export interface StageStatus {
 export class StageHost {
   readonly #parts: HostParts
   readonly #gate: TrialGate
+  readonly #load: Load
   readonly #slots = new Map<number, Slot>()
   #membership: Membership | null = null
   /** Lanes whose rows a newer release has written, and the problem that /ready shows for each. */
@@ -76,6 +78,9 @@ export class StageHost {
   constructor(parts: HostParts) {
     this.#parts = parts
     this.#gate = parts.trials ?? new TrialGate(parts.clock)
+    this.#load = new Load(parts.clock, parts.options.maxRunningBytes, () => {
+      for (const { lane } of this.#slots.values()) lane?.proceedIntake()
+    })
     parts.pauses?.onChange(() => this.#proceed())
   }
 
@@ -330,7 +335,8 @@ export class StageHost {
       const { refusals, survived } = slot
       const onWait = (waitsFor: string): void => this.#waits(slot, waitsFor)
       onWait('its state, and large payloads in the database')
-      lane = await Lane.begin(this.#parts, open, { gate: this.#gate, refusals, survived, onWait, onLost })
+      const place = { gate: this.#gate, load: this.#load, refusals, survived, onWait, onLost }
+      lane = await Lane.begin(this.#parts, open, place)
     } catch (error) {
       slot.survived.add(open.epoch)
       await open.close().catch(() => {})

@@ -1,15 +1,17 @@
 // What the work of a stage waits for: a store or a database that refuses it, and is asked again and again.
 //
-// 1. The first failure is logged, and so is each other cause; one line says that it works again. The causes are compared,
-//    because messages name the keys of single events.
+// 1. The first failure is logged, and so is each other cause, once; one line says that it works again. The causes are
+//    compared, because messages name the keys of single events. That a breaker refuses calls is the cause of nothing.
 // 2. What has failed for longer than SHOWN_AFTER_MS is a problem of the stage (/ready) until it works.
-import { FlotillaError, isFinal, messageOf } from '../errors.ts'
+import { FlotillaError, hasCode, isFinal, messageOf } from '../errors.ts'
 import { plural } from '../text/quantities.ts'
 import type { Clock } from '../clock.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
 
 /** A connection that broke, or a server that starts again, needs nobody. */
 const SHOWN_AFTER_MS = 1_000
+
+const MAX_CAUSES = 20
 
 /** Decides between two attempts. */
 export interface Again<T = never> {
@@ -25,7 +27,8 @@ interface Stall {
   readonly sinceMs: number
   waiting: number
   reason: string
-  cause: string
+  /** Those that were logged. */
+  readonly causes: Set<string>
 }
 
 export class Stalls {
@@ -83,17 +86,19 @@ export class Stalls {
   }
 
   #enter(what: string): Stall {
-    const stall = this.#stalls.get(what) ?? { sinceMs: this.#clock.now(), waiting: 0, reason: '', cause: '' }
+    const sinceMs = this.#clock.now()
+    const stall = this.#stalls.get(what) ?? { sinceMs, waiting: 0, reason: '', causes: new Set() }
     this.#stalls.set(what, stall)
     stall.waiting++
     return stall
   }
 
   #note(what: string, stall: Stall, error: unknown): void {
+    if (hasCode(error, 'BREAKER_OPEN') && stall.reason !== '') return
     stall.reason = messageOf(error)
     const cause = causeOf(error)
-    if (stall.cause === cause) return
-    stall.cause = cause
+    if (stall.causes.has(cause) || stall.causes.size === MAX_CAUSES) return
+    stall.causes.add(cause)
     this.#log.warn({ err: error, stage: this.#stage }, `failed to use ${what}; retrying`)
   }
 

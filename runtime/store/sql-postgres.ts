@@ -13,6 +13,8 @@ import type { Sql, Tables } from './sql.ts'
 const CONNECT_MS = 5_000
 const STATEMENT_MS = 30_000
 const CONNECTIONS = 10
+/** How long a process asks for no more, after the server has refused it one. */
+const FEWER_MS = 30_000
 /** Kysely's. */
 const MIGRATION_LOCK = 3853314791062309107n
 const TURN_MS = 60_000
@@ -21,6 +23,7 @@ const TURN_RETRY_MS = 100
 /** PostgreSQL's types for 64-bit integers and their sums: ours fit a double, so they are read as numbers. */
 const NUMBERS: readonly number[] = [pg.types.builtins.INT8, pg.types.builtins.NUMERIC]
 const FORBIDDEN = '42501'
+const TOO_MANY = '53300'
 /** SQL_ASCII keeps bytes as they are. */
 const ENCODINGS = ['UTF8', 'SQL_ASCII']
 /** PgBouncer's words. */
@@ -29,9 +32,10 @@ const UNKNOWN_PARAMETER = /unsupported startup parameter.*statement_timeout/
 const READ_ONLY = '25006'
 /**
  * SQLSTATE classes that blame the server, not the statement: connection, resources, intervention, system, states of the
- * object that another session or an operator has brought about, and rights that were taken away.
+ * object that another session or an operator has brought about, rights that were taken away, and a schema, tables or columns
+ * that are gone.
  */
-const SERVER_AT_FAULT = /^(08|25006|40|42501|53|55|57|58)/
+const SERVER_AT_FAULT = /^(08|25006|3F000|40|42501|42P01|42703|53|55|57|58)/
 
 /**
  * Connects and brings the tables up to date. They are in the fleet's own schema, because two fleets may share
@@ -150,10 +154,19 @@ async function connectWith(pool: pg.Pool): Promise<pg.PoolClient> {
   try {
     return await pool.connect()
   } catch (error) {
+    if (codeOf(error) === TOO_MANY && pool.totalCount > 0) return connectWithFewer(pool)
     if (asked === false || !UNKNOWN_PARAMETER.test(messageOf(error))) throw error
     pool.options.statement_timeout = false
     return pool.connect()
   }
+}
+
+/** The server has no more connections for this process now: statements take turns on those that there are. */
+function connectWithFewer(pool: pg.Pool): Promise<pg.PoolClient> {
+  if (pool.options.max === CONNECTIONS)
+    globalThis.setTimeout(() => (pool.options.max = CONNECTIONS), FEWER_MS).unref()
+  pool.options.max = Math.min(pool.options.max, pool.totalCount)
+  return connectWith(pool)
 }
 
 /** The pool hands its options to each new connection, which gets certificates and password as of then. */

@@ -4,6 +4,7 @@ import { connect, createServer, type AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { sql as raw } from 'kysely'
 import pg from 'pg'
+import { listTasks } from '../../runtime/ledger/tasks.ts'
 import { sqlBlobs } from '../../runtime/store/blobs-sql.ts'
 import { connectPostgresSql, openPostgresSql } from '../../runtime/store/sql-postgres.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
@@ -175,7 +176,36 @@ test('a database that answers and takes no rows is found out: a standby, a right
   await admin.query(`ALTER DATABASE ${name} RESET default_transaction_read_only`)
   await sqlBlobs(standby).check()
   await admin.query('DROP TABLE flotilla.session_turns')
-  await assert.rejects(requireWritable(standby, ledgerTables), /session_turns" does not exist/)
+  await assert.rejects(requireWritable(standby, ledgerTables), unavailable(/session_turns" does not exist/))
+  await admin.query('ALTER TABLE flotilla.open_tasks DROP COLUMN parent')
+  await assert.rejects(
+    listTasks(standby, { parent: 'x' }, null),
+    unavailable(/column "?parent"? .*does not exist/),
+  )
+  await admin.query('ALTER SCHEMA flotilla RENAME TO gone')
+  await assert.rejects(listTasks(standby, {}, null), unavailable(/does not exist/))
+})
+
+test('a server with few connections left is used with those: statements wait for one, and none fails', async (t) => {
+  const { url, drop } = await freshDatabase()
+  const admin = new pg.Client(url)
+  await admin.connect()
+  const role = `few_${process.pid}`
+  await admin.query(
+    `CREATE ROLE ${role} LOGIN CONNECTION LIMIT 3; GRANT CREATE ON DATABASE ${admin.database} TO ${role}`,
+  )
+  const sql = await openPostgresSql(Object.assign(new URL(url), { username: role }).href)
+  t.after(async () => {
+    await sql.destroy()
+    await admin.query(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`)
+    await admin.end()
+    await drop()
+  })
+  const statements = Array.from({ length: 40 }, () =>
+    raw<{ pid: number }>`SELECT pg_backend_pid() AS pid, pg_sleep(0.02)`.execute(sql),
+  )
+  const used = (await Promise.all(statements)).map(({ rows }) => rows[0]?.pid)
+  assert.ok(new Set(used).size <= 3, String(new Set(used).size))
 })
 
 test('a database that has the tables is opened without a lock, as a pooler may have left one behind', async (t) => {

@@ -14,7 +14,7 @@
 // 8. A key of journal or limits that another program has written ends the call: none is made, or what one has answered
 //    counts without it. No later owner makes it either, because it finds the same.
 import { backoffMs } from '../../backoff.ts'
-import { failure, toFailure, type FlotillaError } from '../../errors.ts'
+import { failure, FlotillaError, toFailure } from '../../errors.ts'
 import { sleep, type Clock } from '../../clock.ts'
 import type { Call, CallFailure, Caller, CallOutcome } from '../../stage.ts'
 import type { ValueHead } from '../../store/port.ts'
@@ -49,6 +49,7 @@ const OUTCOME_BACKOFF_MS = 250
 /** How long new calls wait for pending outcomes; after that they go ahead of one that can't be written. */
 const BEHIND_MS = 2_000
 const POLL_MS = 200
+const BREAKER_OPEN = 'BREAKER_OPEN'
 const TRIES_WHEN_LOST = 45
 /** Named as what calls wait for while the store of the journal and the limits is away. */
 const JOURNAL = 'the call journal'
@@ -190,7 +191,8 @@ export class CallMaker {
     const make = async (): Promise<CallOutcome> => {
       const outcome = await attempt(this.#attempts, request)
       if (outcome.ok || !outcome.failure.retryable) return outcome
-      throw new Error(outcome.failure.message)
+      const { code, message } = outcome.failure
+      throw code === BREAKER_OPEN ? new FlotillaError(code, message) : new Error(message)
     }
     this.#underWay.begin(call.kind)
     try {

@@ -43,6 +43,8 @@ export interface EventSink {
   taken(): number
   /** Events that wait for one of this key's family. */
   waitingWith(key: string): number
+  /** Whether there is memory for one more of its size. */
+  hasRoom(record: LogRecord): boolean
   failed(error: unknown): void
 }
 
@@ -154,12 +156,10 @@ export class Intake {
 
   #mayTake(record: LogRecord | undefined): record is LogRecord {
     if (this.#stopped || record === undefined || !this.#offsets.hasRoom(record)) return false
-    if (record.topic !== CONTROL && this.#isPaused()) return false
     const { maxPendingPerLane, maxTakenPerLane } = this.#parts.options
-    return (
-      this.#sink.taken() + this.#burial.waiting < maxTakenPerLane &&
-      (record.topic === CONTROL || this.#sink.running() < maxPendingPerLane)
-    )
+    if (this.#sink.taken() + this.#burial.waiting >= maxTakenPerLane) return false
+    if (record.topic === CONTROL) return true
+    return !this.#isPaused() && this.#sink.running() < maxPendingPerLane && this.#sink.hasRoom(record)
   }
 
   /** Cancels and decisions are taken nevertheless: a pause must not keep anybody from ending a task. */

@@ -18,6 +18,7 @@ import { timerEventId } from './ids.ts'
 import { Intake } from './intake.ts'
 import { OffsetTracker } from './offsets.ts'
 import type { HostParts } from '../context.ts'
+import type { Load } from '../load.ts'
 import { openQuarantine, Quarantine, type Opening } from './quarantine.ts'
 import { KeyQueue } from './queue.ts'
 import { toRecord, type Origin } from './event-records.ts'
@@ -31,6 +32,8 @@ import { reportUnreadable } from './unreadable-rows.ts'
 /** A lane's ties to its process. */
 export interface LanePlace {
   readonly gate: TrialGate
+  /** Shared by the lanes of its stage. */
+  readonly load: Load
   /** Commits of this lane that the log has refused, at earlier openings too. */
   readonly refusals: Refusals
   /** Epochs of openings of this lane that ended while the process lived on. */
@@ -73,7 +76,8 @@ export class Lane {
     this.index = open.lane
     this.#state = state
     this.#place = place
-    const { refusals } = place
+    const { refusals, load } = place
+    load.narrow(Math.max(0, ...[...opening.suspects.values()].map(({ deaths }) => deaths.length)))
     const offsets = new OffsetTracker(open.positions, refusals.metadataBytes)
     const { clock, instruments, stage } = parts
     const commitParts = { clock, refusals, instruments, stage: stage.name }
@@ -104,6 +108,7 @@ export class Lane {
       running: () => this.#queue.running,
       taken: () => this.#queue.size,
       waitingWith: (key) => this.#queue.waitingWith(key),
+      hasRoom: ({ value }) => load.takes(value?.length ?? 0),
       failed: (error) => this.drop(error),
     })
     this.#facts = {
@@ -178,6 +183,11 @@ export class Lane {
     if (this.isLost) return
     this.#timers.proceed()
     this.#intake.proceed()
+  }
+
+  /** There is room for large records again. */
+  proceedIntake(): void {
+    if (!this.isLost) this.#intake.proceed()
   }
 
   /** The lane moves to another process, which must not mistake that for a death of this one. */
@@ -258,10 +268,21 @@ export class Lane {
     this.#submit({ type: 'TimerFired', data: { name: timer.name }, ...meta }, null, span)
   }
 
+  /** Control events end or change tasks: they wait for nobody. */
+  #bytesOf({ record, key }: Handling): number {
+    return record?.topic === 'tasks.control' ? 0 : (record?.value?.length ?? 0) + this.#state.bytesOf(key)
+  }
+
   async #run(handling: Handling): Promise<void> {
+    const { load } = this.#place
+    let heldBytes = 0
+    const enter = (): Promise<void> | null => {
+      heldBytes = this.#bytesOf(handling)
+      return load.enter(heldBytes, () => [handling.interrupted, this.#lost.signal])
+    }
     handling.startedMs = this.#parts.clock.now()
     try {
-      const admitted = this.#quarantine.admit(handling)
+      const admitted = this.#quarantine.admit(handling, enter)
       const deaths = admitted ? await admitted : 0
       if (this.#lost.signal.aborted || deaths === null) return handling.span.dropped()
       if (this.#isStale(handling)) return this.#leaveOut(handling)
@@ -276,6 +297,7 @@ export class Lane {
       handling.span.dropped()
       if (!this.#lost.signal.aborted) this.drop(error)
     } finally {
+      load.leave(heldBytes)
       this.#quarantine.left(handling)
       this.#queue.done(handling)
       this.#intake.proceed()

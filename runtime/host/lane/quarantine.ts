@@ -204,21 +204,25 @@ export class Quarantine {
   }
 
   /**
-   * Before it is started; null: at once. Resolves with how often it died when it is to be given up, else with
+   * Before it is started; null: at once. `enter` is called when it may be, but for what else is tried: null, or a promise
+   * that resolves when the process has room for it. Resolves with how often it died when it is to be given up, else with
    * 0; with null when this opening of the lane ends before its turn.
    */
-  admit(handling: Handling): Promise<number | null> | null {
+  admit(handling: Handling, enter: () => Promise<void> | null): Promise<number | null> | null {
     const charge = this.#charges.get(handling)
-    if (charge) return this.#try(handling, charge)
-    return this.#gate.pass()?.then(() => 0) ?? null
+    if (charge) return this.#try(handling, charge, enter)
+    const room = enter()
+    const passed = room ? room.then(() => this.#gate.pass()) : this.#gate.pass()
+    return passed?.then(() => 0) ?? null
   }
 
-  async #try(handling: Handling, charge: Charge): Promise<number | null> {
+  async #try(handling: Handling, charge: Charge, enter: () => Promise<void> | null): Promise<number | null> {
     if (isGuilty(charge.suspect)) charge.suspect = await this.#withoutMoves(charge.suspect)
     if (this.#lost.aborted) return null
     if (isGuilty(charge.suspect)) return charge.suspect.deaths.length
     const ms = holdMs(charge.suspect)
     if (ms > 0) await this.#hold(handling, ms)
+    await enter()
     if (this.#lost.aborted || this.#closing.signal.aborted) return null
     const trial = await this.#gate.enter(charge.suspect)
     charge.end = () => this.#gate.leave()

@@ -20,6 +20,7 @@ import type { BlobStore } from '../../store/port.ts'
 import { isWithin, rootOf } from '../../keys.ts'
 import { MissingRow } from '../../errors/missing-row.ts'
 import { Turns } from '../../turns.ts'
+import { RowSizes } from './row-sizes.ts'
 
 export interface TimerRow {
   dueMs: number
@@ -79,6 +80,7 @@ export class LaneState {
   #restoredMissing = false
   /** Hashes of the rows that are in the blob store, by the rows' keys on the log. */
   readonly #stored = new Map<string, string>()
+  readonly #sizes = new RowSizes()
 
   constructor(version: number, { laneIndex, isCold = noneIsCold }: Kinds = {}) {
     this.#version = version
@@ -103,6 +105,11 @@ export class LaneState {
   /** Payloads in the blob store that rows name. */
   get storedHashes(): string[] {
     return [...new Set(this.#stored.values())]
+  }
+
+  /** Bytes of the large rows that a view of the key has, as they were last encoded. */
+  bytesOf(key: string): number {
+    return this.#sizes.of(key)
   }
 
   /**
@@ -243,20 +250,25 @@ export class LaneState {
     const rows: StateRow[] = []
     const large: Promise<void>[] = []
     const begin = `{"v":${this.#version},"d":`
-    const add = (rowKey: string, value: unknown) => {
+    /** Returns the size of the row. */
+    const add = (rowKey: string, value: unknown): number => {
       if (this.#stored.size > 0) this.#stored.delete(rowKey)
-      if (value === null) return void rows.push({ key: rowKey, value: null })
+      if (value === null) {
+        rows.push({ key: rowKey, value: null })
+        return 0
+      }
       const bytes = Buffer.from(`${begin}${JSON.stringify(value) ?? null}}`)
       const index = rows.push({ key: rowKey, value: bytes }) - 1
-      if (bytes.length <= limitBytes) return
+      if (bytes.length <= limitBytes) return bytes.length
       const store = async () => {
         const blob = await blobs.put(bytes)
         this.#stored.set(rowKey, blob)
         rows[index] = { key: rowKey, value: Buffer.from(JSON.stringify({ v: this.#version, blob })) }
       }
       large.push(store())
+      return bytes.length
     }
-    for (const { key, name, value } of changes) add(key + SEPARATOR + name, value)
+    for (const { key, name, value } of changes) this.#sizes.set(key, name, add(key + SEPARATOR + name, value))
     for (const name in ofLane) add(LANE_PREFIX + name, ofLane[name] ?? null)
     return large.length === 0 ? rows : Promise.all(large).then(() => rows)
   }
@@ -288,6 +300,8 @@ export class LaneState {
       if (value === UNREADABLE || (name.startsWith(TIMER) && !isTimer(value))) unreadable.push(row.key)
       else if (isLane) this.#laneIndex.write(name, value)
       else this.#restore(row.key.slice(0, split), name, value)
+      if (!isLane && !this.#stored.has(row.key))
+        this.#sizes.set(row.key.slice(0, split), name, row.value.length)
     }
     return { ofHost, unreadable }
   }
@@ -308,6 +322,8 @@ export class LaneState {
   async #fetch(key: string, hash: string, blobs: BlobStore): Promise<unknown> {
     const whole = await blobs.get(hash)
     this.#stored.set(key, hash)
+    const split = key.indexOf(SEPARATOR)
+    this.#sizes.set(key.slice(0, split), key.slice(split + 1), whole?.length ?? 0)
     if (whole) return this.#decode(key, whole, blobs)
     this.#restoredMissing = true
     return new MissingRow(hash)

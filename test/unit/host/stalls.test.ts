@@ -69,6 +69,25 @@ test('events whose failures differ only in the key that they name have one line,
   assert.equal(logged.length, 3)
 })
 
+test('causes that take turns are logged once each; a breaker that refuses meanwhile is none, and hides none', async () => {
+  const { stalls, logged, again, wait } = stalling()
+  let tries = 0
+  let isAway = true
+  const step = async (): Promise<void> => {
+    if (!isAway) return
+    const kind = tries++ % 3
+    if (kind === 2) throw new FlotillaError('BREAKER_OPEN', `Calls are paused for ${tries} s.`)
+    throw new Error(kind === 0 ? 'no answer to usage' : 'no answer to submitted')
+  }
+  const write = stalls.retry('the ledger', step, again)
+  await wait(3_000)
+  assert.equal(logged.length, 2)
+  assert.match(stalls.problems.join(), /: no answer to (usage|submitted)$/)
+  isAway = false
+  await wait(200)
+  await write
+})
+
 test('what no retry cures ends the attempts, first or later, and leaves no problem behind', async () => {
   const { stalls, logged, again, wait } = stalling()
   const final = new RangeError('never')
