@@ -25,9 +25,13 @@ export class NotJson extends SyntaxError {
   }
 }
 
-const GUARD = /^\s*(?:\)\]\}'?,?|while\s*\(1\);|for\s*\(;;\);)\s*/
+const GUARD =
+  /^\s*(?:\)\]\}'?,?|while\s*\(1\);|for\s*\(;;\);|\u001e|(?:\/\*\*\/\s*)?[A-Za-z_$][\w$.]{0,100}\(\s*(?=[{[]))\s*/
 
-/** The text behind a guard: `)]}'` of Google's servers, `while(1);`, `for(;;);`. */
+/**
+ * The text behind a guard: `)]}'` of Google's servers, `while(1);`, `for(;;);`, the call around JSONP, the separator of a
+ * JSON text sequence.
+ */
 export const behindGuard = (text: string): string => text.replace(GUARD, '')
 
 export interface Found {
@@ -45,7 +49,7 @@ export function valuesIn(text: string): Found {
 function severalIn(text: string): Found {
   const values: unknown[] = []
   for (let at = 0; at < text.length;) {
-    const rest = /\S/g
+    const rest = /[^\s\u001e]/g
     rest.lastIndex = at
     const start = rest.exec(text)?.index
     if (start === undefined) break

@@ -40,6 +40,7 @@ const answers: [what: string, body: string | Buffer, headers?: Record<string, st
   ['two chunks in one event', `data: ${hello.map(text).join('')}\n\ndata: [DONE]\n\n`],
   ['the field name twice', hello.map((chunk) => `data: data: ${text(chunk)}\n\n`).join('')],
   ['lines of JSON', `${hello.map(text).join('\n')}\n`],
+  ['a JSON text sequence', hello.map((chunk) => `\u001E${text(chunk)}\n`).join('')],
   ['words that are no failure', `data: ping\n\ndata: keep-alive\n\n${stream(...hello)}data: an error\n\n`],
   ['a list of chunks', text(hello)],
   ['a list of one completion', text([completion({ content: 'hello' })])],

@@ -45,7 +45,7 @@ for (const [what, bytes] of [
   ['early hints', `HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n${answer('200 OK', [])}`],
   ['no reason', answer('200', [])],
   ['20,000 bytes of headers', answer('200 OK', [`x-filters: ${'y'.repeat(20_000)}`])],
-  ...[`)]}'\n`, `)]}',`, 'while(1);', 'for (;;);'].map((guard) => [
+  ...[`)]}'\n`, `)]}',`, 'while(1);', 'for (;;);', 'callback(', '/**/ my.back( ', '\u001e'].map((guard) => [
     `the guard ${guard.trim()}`,
     answer('200 OK', [], guard + body),
   ]),
