@@ -6,6 +6,10 @@ import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
 import {
   brotliCompressSync,
+  createBrotliCompress,
+  createDeflateRaw,
+  createGzip,
+  createZstdCompress,
   deflateRawSync,
   deflateSync,
   gzipSync,
@@ -124,6 +128,29 @@ test('what is neither text nor packed is an error of unpacking', async () => {
   for (const named of ['gzip', 'zstd', 'br'] as const)
     await assert.rejects(unpacked(named, [picture]), isUnpackingError, named)
 })
+
+for (const [named, create] of [
+  ['gzip', createGzip],
+  ['br', createBrotliCompress],
+  ['zstd', createZstdCompress],
+  ['deflate', createDeflateRaw],
+] as const)
+  test(
+    `an event within ${named} is passed on before the next one is sent`,
+    { timeout: 60_000 },
+    async (context) => {
+      const [packer, stage] = [create(), new Unpacking(named)]
+      context.after(() => [packer, stage].forEach((each) => each.destroy()))
+      packer.pipe(stage)
+      let found = ''
+      for (const event of ['data: {"n":1}\n\n', 'data: {"n":2}\n\n']) {
+        const sent = found + event
+        packer.write(event)
+        packer.flush()
+        while (found !== sent) found += String((await once(stage, 'data'))[0])
+      }
+    },
+  )
 
 test('no more is unpacked than is read', async () => {
   const bomb = brotliCompressSync(Buffer.alloc(100_000_000))
