@@ -52,9 +52,15 @@ export async function holdsRows(sql: Sql, table: string): Promise<boolean> {
       .execute()
     return found.length > 0
   } catch (error) {
-    if (error instanceof Error && 'code' in error && ABSENT.test(String(error.code))) return false
+    if (isAbsent(error)) return false
     throw error
   }
+}
+
+/** PostgreSQL's error is the cause of STORE_UNAVAILABLE. */
+function isAbsent(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error && 'code' in cause && ABSENT.test(String(cause.code))
 }
 
 /**
