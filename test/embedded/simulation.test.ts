@@ -67,10 +67,10 @@ test('a run that is given its own faults and deeds is the same run', async () =>
 test('a failing run shrinks to a few elements that still fail', async () => {
   const mutation = mutants['each process has a journal of its own']
   assert.ok(mutation)
-  const failed = await simulate(1, { mutation })
+  const failed = await simulate(5, { mutation })
   assert.ok(failed.violations.length > 0)
   const { kept } = await shrink(failed, mutation)
   assert.ok(kept.length <= 6 && kept.length < elementsOf(failed).length, kept.join(', '))
-  const report = await simulate(1, { mutation, only: new Set(kept) })
+  const report = await simulate(5, { mutation, only: new Set(kept) })
   assert.ok(report.violations.some(({ invariant }) => invariant === failed.violations[0]?.invariant))
 })
