@@ -7,14 +7,7 @@ import { count, plural } from '../output/units.ts'
 /** Columns of the names. */
 const INDENT = 12
 
-interface Options {
-  readonly tasksPerSecond: number
-  readonly steps: number
-  readonly modelSeconds: number
-  readonly toolSeconds: number
-  readonly replication: number
-  readonly retentionDays: number
-  readonly extraBytes: number
+interface Options extends Load {
   readonly json?: boolean
 }
 
@@ -53,7 +46,7 @@ export function defineCapacity(command: Command): void {
     .addHelpText('after', '\nThe figures and where they come from: docs/capacity.md.')
     .action((options: Options) => {
       const { json, ...load } = options
-      const capacity = capacityFor(load satisfies Load)
+      const capacity = capacityFor(load)
       if (json) printJson({ load, ...capacity })
       else show(capacity)
     })

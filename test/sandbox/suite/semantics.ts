@@ -173,7 +173,7 @@ export function semanticsTests(subject: Subject): void {
       assert.match((await session.step(code)).error?.message ?? '', /nested more than (999|1,000) deep/)
   })
 
-  test('an exception whose class has a name of millions of letters is told shortly', async () => {
+  test('an exception whose class has a name of millions of letters is reported with its beginning', async () => {
     const { error, lost } = await new TestSession(executor).step(
       'raise type("E" * 10_000_000, (Exception,), {})()',
     )

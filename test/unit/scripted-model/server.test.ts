@@ -106,15 +106,15 @@ for (const stream of [false, true]) {
   })
 }
 
-test('any other task is told which tasks are played with the tools that it has', async (t) => {
+test('the answer to any other task lists those that are played with the tools that it has', async (t) => {
   const read = { ...echo, function: { ...echo.function, name: 'read' } }
   const power: Conversation = { title: 'Power', task: 'What is 2 + 2?', mode: 'code', turns: [{ text: '4' }] }
   const { ask } = await setUp(t, { conversations: [weather, power] })
-  const told = async (system: string, tools?: ModelTool[]) =>
+  const answer = async (system: string, tools?: ModelTool[]) =>
     (await ask(start('What is the meaning of life?', system), tools ? { tools } : {})).text
-  assert.match(await told(TOOLS, [echo, read]), /word for word:\n- Which city is warmer\?\nFor any other/)
-  assert.doesNotMatch(await told(TOOLS, [echo]), /word for word/)
-  assert.match(await told(CODE), /word for word:\\n- What is 2 \+ 2\?\\nFor any other/)
+  assert.match(await answer(TOOLS, [echo, read]), /word for word:\n- Which city is warmer\?\nFor any other/)
+  assert.doesNotMatch(await answer(TOOLS, [echo]), /word for word/)
+  assert.match(await answer(CODE), /word for word:\\n- What is 2 \+ 2\?\\nFor any other/)
 })
 
 test('a recording that does not fit what the tools returned says so', async (t) => {

@@ -88,13 +88,12 @@ async function hasRun({ names, partitions, settings, shared }: Context, stage: s
 
 /** Advice for partitions that take no record now: too few of their replicas are in sync. */
 export async function replicaAdvice({ names, settings, shared }: Context, admin: Admin): Promise<string[]> {
-  const ours = names.topic('' as never)
-  const listed = (await admin.listTopics()).filter((topic) => topic.startsWith(ours) || internal.has(topic))
-  const { facts } = await lookAt(shared, listed, settings.deliveryTimeoutMs)
-  const settled = async (wanted: readonly string[]) => settingsOf(admin, TOPIC_RESOURCE, wanted, [IN_SYNC])
+  const listed = await admin.listTopics()
+  const [own, brokersOwn] = [listed.filter(isOwn(names)), listed.filter((topic) => internal.has(topic))]
+  const { facts } = await lookAt(shared, [...own, ...brokersOwn], settings.deliveryTimeoutMs)
+  const settled = (wanted: readonly string[]) => settingsOf(admin, TOPIC_RESOURCE, wanted, [IN_SYNC])
   // Few may read the settings of the brokers' own topics.
-  const others = settled(listed.filter((topic) => internal.has(topic))).catch(() => [])
-  const found = [...(await settled(listed.filter((topic) => !internal.has(topic)))), ...(await others)]
+  const found = (await Promise.all([settled(own), settled(brokersOwn).catch(() => [])])).flat()
   const short = found.flatMap(({ resource, settings: its }) => {
     const asked = Number(its.get(IN_SYNC) ?? 1)
     const replicas = (facts.get(resource)?.replicas ?? []).toSorted((a, b) => a.partition - b.partition)
@@ -112,13 +111,18 @@ export async function replicaAdvice({ names, settings, shared }: Context, admin:
   ]
 }
 
+/** By the fleet's prefix, its state topics too. */
+function isOwn(names: Context['names']): (topic: string) => boolean {
+  const prefix = names.topic('' as never)
+  return (topic) => topic.startsWith(prefix)
+}
+
 /** Positions and transactions of the fleet are there. */
 const internal: ReadonlySet<string> = new Set(['__consumer_offsets', '__transaction_state'])
 
 /** Advice for size limits below those that Flotilla assumes: its writes would be refused. */
 export async function sizeAdvice({ names }: Context, admin: Admin): Promise<string[]> {
-  const ours = names.topic('' as never)
-  const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(ours))
+  const topics = (await admin.listTopics()).filter(isOwn(names))
   const { brokers } = await admin.describeCluster()
   const ofTopics = await settingsOf(admin, TOPIC_RESOURCE, topics, [RECORD_SIZE])
   const nodes = brokers.map(({ nodeId }) => String(nodeId))

@@ -1,32 +1,19 @@
 // Dead letters on a log: found by filters, replayed and purged many at once, whatever else is on the topic.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { DirectAlerts } from '../../../../../operator/direct/alerts.ts'
 import { directBreakers } from '../../../../../operator/direct/breakers.ts'
 import { DirectDeadLetters } from '../../../../../operator/direct/dead-letters/dead-letters.ts'
-import { createCodec } from '../../../../../runtime/codec/codec.ts'
-import { createEmbeddedRegistry } from '../../../../../runtime/codec/embedded-registry.ts'
-import { openEmbeddedLog } from '../../../../../runtime/log/embedded/log.ts'
 import type { TopicName } from '../../../../../schemas/topics.ts'
 import { samples } from '../../../../golden/samples.ts'
+import { writtenLog } from '../../../../support/written-log.ts'
 
 const NOW = Date.UTC(2026, 0, 10)
 
 async function opened(t: TestContext) {
-  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-letters-'))
-  const log = openEmbeddedLog({ dataDir, partitions: 2 })
-  t.after(async () => {
-    await log.close()
-    rmSync(dataDir, { recursive: true })
-  })
-  await log.ensureTopics([])
-  const codec = createCodec({ registry: createEmbeddedRegistry(), prefix: 'test' })
-  await codec.prepare()
+  const { log, codec, put: putUnder } = await writtenLog(t, 2)
   const put = (topic: TopicName, partition: number, value: Uint8Array) =>
-    log.publish([{ topic, partition, key: 'k', value, headers: {} }])
+    putUnder(topic, partition, 'k', value)
   const letters = new DirectDeadLetters(log, codec)
   /** Letters about submissions, which are replayed without force. */
   const bury = async (partition: number, change: object) => {

@@ -1,33 +1,20 @@
 // What the newest events of a task say of it, read from the end of its lane.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { phaseOf } from '../../../../../operator/direct/tasks/phase.ts'
 import { progressOf } from '../../../../../operator/direct/tasks/progress.ts'
-import { createCodec } from '../../../../../runtime/codec/codec.ts'
-import { createEmbeddedRegistry } from '../../../../../runtime/codec/embedded-registry.ts'
-import { openEmbeddedLog } from '../../../../../runtime/log/embedded/log.ts'
 import type { TaskProgressed } from '../../../../../schemas/generated/events.ts'
+import { writtenLog } from '../../../../support/written-log.ts'
 
 type Told = readonly [kind: TaskProgressed['kind'], detail?: TaskProgressed['detail']]
 
 /** The phase of a task with this history, as a list shows it and as its own page does. */
 async function phases(t: TestContext, told: readonly Told[]) {
-  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-progress-'))
-  const log = openEmbeddedLog({ dataDir, partitions: 1 })
-  t.after(async () => {
-    await log.close()
-    rmSync(dataDir, { recursive: true })
-  })
-  await log.ensureTopics([])
-  const codec = createCodec({ registry: createEmbeddedRegistry(), prefix: 'test' })
-  await codec.prepare()
+  const { log, codec, put } = await writtenLog(t, 1)
   for (const [index, [kind, detail = null]] of told.entries()) {
     const event = { taskId: 't1', stage: 'planner', kind, step: 1, atMs: index, detail }
     const value = codec.encode('TaskProgressed', event, 'tasks.history')
-    await log.publish([{ topic: 'tasks.history', partition: 0, key: 't1', value, headers: {} }])
+    await put('tasks.history', 0, 't1', value)
   }
   const wanted = [{ taskId: 't1', lane: 0 }]
   const found = await Promise.all(
